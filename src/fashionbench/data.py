@@ -1,0 +1,93 @@
+"""Splits of the data set: how they are drawn, kept in files and handed to training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from fashionbench.errors import ConfigError, DataError
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+"""The names of labels 0 to 9, from the data set's README (github.com/zalandoresearch)."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images, uint8 of shape (n, 28, 28) with 0 black, and their labels, uint8 of shape (n,)."""
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.labels.dtype != np.uint8:
+            raise DataError(f"pixels and labels must be uint8, not {self.images.dtype}")
+        if self.images.ndim != 3 or self.labels.shape != self.images.shape[:1]:
+            raise DataError(
+                f"images of shape {self.images.shape} do not fit labels of shape "
+                f"{self.labels.shape}: one label an image is needed"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> "Split":
+        """The images at ``indices``, in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+def stratified_indices(
+    labels: npt.NDArray[np.uint8], train_size: int, val_size: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Disjoint train and validation indices, ascending, with the classes in equal proportion.
+
+    The validation images depend on ``seed`` and ``val_size`` alone, so that runs with fewer
+    training images are validated on the same ones. Raises ConfigError if there are too few images.
+    """
+    # scikit-learn takes a second to import, and only this stage needs it.
+    from sklearn.model_selection import train_test_split
+
+    if train_size + val_size > len(labels):
+        raise ConfigError(
+            f"train_size = {train_size} and val_size = {val_size}: together they must be at most "
+            f"the {len(labels)} labelled images"
+        )
+    fewest = len(np.unique(labels))
+    for name, size in (("train_size", train_size), ("val_size", val_size)):
+        if size < fewest:
+            raise ConfigError(f"{name} = {size}: must be at least {fewest}, one image a class")
+    everything = np.arange(len(labels))
+    rest, val = train_test_split(everything, test_size=val_size, stratify=labels, random_state=seed)
+    if train_size < len(rest):
+        rest, _ = train_test_split(
+            rest, train_size=train_size, stratify=labels[rest], random_state=seed
+        )
+    return np.sort(rest), np.sort(val)
+
+
+def save_split(split: Split, path: Path) -> None:
+    """Write a split as safetensors; the same split always gives the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"images": split.images, "labels": split.labels}, path)
+
+
+def load_split(path: Path) -> Split:
+    """Read a split; DataError if the file is missing or is not one."""
+    try:
+        tensors = load_file(path)
+        return Split(tensors["images"], tensors["labels"])
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(f"{path} is not a split ({error}); run dvc repro prepare") from error

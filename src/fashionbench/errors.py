@@ -1,0 +1,17 @@
+"""The errors that a user can mend; each message is one line that says how."""
+
+
+class FashionbenchError(Exception):
+    """Anything that stops a command and that its user can do something about."""
+
+
+class ConfigError(FashionbenchError):
+    """``params.yaml`` or a command's argument asks for something that is not allowed."""
+
+
+class DataError(FashionbenchError):
+    """A data or model file is missing, or is not what it should be."""
+
+
+class TrainingError(FashionbenchError):
+    """A replicate could not be trained to its end."""

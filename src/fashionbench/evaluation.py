@@ -1,0 +1,117 @@
+"""Scores of trained weights on a split."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from fashionbench.data import CLASSES
+from fashionbench.errors import DataError
+from fashionbench.losses import score
+from fashionbench.networks import build, infer
+from fashionbench.params import Device, LossInput, Network, Precision
+from fashionbench.workers import load_examples, use_one_thread
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Loss in nats and accuracy over a split, and its confusion matrix.
+
+    ``confusion[actual, predicted]`` counts images: int64 of shape (classes, classes).
+    """
+
+    loss: float
+    accuracy: float
+    confusion: npt.NDArray[np.int64]
+
+    @property
+    def class_accuracy(self) -> npt.NDArray[np.float64]:
+        """The share of each class that is recognised: (classes,); nan for a class not present."""
+        present = self.confusion.sum(axis=1)
+        shares = np.full(len(present), np.nan)
+        np.divide(self.confusion.diagonal(), present, out=shares, where=present > 0)
+        return shares
+
+
+def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluation:
+    """Score logits (n, classes) against int64 labels (n,)."""
+    scored = score(logits, labels, loss_input)
+    classes = logits.shape[1]
+    pairs = labels * classes + logits.argmax(dim=1)
+    confusion = pairs.bincount(minlength=classes**2).reshape(classes, classes)
+    return Evaluation(scored.loss, scored.accuracy, confusion.cpu().numpy())
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTask:
+    """Score the replicates of a network on every split of ``splits``, by name."""
+
+    network: Network
+    loss_input: LossInput
+    device: Device
+    precision: Precision
+    splits: Mapping[str, Path]
+
+
+def evaluate_replicate(task: EvaluationTask, weights: Path) -> dict[str, Evaluation]:
+    """What a worker does: the evaluation of each split. DataError for weights that do not fit."""
+    use_one_thread()
+    module = build(task.network).to(task.device)
+    try:
+        module.load_state_dict(load_file(weights, device=task.device))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise DataError(
+            f"{weights} does not hold the weights of {task.network.name} "
+            f"({str(error).splitlines()[0]}); run dvc repro -f -s train@{task.network.name}"
+        ) from error
+    evaluations = {}
+    for name, path in task.splits.items():
+        examples = load_examples(path, task.device)
+        logits = infer(module, examples.inputs, task.precision)
+        evaluations[name] = evaluate(logits, examples.labels, task.loss_input)
+    return evaluations
+
+
+BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]
+
+
+def score_rows(evaluations: BySeedAndSplit) -> list[dict[str, object]]:
+    """A row a seed and split: loss, accuracy, and the accuracy of each class by its name."""
+    return [
+        {"seed": seed, "split": split, "loss": found.loss, "accuracy": found.accuracy}
+        | {f"accuracy {name}": share for name, share in _by_class(found.class_accuracy)}
+        for seed, of_seed in evaluations.items()
+        for split, found in of_seed.items()
+    ]
+
+
+def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dict[str, object]]:
+    """A row a seed, actual and predicted class: the number of images of ``split``."""
+    return [
+        {"seed": seed, "actual": actual, "predicted": predicted, "images": int(count)}
+        for seed, of_seed in evaluations.items()
+        for actual, counts in _by_class(of_seed[split].confusion)
+        for predicted, count in _by_class(counts)
+    ]
+
+
+def flat_scores(evaluations: BySeedAndSplit) -> dict[int, dict[str, float]]:
+    """By seed, the scores under one name each: ``final_test_accuracy`` and so on."""
+    return {
+        seed: {
+            f"final_{split}_{kind}": getattr(found, kind)
+            for split, found in of_seed.items()
+            for kind in ("loss", "accuracy")
+        }
+        for seed, of_seed in evaluations.items()
+    }
+
+
+def _by_class(values: npt.NDArray[Any]) -> Iterable[tuple[str, Any]]:
+    return zip(CLASSES, values, strict=True)

@@ -1,0 +1,210 @@
+"""The only reader of ``params.yaml``: typed, frozen, complete, and checked before any work.
+
+Imports nothing heavy, so that a wrong parameter is refused within a fraction of a second.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fashionbench.errors import ConfigError
+
+PARAMS_FILE = Path("params.yaml")
+
+LossInput = Literal["probabilities", "logits"]
+Optimizer = Literal["adam"]
+Device = Literal["cpu", "cuda"]
+Precision = Literal["float32", "bfloat16"]
+
+# Names become folders, shell words and MLflow names, so they are kept to what is safe in all.
+NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# NumPy's SeedSequence takes any non-negative integer; 32 bits is what other libraries accept.
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One network, declared completely: every strength is a number, 0 where it is not used.
+
+    ``conv_filters`` are the filters of successive 3x3 convolutions, ``hidden_sizes`` the units of
+    successive fully connected layers after them. ``input_size`` is in pixels.
+    """
+
+    name: str
+    input_size: int
+    num_classes: int
+    conv_filters: tuple[int, ...]
+    hidden_sizes: tuple[int, ...]
+    batch_norm: bool
+    dropout_prob: float
+    l1_strength: float
+    l2_strength: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperparameters:
+    """How every network is trained."""
+
+    learning_rate: float
+    batch_size: int
+    num_epochs: int
+    loss_input: LossInput
+    optimizer: Optimizer
+    device: Device
+    precision: Precision
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class NetworkParams(_Model):
+    """An entry of ``networks``: ``dropout``, ``l1`` and ``l2`` name the parameter to use."""
+
+    conv_filters: LayerSizes
+    hidden_sizes: LayerSizes
+    batch_norm: bool
+    dropout: Literal["dropout_prob", "none"]
+    l1: Literal["l1_strength", "none"]
+    l2: Literal["l2_strength", "none"]
+
+    @model_validator(mode="after")
+    def _check_layers(self) -> Self:
+        if not self.conv_filters and not self.hidden_sizes:
+            raise ValueError("needs at least one layer in conv_filters or hidden_sizes")
+        return self
+
+
+class Params(_Model):
+    """The whole of ``params.yaml``."""
+
+    input_size: Literal[784]
+    num_classes: Literal[10]
+    learning_rate: PositiveFloat
+    batch_size: PositiveInt
+    num_epochs: PositiveInt
+    dropout_prob: Annotated[float, Field(ge=0, lt=1)]
+    l1_strength: Annotated[float, Field(ge=0)]
+    l2_strength: Annotated[float, Field(ge=0)]
+    loss_input: LossInput
+    optimizer: Optimizer
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)]
+    split_seed: Seed
+    train_size: PositiveInt
+    val_size: PositiveInt
+    device: Device
+    precision: Precision
+    none: Literal[0]
+    networks: Annotated[dict[NetworkName, NetworkParams], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds = {list(self.seeds)}: each seed may stand only once")
+        if self.batch_size > self.train_size:
+            raise ValueError(
+                f"batch_size = {self.batch_size}: must be at most train_size = {self.train_size}"
+            )
+        normalised = [name for name, network in self.networks.items() if network.batch_norm]
+        if normalised and self.train_size % self.batch_size == 1:
+            raise ValueError(
+                f"batch_size = {self.batch_size}: leaves a last batch of one image of "
+                f"train_size = {self.train_size}, which batch normalisation ({normalised[0]}) "
+                "cannot use; change either by one"
+            )
+        return self
+
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """What all networks share."""
+        return Hyperparameters(
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            num_epochs=self.num_epochs,
+            loss_input=self.loss_input,
+            optimizer=self.optimizer,
+            device=self.device,
+            precision=self.precision,
+        )
+
+    def network(self, name: str) -> Network:
+        """The network ``name`` with its strengths looked up; ConfigError for an unknown name."""
+        if name not in self.networks:
+            raise ConfigError(
+                f"network {name!r} is not declared under networks in {PARAMS_FILE}; "
+                f"declared are {', '.join(self.networks)}{_did_you_mean(name, self.networks)}"
+            )
+        declared = self.networks[name]
+        return Network(
+            name=name,
+            input_size=self.input_size,
+            num_classes=self.num_classes,
+            conv_filters=declared.conv_filters,
+            hidden_sizes=declared.hidden_sizes,
+            batch_norm=declared.batch_norm,
+            dropout_prob=float(getattr(self, declared.dropout)),
+            l1_strength=float(getattr(self, declared.l1)),
+            l2_strength=float(getattr(self, declared.l2)),
+        )
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check a whole parameter file, by default the one in the current folder.
+
+    Raises ConfigError, whose one line names the first parameter that is wrong, its value and what
+    is allowed.
+    """
+    try:
+        # ruamel reads YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is refused.
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error}); run from the repository's top folder"
+        ) from error
+    except YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path} must be a mapping of parameters, not {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        # A misspelt key is also a missing one: the misspelling is what its writer can see.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise ConfigError(f"{path}: {_explain(first)}") from error
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One line for one of pydantic's findings."""
+    location = [str(part) for part in error["loc"] if part != "[key]"]
+    name, value = ".".join(location), error["input"]
+    if error["type"] == "missing":
+        return f"{name} is missing"
+    if error["type"] == "extra_forbidden":
+        model: type[BaseModel] = NetworkParams if location[0] == "networks" else Params
+        return f"{name} is not a parameter{_did_you_mean(location[-1], model.model_fields)}"
+    message = error["msg"].removeprefix("Value error, ")
+    if not location:
+        return message
+    return f"{name} = {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

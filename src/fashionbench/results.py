@@ -1,0 +1,50 @@
+"""Where the stages leave and find results: folders, file names and table formats."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fashionbench.errors import DataError
+
+METRICS_DIR = Path("metrics")
+MODELS_DIR = Path("models")
+PREPARED_DIR = Path("data/prepared")
+SPLITS = ("train", "val", "test")
+
+
+def split_file(split: str) -> Path:
+    """The prepared images of one of SPLITS."""
+    return PREPARED_DIR / f"{split}.safetensors"
+
+
+def weights_file(network: str, seed: int) -> Path:
+    """The weights of one replicate, as safetensors."""
+    return MODELS_DIR / network / f"seed_{seed}.safetensors"
+
+
+def write_weights(weights: bytes, network: str, seed: int) -> Path:
+    """Write the weights of one replicate; return the file."""
+    path = weights_file(network, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(weights)
+    return path
+
+
+def network_table(network: str, table: str) -> Path:
+    """A table of one network: ``curves``, ``scores`` or ``confusion``."""
+    return METRICS_DIR / "networks" / network / f"{table}.csv"
+
+
+def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; figures to six decimals, beyond which single seeds say nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table written by :func:`write_table`; DataError if there is none."""
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error

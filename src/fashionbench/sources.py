@@ -1,0 +1,230 @@
+"""The official Fashion-MNIST files: where they are found, that they are genuine, what they say.
+
+Four sources are asked in turn, and none is trusted: only the unpacked bytes with the official
+sha256 pass, since packagers compress the files anew and so change every checksum of the archives.
+"""
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fashionbench.errors import DataError
+
+RAW_DIR = Path("data/FashionMNIST/raw")
+FOLDER_VARIABLE = "FASHIONBENCH_DATA"
+PACKAGE = "dataset-fashion-mnist"
+PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
+
+_APT_TIMEOUT_S = 300
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class OfficialFile:
+    """One unpacked file of the data set, as its authors published it (sizes in bytes)."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+OFFICIAL_FILES = (
+    OfficialFile(
+        "train-images-idx3-ubyte",
+        16 + 60_000 * 784,
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    ),
+    OfficialFile(
+        "train-labels-idx1-ubyte",
+        8 + 60_000,
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    ),
+    OfficialFile(
+        "t10k-images-idx3-ubyte",
+        16 + 10_000 * 784,
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    ),
+    OfficialFile(
+        "t10k-labels-idx1-ubyte",
+        8 + 10_000,
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+)
+
+Source = Callable[[Path], Path]
+"""Given an empty folder to work in, the folder that holds the files; DataError if there is none."""
+
+
+def fetch(
+    destination: Path,
+    user_folder: Path | None = None,
+    files: tuple[OfficialFile, ...] = OFFICIAL_FILES,
+) -> str:
+    """Put the verified files into ``destination``, whole or not at all; return the source's name.
+
+    ``user_folder`` (with the files as they are or as ``.gz``) is the only source asked if given.
+    Otherwise a source that fails leaves the turn to the next. Raises DataError with the reason of
+    each failure if no source is left.
+    """
+    sources = _PUBLIC_SOURCES if user_folder is None else {str(user_folder): lambda _: user_folder}
+    refusals = []
+    for name, source in sources.items():
+        try:
+            with _whole_or_nothing(destination) as incoming, tempfile.TemporaryDirectory() as work:
+                folder = source(Path(work))
+                for file in files:
+                    _unpack(folder, file, incoming)
+        except DataError as error:
+            refusals.append(f"{name}: {error}")
+        else:
+            return name
+    raise DataError(
+        f"no source has the Fashion-MNIST files ({'; '.join(refusals)}); "
+        f"set {FOLDER_VARIABLE} to a folder that holds them"
+    )
+
+
+def read_images(path: Path) -> npt.NDArray[np.uint8]:
+    """The images of an IDX file: uint8, shape (images, rows, columns); DataError if it is none."""
+    return _read_idx(path, dimensions=3)
+
+
+def read_labels(path: Path) -> npt.NDArray[np.uint8]:
+    """The labels of an IDX file: uint8, shape (labels,); DataError if it is none."""
+    return _read_idx(path, dimensions=1)
+
+
+def _read_idx(path: Path, dimensions: Literal[1, 3]) -> npt.NDArray[np.uint8]:
+    """Format: http://yann.lecun.com/exdb/mnist, 'The IDX file format'."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    unsigned_byte = 0x08
+    header = 4 + 4 * dimensions
+    if content[:4] != bytes([0, 0, unsigned_byte, dimensions]) or len(content) < header:
+        raise DataError(f"{path} is not an IDX file of bytes in {dimensions} dimension(s)")
+    shape = tuple(int(size) for size in np.frombuffer(content[4:header], dtype=">u4"))
+    if len(content) - header != int(np.prod(shape)):
+        raise DataError(
+            f"{path} holds {len(content) - header} values, its header says {shape}; "
+            "delete it and run the download stage again"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+@contextmanager
+def _whole_or_nothing(destination: Path) -> Iterator[Path]:
+    """A folder beside ``destination`` that takes its place only if the block ends well."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".incoming-") as beside:
+        incoming = Path(beside) / destination.name
+        incoming.mkdir()
+        yield incoming
+        if destination.exists():
+            shutil.rmtree(destination)
+        os.replace(incoming, destination)
+
+
+def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
+    """Copy one file, unpacking ``.gz``, and refuse any byte that is not the official one."""
+    with _open_source(folder, file) as source, (incoming / file.name).open("wb") as target:
+        digest, size = hashlib.sha256(), 0
+        try:
+            # Never more than one chunk over the official size: an archive may unpack without end.
+            while size <= file.size and (chunk := source.read(_CHUNK_BYTES)):
+                digest.update(chunk)
+                size += len(chunk)
+                target.write(chunk)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{source.name} is damaged: {error}") from error
+    if size != file.size:
+        more_or_less = "more than" if size > file.size else f"{size} of"
+        raise DataError(f"{source.name} holds {more_or_less} {file.size} bytes")
+    if digest.hexdigest() != file.sha256:
+        raise DataError(
+            f"{source.name} is not the official file: its sha256 is {digest.hexdigest()}, "
+            f"not {file.sha256}"
+        )
+
+
+def _open_source(folder: Path, file: OfficialFile) -> BinaryIO | gzip.GzipFile:
+    plain, packed = folder / file.name, folder / f"{file.name}.gz"
+    try:
+        return plain.open("rb") if plain.exists() else gzip.open(packed, "rb")
+    except OSError as error:
+        raise DataError(f"{folder} has no readable {file.name}[.gz]: {error.strerror}") from error
+
+
+def _installed_package(_: Path) -> Path:
+    return Path("/") / PACKAGE_FOLDER
+
+
+def _torchvision_mirrors(work: Path) -> Path:
+    # Imported here: it costs seconds, and most runs never come this far.
+    from torchvision.datasets import FashionMNIST
+    from torchvision.datasets.utils import download_url
+
+    for archive, md5 in FashionMNIST.resources:
+        problems = []
+        for mirror in FashionMNIST.mirrors:
+            try:
+                download_url(mirror + archive, str(work), md5=md5)
+                break
+            except (OSError, RuntimeError) as error:
+                problems.append(f"{mirror}{archive}: {error}")
+        else:
+            raise DataError(", ".join(problems))
+    return work
+
+
+def _debian_archive(work: Path) -> Path:
+    """Debian's package, downloaded and unpacked without root and without being installed."""
+    state = work / "apt"
+    (state / "lists/partial").mkdir(parents=True)
+    # The machine's own package lists may be missing and need root to fetch: use private ones.
+    private = [
+        f"-oDir::State::Lists={state}/lists",
+        f"-oDir::Cache={state}",
+        "-oAPT::Sandbox::User=",
+    ]
+    _run(["apt-get", "-q", *private, "update"], work)
+    _run(["apt-get", "-q", *private, "download", PACKAGE], work)
+    packages = list(work.glob(f"{PACKAGE}_*.deb"))
+    if not packages:
+        raise DataError(f"apt-get downloaded no {PACKAGE}")
+    _run(["dpkg-deb", "-x", packages[0].name, "unpacked"], work)
+    return work / "unpacked" / PACKAGE_FOLDER
+
+
+def _run(command: list[str], folder: Path) -> None:
+    try:
+        subprocess.run(
+            command, cwd=folder, check=True, capture_output=True, text=True, timeout=_APT_TIMEOUT_S
+        )
+    except FileNotFoundError as error:
+        raise DataError(f"there is no {command[0]} here") from error
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"{command[0]} did not answer within {_APT_TIMEOUT_S} s") from error
+    except subprocess.CalledProcessError as error:
+        last_line = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DataError(f"{' '.join(command[:2])} failed: {last_line}") from error
+
+
+_PUBLIC_SOURCES: dict[str, Source] = {
+    f"the installed package {PACKAGE}": _installed_package,
+    "torchvision's mirrors": _torchvision_mirrors,
+    f"Debian's package {PACKAGE}": _debian_archive,
+}

@@ -1,0 +1,32 @@
+"""Stage ``prepare``: the official files as train, validation and test splits."""
+
+import logging
+
+from fashionbench.data import Split, save_split, stratified_indices
+from fashionbench.params import load_params
+from fashionbench.results import split_file
+from fashionbench.sources import RAW_DIR, read_images, read_labels
+
+_log = logging.getLogger(__name__)
+
+
+def run() -> None:
+    """Split the official training images; the official test images stay as they are.
+
+    Raises ConfigError for sizes that the data cannot give, DataError for files that are damaged.
+    """
+    params = load_params()
+    official, test = (
+        Split(
+            read_images(RAW_DIR / f"{name}-images-idx3-ubyte"),
+            read_labels(RAW_DIR / f"{name}-labels-idx1-ubyte"),
+        )
+        for name in ("train", "t10k")
+    )
+    train, val = stratified_indices(
+        official.labels, params.train_size, params.val_size, params.split_seed
+    )
+    splits = {"train": official.take(train), "val": official.take(val), "test": test}
+    for name, split in splits.items():
+        save_split(split, split_file(name))
+    _log.info(", ".join(f"{name}: {len(split)} images" for name, split in splits.items()))
