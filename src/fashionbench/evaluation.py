@@ -14,7 +14,7 @@ from torch import Tensor
 from fashionbench.data import CLASSES
 from fashionbench.errors import DataError
 from fashionbench.losses import score
-from fashionbench.networks import build, infer
+from fashionbench.networks import infer, restore
 from fashionbench.params import Device, LossInput, Network, Precision
 from fashionbench.workers import load_examples, use_one_thread
 
@@ -62,9 +62,8 @@ class EvaluationTask:
 def evaluate_replicate(task: EvaluationTask, weights: Path) -> dict[str, Evaluation]:
     """What a worker does: the evaluation of each split. DataError for weights that do not fit."""
     use_one_thread()
-    module = build(task.network).to(task.device)
     try:
-        module.load_state_dict(load_file(weights, device=task.device))
+        module = restore(task.network, load_file(weights), task.device)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(
             f"{weights} does not hold the weights of {task.network.name} "

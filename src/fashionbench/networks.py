@@ -1,5 +1,6 @@
 """From the declaration of a network to a torch module, and how such a module is run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
 from typing import cast
@@ -96,6 +97,23 @@ def build(network: Network, generator: torch.Generator | None = None) -> nn.Sequ
     layers.append(nn.Linear(features, network.num_classes))
     # Only convolutions have a memory format to choose; channels last is the faster one on a CPU.
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def restore(
+    network: Network,
+    weights: Mapping[str, Tensor],
+    device: Device,
+    generator: torch.Generator | None = None,
+) -> nn.Sequential:
+    """The module of a network with the weights of a state dict, which is copied.
+
+    Draws no random numbers. Raises RuntimeError for weights of another network.
+    """
+    with torch.device("meta"):
+        module = build(network, generator)
+    module.to_empty(device=device)
+    module.load_state_dict(weights)
+    return module
 
 
 def count_parameters(network: Network) -> int:

@@ -27,7 +27,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
 from safetensors.torch import load_file
 
 from fashionbench import provenance
-from fashionbench.networks import Classifier, build
+from fashionbench.networks import Classifier, restore
 from fashionbench.params import Hyperparameters, Network
 from fashionbench.statistics import estimate
 from fashionbench.training import Epoch
@@ -78,8 +78,7 @@ class NetworkRuns:
         It takes float32 images of shape (n, 28, 28) with pixels 0 to 255 and answers with float32
         probabilities of shape (n, classes).
         """
-        module = build(self._network)
-        module.load_state_dict(load_file(weights))
+        module = restore(self._network, load_file(weights), "cpu")
         classifier = Classifier(module).to(memory_format=torch.contiguous_format).eval()
         float32 = np.dtype("float32")
         signature = ModelSignature(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fashionbench.errors import TrainingError
 from fashionbench.losses import Score, cross_entropy, penalty, score
-from fashionbench.networks import Examples, autocast, build, infer
+from fashionbench.networks import Examples, autocast, build, infer, restore
 from fashionbench.params import Hyperparameters, Network
 
 State = dict[str, Tensor]
@@ -86,9 +86,10 @@ def train_epoch(
     itself is left as it was. Raises TrainingError if the loss is no longer a finite number.
     """
     how, seed = replicate.how, replicate.seed
-    module = build(replicate.network, _generator(seed, _Purpose.DROPOUT, epoch)).to(how.device)
+    dropout = _generator(seed, _Purpose.DROPOUT, epoch)
+    module = restore(replicate.network, weights(state), how.device, dropout)
     optimizer = torch.optim.Adam(module.parameters(), lr=how.learning_rate, fused=True)
-    _restore(state, module, optimizer)
+    _restore_moments(state, module, optimizer)
 
     order = torch.randperm(len(train.labels), generator=_generator(seed, _Purpose.ORDER, epoch))
     trained, extra = _train(replicate, module, optimizer, train.take(order))
@@ -139,8 +140,7 @@ def weights(state: State) -> State:
     return {name: tensor for name, tensor in state.items() if not name.startswith(_OPTIMIZER)}
 
 
-def _restore(state: State, module: nn.Module, optimizer: torch.optim.Adam) -> None:
-    module.load_state_dict(weights(state))
+def _restore_moments(state: State, module: nn.Module, optimizer: torch.optim.Adam) -> None:
     for name, parameter in module.named_parameters():
         for moment in ("step", "exp_avg", "exp_avg_sq"):
             if (key := f"{_OPTIMIZER}{name}.{moment}") in state:

@@ -1,0 +1,70 @@
+"""Scores from logits and labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import network
+from safetensors.torch import save_file
+
+from fashionbench.errors import DataError
+from fashionbench.evaluation import (
+    EvaluationTask,
+    confusion_rows,
+    evaluate,
+    evaluate_replicate,
+    flat_scores,
+    score_rows,
+)
+from fashionbench.networks import build
+
+LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5
+LABELS = torch.tensor([0, 1, 2, 2, 0])
+
+
+def test_the_confusion_matrix_has_the_actual_class_first() -> None:
+    found = evaluate(LOGITS, LABELS, "logits")
+    expected = np.zeros((10, 10), int)
+    expected[0, 0], expected[1, 1], expected[2, 1], expected[2, 2] = 2, 1, 1, 1
+    assert np.array_equal(found.confusion, expected)
+    assert found.accuracy == 0.8
+    assert found.class_accuracy[:3].tolist() == [1, 1, 0.5]
+    assert np.isnan(found.class_accuracy[3:]).all()
+
+
+def test_tables_name_splits_and_classes() -> None:
+    found = evaluate(LOGITS, LABELS, "logits")
+    by_seed = {4: {"val": found, "test": found}}
+    rows = score_rows(by_seed)
+    assert [(row["seed"], row["split"]) for row in rows] == [(4, "val"), (4, "test")]
+    assert rows[0]["accuracy Pullover"] == 0.5
+    confusion = confusion_rows(by_seed)
+    assert len(confusion) == 100
+    assert sum(int(str(row["images"])) for row in confusion) == 5
+    assert {
+        "seed": 4,
+        "actual": "Pullover",
+        "predicted": "Trouser",
+        "images": 1,
+    } in confusion
+    assert flat_scores(by_seed)[4].keys() == {
+        "final_val_loss",
+        "final_val_accuracy",
+        "final_test_loss",
+        "final_test_accuracy",
+    }
+
+
+@pytest.mark.parametrize("content", ["missing", "other network", "pickle"])
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "seed_0.safetensors"
+    if content == "other network":
+        save_file(build(network(hidden_sizes=(3,))).state_dict(), path)
+    elif content == "pickle":
+        torch.save({"1.weight": torch.zeros(1)}, path)
+    task = EvaluationTask(
+        network=network(), loss_input="logits", device="cpu", precision="float32", splits={}
+    )
+    with pytest.raises(DataError, match=r"seed_0.safetensors does not hold the weights of tiny"):
+        evaluate_replicate(task, path)
