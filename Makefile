@@ -1,0 +1,38 @@
+# make          install, run the whole pipeline, print the comparison
+# make quick    the same pipeline in about two minutes, as an experiment beside the results
+# make test     lint, types and tests
+# Nothing has to be activated: every recipe finds the environment's commands first.
+
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: all install test quick
+
+all: $(READY)
+	dvc repro
+	fashionbench table
+
+install: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "make: $(PYTHON) is not Python 3.11; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --require-hashes -r requirements.txt
+	python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+test: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+# Into a copy of its own, so that the workspace and its results stay as they are.
+quick: $(READY)
+	dvc exp run --temp --force --name quick \
+	  -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000

@@ -1,0 +1,202 @@
+"""The stages as DVC runs them: real DVC, real MLflow, real images, in repositories of their own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import SMALL_NETWORKS, Repository, make_repository
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fashionbench.tracking import sha256_of
+
+NETWORKS = (*SMALL_NETWORKS, "n9_ninth")
+RESULTS = ("dvc.lock", "metrics")
+
+
+def runs(repository: Repository) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{repository.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("fashionbench")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], max_results=1000))
+
+
+def both(stage: str, network: str) -> set[str]:
+    return {f"{stage}@{network}"}
+
+
+def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> None:
+    from fashionbench.data import load_split
+
+    prepared = finished.path / "data/prepared"
+    sizes = {path.stem: len(load_split(path)) for path in prepared.iterdir() if path.suffix}
+    assert sizes == {"train": 300, "val": 100, "test": 100}
+
+
+def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> None:
+    for name in NETWORKS:
+        curves = pd.read_csv(finished.path / f"metrics/networks/{name}/curves.csv")
+        assert list(zip(curves["seed"], curves["epoch"], strict=True)) == [
+            (0, 1),
+            (0, 2),
+            (1, 1),
+            (1, 2),
+        ]
+        weights = {path.name for path in (finished.path / "models" / name).iterdir()}
+        assert weights == {"seed_0.safetensors", "seed_1.safetensors"}
+
+
+def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
+    finished: Repository,
+) -> None:
+    for name in NETWORKS:
+        folder = finished.path / "metrics/networks" / name
+        curves, scores = (pd.read_csv(folder / f"{t}.csv") for t in ("curves", "scores"))
+        last = curves[curves["epoch"] == 2].set_index("seed")
+        val = scores[scores["split"] == "val"].set_index("seed")
+        assert val["loss"].tolist() == pytest.approx(last["val_loss"].tolist(), abs=2e-6)
+        assert val["accuracy"].tolist() == pytest.approx(last["val_accuracy"].tolist(), abs=2e-6)
+        confusion = pd.read_csv(folder / "confusion.csv")
+        assert confusion.groupby("seed")["images"].sum().tolist() == [100, 100]
+
+
+def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
+    comparison = pd.read_csv(finished.path / "metrics/comparison.csv")
+    assert list(comparison["network"]) == list(NETWORKS)
+    assert set(comparison["seeds"]) == {2}
+    figures = {path.stem for path in (finished.path / "metrics/figures").iterdir()}
+    assert figures == {*NETWORKS, "comparison"}
+    summary = json.loads((finished.path / "metrics/summary.json").read_text())
+    assert len(summary) == 2 * len(NETWORKS)
+
+
+def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository) -> None:
+    found = {run.info.run_name: run for run in runs(finished)}
+    assert found.keys() == {
+        *NETWORKS,
+        *(f"{name} seed {seed}" for name in NETWORKS for seed in (0, 1)),
+    }
+    for name in NETWORKS:
+        for seed in (0, 1):
+            run = found[f"{name} seed {seed}"]
+            weights = finished.path / f"models/{name}/seed_{seed}.safetensors"
+            assert run.info.status == "FINISHED"
+            assert run.data.tags["mlflow.parentRunId"] == found[name].info.run_id
+            assert run.data.tags["dvc.stage"] == f"train@{name}"
+            assert run.data.tags["fashionbench.weights_sha256"] == sha256_of(weights)
+            assert len(run.data.tags["git.commit"]) == 40
+            assert 0 <= run.data.metrics["final_test_accuracy"] <= 1
+    assert found["n4_dropout seed 0"].data.params["dropout_prob"] == "0.5"
+    assert found["n2_mlp seed 0"].data.params["dropout_prob"] == "0.0"
+
+
+def test_mlflow_has_a_servable_model_of_every_network(finished: Repository) -> None:
+    client = MlflowClient(f"sqlite:///{finished.path / 'mlflow.db'}")
+    models = client.search_logged_models([runs(finished)[0].info.experiment_id])
+    assert sorted(model.name for model in models) == sorted(NETWORKS)
+    for model in models:
+        info = mlflow.models.get_model_info(model.artifact_location)
+        assert info.signature is not None
+        assert "python_function" in info.flavors
+
+
+def test_running_again_does_nothing(finished: Repository) -> None:
+    before = finished.hashes(*RESULTS, "models")
+    said = finished.run("dvc", "repro").stdout
+    assert "Data and pipelines are up to date." in said
+    assert finished.hashes(*RESULTS, "models") == before
+
+
+def test_a_forced_run_on_one_core_gives_the_same_bytes(copied: Repository) -> None:
+    before = copied.hashes(*RESULTS, "models")
+    pinned = ("taskset", "-c", "0") if shutil.which("taskset") else ()
+    copied.run(*pinned, "dvc", "repro", "-f")
+    assert len(before) > 30
+    assert copied.hashes(*RESULTS, "models") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "retrained"),
+    [
+        ({"dropout_prob": 0.3}, {"n4_dropout"}),
+        ({"l1_strength": 0.01}, {"n6_l1"}),
+        ({"l2_strength": 0.01}, {"n7_l2"}),
+        ({"num_epochs": 3}, set(NETWORKS)),
+        ({"batch_size": 32}, set(NETWORKS)),
+    ],
+)
+def test_a_parameter_retrains_the_networks_that_use_it(
+    copied: Repository, changes: dict[str, float], retrained: set[str]
+) -> None:
+    copied.change_params(**changes)
+    assert copied.stages_to_run() == {f"train@{name}" for name in retrained}
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("figures.py", {"compare"}),
+        ("evaluation.py", {f"evaluate@{name}" for name in NETWORKS}),
+        ("sources.py", {"download", "prepare"}),
+        ("tracking.py", set()),
+        ("training.py", {f"train@{name}" for name in NETWORKS}),
+    ],
+)
+def test_an_edit_reruns_the_stages_that_use_the_code(
+    copied: Repository, file: str, stages: set[str]
+) -> None:
+    path = copied.path / "src/fashionbench" / file
+    path.write_text(f"{path.read_text()}\n# edited\n")
+    assert copied.stages_to_run() == stages
+
+
+def test_an_experiment_trains_only_what_it_changes(copied: Repository) -> None:
+    before = {run.info.run_id for run in runs(copied)}
+    said = copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3").stdout
+    ran = {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")}
+    assert ran == {"train@n4_dropout", "evaluate@n4_dropout", "compare"}
+    added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in before}
+    assert added.keys() == {"n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
+    for run in added.values():
+        assert run.data.tags["dvc.experiment"] == "less-dropout"
+        assert run.data.params["dropout_prob"] == "0.3"
+
+
+def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
+    copied: Repository,
+) -> None:
+    before = copied.hashes(*RESULTS, "models", "params.yaml")
+    count = len(runs(copied))
+    copied.run("dvc", "exp", "run", "--temp", "-n", "hot", "-S", "l2_strength=0.1")
+    assert copied.hashes(*RESULTS, "models", "params.yaml") == before
+    assert len(runs(copied)) == count + 3
+    assert "hot" in copied.run("dvc", "exp", "show", "--csv").stdout
+
+
+def test_a_wrong_parameter_stops_before_any_work(copied: Repository) -> None:
+    before = copied.hashes(*RESULTS, "models", "mlflow.db")
+    copied.change_params(dropout_prob=1.5)
+    done = copied.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert "dropout_prob = 1.5: input should be less than 1" in done.stderr
+    assert copied.hashes(*RESULTS, "mlflow.db") == {
+        name: digest for name, digest in before.items() if not name.startswith("models")
+    }
+
+
+def test_a_false_file_is_refused_by_the_download_stage(
+    tmp_path: Path, finished: Repository
+) -> None:
+    repository = make_repository(tmp_path / "fresh")
+    folder = tmp_path / "mine"
+    shutil.copytree(Path(__file__).parent / "sample", folder)
+    labels = folder / "t10k-labels-idx1-ubyte.gz"
+    labels.write_bytes(labels.read_bytes()[:-4])
+    command = f"FASHIONBENCH_DATA={folder} dvc repro download"
+    done = repository.run("sh", "-c", command, check=False)
+    assert done.returncode != 0
+    assert "t10k-labels-idx1-ubyte.gz" in done.stderr
+    assert not list((repository.path / "data").rglob("*ubyte*"))
