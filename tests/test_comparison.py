@@ -79,10 +79,13 @@ def test_the_summary_is_flat_and_small() -> None:
 
 
 def test_mean_curves_have_one_row_an_epoch() -> None:
-    mean = mean_curves(CURVES["good"])
+    mean = mean_curves(CURVES["good"], "accuracy")
+    assert list(mean.columns) == ["epoch", "train", "val"]
     assert list(mean["epoch"]) == [1, 2, 3]
-    assert mean["val_accuracy"].tolist() == pytest.approx([0.81, 0.89, 0.86])
-    assert "seed" not in mean
+    assert mean["val"].tolist() == pytest.approx([0.81, 0.89, 0.86])
+    assert mean_curves(CURVES["good"], "loss")["train"].tolist() == pytest.approx(
+        [1.19, 1.11, 1.14]
+    )
 
 
 def test_figures_have_the_same_bytes_every_time_and_no_date(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
         table.show()
     write_table(COMPARISON, tmp_path / "metrics/comparison.csv")
     console = Console(file=io.StringIO(), width=100)
-    table.show(console)
+    table.show(console=console)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert "86.00 ± 12.71" in printed

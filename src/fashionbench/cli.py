@@ -10,6 +10,8 @@ from pathlib import Path
 from fashionbench.errors import FashionbenchError
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
+INTERRUPTED = 130
+"""The exit status of a command that Ctrl-C ended: 128 and the signal's number, as in shells."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         sys.stderr.write(f"fashionbench: error: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("fashionbench: interrupted\n")
+        return INTERRUPTED
     return 0
 
 
@@ -48,13 +53,18 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name in ("train", "evaluate"):
             subparser.add_argument("network", help="a network declared in params.yaml")
+        if name == "table":
+            subparser.add_argument(
+                "--rev", help="a commit, a branch or an experiment instead of the workspace"
+            )
+            subparser.add_argument("--markdown", action="store_true", help="print Markdown")
 
     add("download", "stage: fetch and verify the official files", _download)
     add("prepare", "stage: split them into train, validation and test images", _prepare)
     add("train", "stage: train all replicates of a network", _train)
     add("evaluate", "stage: score all replicates of a network", _evaluate)
     add("compare", "stage: table and figures of all networks", _compare)
-    add("table", "print the comparison that the last run made", _table)
+    add("table", "print the comparison of the last run, or of another one", _table)
     return parser
 
 
@@ -91,7 +101,7 @@ def _compare(_: argparse.Namespace) -> None:
     compare.run()
 
 
-def _table(_: argparse.Namespace) -> None:
+def _table(parsed: argparse.Namespace) -> None:
     from fashionbench import table
 
-    table.show()
+    table.show(parsed.rev, markdown=parsed.markdown)

@@ -12,6 +12,8 @@ SUMMARY_FILE = METRICS_DIR / "summary.json"
 FIGURES_DIR = METRICS_DIR / "figures"
 MEAN_CURVES_DIR = METRICS_DIR / "curves"
 
+KINDS = ("loss", "accuracy")
+"""What a learning curve shows, of the train and of the validation images."""
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 """The scores that are compared, each with its mean and its interval over seeds."""
 
@@ -56,9 +58,13 @@ def summarise(comparison: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def mean_curves(curve: pd.DataFrame) -> pd.DataFrame:
-    """The learning curves of a network as means over its seeds, one row an epoch."""
-    return curve.drop(columns="seed").groupby("epoch").mean().reset_index()
+def mean_curves(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """A network's learning curves as means over its seeds: epoch, train and val, one row an epoch.
+
+    ``kind`` is loss or accuracy. ``dvc plots`` draws these tables.
+    """
+    columns = {f"train_{kind}": "train", f"val_{kind}": "val"}
+    return curve.groupby("epoch")[list(columns)].mean().rename(columns=columns).reset_index()
 
 
 def _with_interval(name: str, values: "pd.Series[float]") -> dict[str, float]:

@@ -133,11 +133,25 @@ def autocast(device: Device, precision: Precision) -> torch.autocast:
 
 
 @torch.inference_mode()
-def infer(module: nn.Module, inputs: Tensor, precision: Precision = "float32") -> Tensor:
+def infer(module: nn.Sequential, inputs: Tensor, precision: Precision = "float32") -> Tensor:
     """Logits, float32 of shape (n, classes), in evaluation mode; restores the module's mode."""
     was_training = module.training
     module.eval()
+    logits = logits_table(module, inputs)
     with autocast(cast(Device, inputs.device.type), precision):
-        logits = torch.cat([module(batch) for batch in inputs.split(INFERENCE_BATCH)])
+        for rows, batch in zip(
+            logits.split(INFERENCE_BATCH), inputs.split(INFERENCE_BATCH), strict=True
+        ):
+            rows.copy_(module(batch))
     module.train(was_training)
-    return logits.float()
+    return logits
+
+
+def logits_table(module: nn.Sequential, inputs: Tensor) -> Tensor:
+    """Room for the logits of ``inputs``: float32 of shape (n, classes), not yet filled.
+
+    Made beforehand since small tensors kept between large ones that come and go leave holes in the
+    heap: kept batch by batch, the logits of n8_conv cost up to a gigabyte.
+    """
+    classes = cast(nn.Linear, module[-1]).out_features
+    return torch.empty(len(inputs), classes, device=inputs.device)

@@ -1,5 +1,6 @@
 """The comparison as a person reads it, on a terminal or in Markdown."""
 
+import io
 import math
 from collections.abc import Iterator
 
@@ -8,15 +9,22 @@ from rich.console import Console
 from rich.table import Table
 
 from fashionbench.comparison import COMPARISON_FILE
+from fashionbench.errors import DataError
 from fashionbench.results import read_table
 
 HEADINGS = ("Network", "Parameters", "Val accuracy %", "Test accuracy %", "Test loss", "Best epoch")
 
 
-def show(console: Console | None = None) -> None:
-    """Print the comparison of the last run; DataError if there is none."""
+def show(rev: str | None = None, *, markdown: bool = False, console: Console | None = None) -> None:
+    """Print the comparison of the last run, or the one that git or DVC holds of ``rev``.
+
+    ``rev`` is a commit, a branch or an experiment. Raises DataError if there is no comparison.
+    """
+    comparison = read_table(COMPARISON_FILE) if rev is None else _read_revision(rev)
     console = console or Console()
-    comparison = read_table(COMPARISON_FILE)
+    if markdown:
+        console.print(to_markdown(comparison), markup=False, highlight=False, soft_wrap=True)
+        return
     seeds = comparison["seeds"].max()
     table = Table(title=f"Mean and half 95% interval over {seeds} seed(s)")
     for heading in HEADINGS:
@@ -32,6 +40,21 @@ def to_markdown(comparison: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
     lines += ["| " + " | ".join(row) + " |" for row in _rows(comparison)]
     return "\n".join(lines)
+
+
+def _read_revision(rev: str) -> pd.DataFrame:
+    # Imported here: it costs a second, and only this form of the command needs it.
+    import dvc.api
+    from dvc.exceptions import DvcException
+    from scmrepo.exceptions import SCMError
+
+    try:
+        content = dvc.api.read(COMPARISON_FILE.as_posix(), rev=rev)
+    except (DvcException, SCMError, OSError) as error:
+        raise DataError(
+            f"{rev!r} has no {COMPARISON_FILE} ({error}); dvc exp list names the experiments"
+        ) from error
+    return pd.read_csv(io.StringIO(content))
 
 
 def _rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:

@@ -40,6 +40,7 @@ WEIGHTS_TAG = "fashionbench.weights_sha256"
 LAUNCHER_TAG = "mlflow_run.id"
 """Of a run made below ``mlflow run``: the id of the run that started the pipeline."""
 
+_SQLITE = "sqlite:///"
 _CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
 
 
@@ -174,11 +175,8 @@ def _open_store() -> tuple[MlflowClient, str]:
     """A client, and the id of the experiment, which is created if this is the first run."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    root = Path(os.environ.get("DVC_ROOT", ".")).resolve()
-    artifacts = None
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
-        artifacts = (root / "mlartifacts").as_uri()
+    uri, artifacts = _store()
+    mlflow.set_tracking_uri(uri)
     client = MlflowClient()
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment:
@@ -191,6 +189,19 @@ def _open_store() -> tuple[MlflowClient, str]:
         if experiment is None:
             raise
         return client, str(experiment.experiment_id)
+
+
+def _store() -> tuple[str, str | None]:
+    """Where runs go, and where a new experiment keeps its artifacts (None: its server decides).
+
+    A relative SQLite file, MLflow's own default among them, is one below the repository's top and
+    not below the folder that a stage happens to run in.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    if not uri.startswith(_SQLITE):
+        return uri, None
+    database = Path(os.environ.get("DVC_ROOT", ".")).resolve() / uri.removeprefix(_SQLITE)
+    return f"{_SQLITE}{database}", (database.parent / "mlartifacts").as_uri()
 
 
 def _now_ms() -> int:

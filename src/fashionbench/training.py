@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fashionbench.errors import TrainingError
 from fashionbench.losses import Score, cross_entropy, penalty, score
-from fashionbench.networks import Examples, autocast, build, infer, restore
+from fashionbench.networks import Examples, autocast, build, infer, logits_table, restore
 from fashionbench.params import Hyperparameters, Network
 
 State = dict[str, Tensor]
@@ -92,7 +92,7 @@ def train_epoch(
     _restore_moments(state, module, optimizer)
 
     order = torch.randperm(len(train.labels), generator=_generator(seed, _Purpose.ORDER, epoch))
-    trained, extra = _train(replicate, module, optimizer, train.take(order))
+    trained, extra = _train(replicate, module, optimizer, train, order)
     validated = score(infer(module, val.inputs, how.precision), val.labels, how.loss_input)
     if not np.isfinite([trained.loss, extra, validated.loss]).all():
         raise TrainingError(
@@ -112,27 +112,34 @@ def train_epoch(
 
 
 def _train(
-    replicate: Replicate, module: nn.Module, optimizer: torch.optim.Optimizer, examples: Examples
+    replicate: Replicate,
+    module: nn.Sequential,
+    optimizer: torch.optim.Optimizer,
+    train: Examples,
+    order: Tensor,
 ) -> tuple[Score, float]:
     """One step a batch, in the order given: the running score, and the mean penalty of a step."""
     network, how = replicate.network, replicate.how
-    batches = zip(
-        examples.inputs.split(how.batch_size), examples.labels.split(how.batch_size), strict=True
-    )
+    batches = order.split(how.batch_size)
     # Scored together at the end: on networks this small, scores per step would cost a third of it.
-    all_logits, penalties = [], []
-    for inputs, labels in batches:
+    all_logits = logits_table(module, train.inputs)
+    penalties = torch.zeros(len(batches), device=all_logits.device)
+    for batch, kept_logits, kept_penalty in zip(
+        map(train.take, batches), all_logits.split(how.batch_size), penalties, strict=True
+    ):
         with autocast(how.device, how.precision):
-            logits = module(inputs)
-        loss = cross_entropy(logits.float(), labels, how.loss_input)
-        extra = penalty(module.parameters(), network.l1_strength, network.l2_strength)
+            logits = module(batch.inputs)
+        objective = cross_entropy(logits.float(), batch.labels, how.loss_input)
+        if network.l1_strength or network.l2_strength:
+            extra = penalty(module.parameters(), network.l1_strength, network.l2_strength)
+            objective = objective + extra
+            kept_penalty.copy_(extra.detach())
         optimizer.zero_grad()
-        (loss + extra).backward()
+        objective.backward()
         optimizer.step()
-        all_logits.append(logits.detach())
-        penalties.append(extra.detach())
-    running = score(torch.cat(all_logits).float(), examples.labels, how.loss_input)
-    return running, torch.stack(penalties).double().mean().item()
+        kept_logits.copy_(logits.detach())
+    labels = train.labels.index_select(0, order.to(train.labels.device))
+    return score(all_logits, labels, how.loss_input), penalties.double().mean().item()
 
 
 def weights(state: State) -> State:

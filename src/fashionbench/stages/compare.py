@@ -5,6 +5,7 @@ import json
 from fashionbench.comparison import (
     COMPARISON_FILE,
     FIGURES_DIR,
+    KINDS,
     MEAN_CURVES_DIR,
     SUMMARY_FILE,
     compare_networks,
@@ -30,6 +31,7 @@ def run() -> None:
     summary = json.dumps(summarise(comparison), indent=2)
     SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
     for name, curve in curves.items():
-        write_table(mean_curves(curve), MEAN_CURVES_DIR / f"{name}.csv")
+        for kind in KINDS:
+            write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
         save_svg(draw_network(name, curve), FIGURES_DIR / f"{name}.svg")
     save_svg(draw_comparison(curves, comparison), FIGURES_DIR / "comparison.svg")
