@@ -1,6 +1,8 @@
 # make          install, run the whole pipeline, print the comparison
 # make quick    the same pipeline in about two minutes, as an experiment beside the results
 # make test     lint, types and tests
+# make bench    how fast all this is here
+# make lock     resolve the dependencies of pyproject.toml anew into requirements.txt
 # Nothing has to be activated: every recipe finds the environment's commands first.
 
 PYTHON ?= python3.11
@@ -10,7 +12,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: all install test quick
+.PHONY: all install test quick bench lock
 
 all: $(READY)
 	dvc repro
@@ -32,7 +34,19 @@ test: $(READY)
 	mypy
 	pytest
 
-# Into a copy of its own, so that the workspace and its results stay as they are.
+# In a copy of its own, so that the workspace and its results stay as they are.
 quick: $(READY)
-	dvc exp run --temp --force --name quick \
-	  -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
+	@! dvc exp list --name-only | grep -qw quick || dvc exp remove quick
+	dvc exp run --temp --name quick -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
+	fashionbench table --rev quick
+
+bench: $(READY)
+	python benchmarks/bench.py
+
+# For Linux and macOS, x86-64 and arm64 alike; pins that still fit stay.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-emit-index-url --output-file requirements.txt
+	rm -r $(VENV)-lock

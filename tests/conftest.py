@@ -25,6 +25,16 @@ SAMPLE = Path(__file__).parent / "sample"
 
 # Two seeds for intervals, and few enough networks and images for the suite to stay short.
 SMALL_RUN = {"num_epochs": 2, "seeds": [0, 1], "train_size": 300, "val_size": 100}
+PIPELINE_FILES = (
+    "src",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "MLproject",
+    "python_env.yaml",
+)
 SMALL_NETWORKS = ("n2_mlp", "n4_dropout", "n6_l1", "n7_l2")
 NINTH_NETWORK = {
     "conv_filters": [4],
@@ -174,7 +184,7 @@ def copied(finished: Repository, tmp_path: Path) -> Repository:
 
 def make_repository(path: Path) -> Repository:
     """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
-    for name in ("src", ".dvc/config", ".dvc/.gitignore", ".gitignore", "dvc.yaml", "params.yaml"):
+    for name in PIPELINE_FILES:
         source, target = PROJECT / name, path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

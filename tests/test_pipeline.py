@@ -7,7 +7,7 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import SMALL_NETWORKS, Repository, make_repository
+from conftest import SMALL_NETWORKS, SMALL_RUN, Repository, make_repository
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
@@ -173,7 +173,30 @@ def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
     copied.run("dvc", "exp", "run", "--temp", "-n", "hot", "-S", "l2_strength=0.1")
     assert copied.hashes(*RESULTS, "models", "params.yaml") == before
     assert len(runs(copied)) == count + 3
+
     assert "hot" in copied.run("dvc", "exp", "show", "--csv").stdout
+    table = ("python", "-m", "fashionbench", "table", "--markdown")
+    committed, hot = copied.run(*table).stdout, copied.run(*table, "--rev", "hot").stdout
+    changed = set(committed.splitlines()) ^ set(hot.splitlines())
+    assert {line.split()[1] for line in changed} == {"n7_l2"}
+    unknown = copied.run(*table, "--rev", "cold", check=False)
+    assert unknown.returncode == 1
+    assert "'cold' has no metrics/comparison.csv" in unknown.stderr
+
+
+def test_mlflow_run_makes_an_experiment_beside_the_results(copied: Repository) -> None:
+    before = copied.hashes(*RESULTS, "models", "params.yaml")
+    known = {run.info.run_id for run in runs(copied)}
+    small = [f"-P{name}={value}" for name, value in SMALL_RUN.items()]
+    command = ("mlflow", "run", ".", "--env-manager", "local", "-e", "experiment")
+    copied.run(*command, "-Pdropout_prob=0.3", *small)
+    assert copied.hashes(*RESULTS, "models", "params.yaml") == before
+    added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in known}
+    assert added.keys() == {"n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
+    assert len({run.data.tags["mlflow_run.id"] for run in added.values()}) == 1
+    assert not {run.info.run_id for run in added.values()} & {
+        run.data.tags["mlflow_run.id"] for run in added.values()
+    }
 
 
 def test_a_wrong_parameter_stops_before_any_work(copied: Repository) -> None:
