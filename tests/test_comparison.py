@@ -117,12 +117,16 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"comparison.csv cannot be read .*; run dvc repro"):
         table.show()
-    write_table(COMPARISON, tmp_path / "metrics/comparison.csv")
-    console = Console(file=io.StringIO(), width=100)
+    names, parameters = ["n5_batch_norm", "n8_conv"], [109_770, 3_229_866]
+    widest = COMPARISON.assign(network=names, parameters=parameters)
+    write_table(widest, tmp_path / "metrics/comparison.csv")
+    console = Console(file=io.StringIO(), width=80)
     table.show(console=console)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
-    assert "86.00 ± 12.71" in printed
+    assert "n5_batch_norm     109,770  86.00 ± 12.71" in printed
+    assert "3,229,866" in printed
+    assert "…" not in printed
     assert "mlflow ui" in printed
     lines = table.to_markdown(COMPARISON).splitlines()
     assert len(lines) == 4

@@ -199,15 +199,19 @@ def test_mlflow_run_makes_an_experiment_beside_the_results(copied: Repository) -
     }
 
 
-def test_a_wrong_parameter_stops_before_any_work(copied: Repository) -> None:
-    before = copied.hashes(*RESULTS, "models", "mlflow.db")
+def test_a_wrong_parameter_is_named_and_costs_nothing(copied: Repository) -> None:
+    before = copied.hashes(*RESULTS, "models")
+    count = len(runs(copied))
     copied.change_params(dropout_prob=1.5)
     done = copied.run("dvc", "repro", check=False)
     assert done.returncode != 0
     assert "dropout_prob = 1.5: input should be less than 1" in done.stderr
-    assert copied.hashes(*RESULTS, "mlflow.db") == {
-        name: digest for name, digest in before.items() if not name.startswith("models")
-    }
+
+    # DVC takes away the outputs of a stage before it starts it, and has them in its cache.
+    copied.change_params(dropout_prob=0.5)
+    copied.run("dvc", "repro")
+    assert copied.hashes(*RESULTS, "models") == before
+    assert len(runs(copied)) == count
 
 
 def test_a_false_file_is_refused_by_the_download_stage(

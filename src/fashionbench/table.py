@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -26,9 +27,12 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
         console.print(to_markdown(comparison), markup=False, highlight=False, soft_wrap=True)
         return
     seeds = comparison["seeds"].max()
-    table = Table(title=f"Mean and half 95% interval over {seeds} seed(s)")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading == "Network" else "right")
+    # Without borders, and with headings of two lines, it fits a terminal of 80 columns.
+    title = f"Mean and half 95% interval over {seeds} seed(s)"
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(HEADINGS[0], no_wrap=True)
+    for heading in HEADINGS[1:]:
+        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for row in _rows(comparison):
         table.add_row(*row)
     console.print(table)
@@ -64,7 +68,7 @@ def _rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
             f"{row['parameters']:,}",
             _with_interval(row, "val_accuracy", scale=100, digits=2),
             _with_interval(row, "test_accuracy", scale=100, digits=2),
-            _with_interval(row, "test_loss", scale=1, digits=4),
+            _with_interval(row, "test_loss", scale=1, digits=3),
             str(row["best_val_epoch"]),
         )
 

@@ -1,0 +1,55 @@
+"""The files by which people enter the project agree with params.yaml, dvc.yaml and metrics/."""
+
+import re
+from typing import Any
+
+import pytest
+from conftest import PROJECT
+from ruamel.yaml import YAML
+
+from fashionbench.comparison import COMPARISON_FILE
+from fashionbench.params import Params
+from fashionbench.results import read_table
+from fashionbench.table import to_markdown
+
+YAML_12 = YAML(typ="safe")
+ENTRY_POINTS: dict[str, dict[str, Any]] = YAML_12.load(PROJECT / "MLproject")["entry_points"]
+
+
+def test_mlproject_has_the_pipeline_each_stage_and_an_experiment() -> None:
+    stages = YAML_12.load(PROJECT / "dvc.yaml")["stages"]
+    assert ENTRY_POINTS.keys() == {"main", *stages, "experiment"}
+    for name, stage in stages.items():
+        command = ENTRY_POINTS[name]["command"]
+        target = f"{name}@{{network}}" if "foreach" in stage else name
+        assert command.endswith(f"dvc repro {target}")
+
+
+def test_an_experiment_of_mlproject_starts_from_params(params: Params) -> None:
+    declared = ENTRY_POINTS["experiment"]["parameters"]
+    # The data and the networks are not hyperparameters: they are edited in params.yaml.
+    fixed = {"input_size", "num_classes", "none", "networks"}
+    assert declared.keys() == Params.model_fields.keys() - fixed
+    for name, parameter in declared.items():
+        expected = getattr(params, name)
+        if name == "seeds":
+            assert YAML_12.load(parameter["default"]) == list(expected)
+        else:
+            assert parameter["default"] == expected
+        assert f"-S {name}={{{name}}}" in ENTRY_POINTS["experiment"]["command"]
+
+
+def test_the_readme_shows_the_committed_results() -> None:
+    readme = (PROJECT / "README.md").read_text()
+    assert to_markdown(read_table(PROJECT / COMPARISON_FILE)) in readme
+
+
+def test_every_file_that_the_readme_links_to_exists() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (PROJECT / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (PROJECT / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "dvc.lock", "pyproject.toml", ".dvc/config"])
+def test_no_address_of_a_registry_or_path_of_a_machine_is_committed(name: str) -> None:
+    assert not re.search(r"https?://|file:|index-url|/home/|/root/", (PROJECT / name).read_text())
