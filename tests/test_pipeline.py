@@ -110,12 +110,20 @@ def test_running_again_does_nothing(finished: Repository) -> None:
     assert finished.hashes(*RESULTS, "models") == before
 
 
-def test_a_forced_run_on_one_core_gives_the_same_bytes(copied: Repository) -> None:
-    before = copied.hashes(*RESULTS, "models")
+def test_a_clone_on_one_core_makes_the_same_bytes_and_fills_its_mlflow(
+    finished: Repository, tmp_path: Path
+) -> None:
+    clone = Repository(tmp_path / "clone")
+    finished.run("git", "clone", "-q", ".", str(clone.path))
     pinned = ("taskset", "-c", "0") if shutil.which("taskset") else ()
-    copied.run(*pinned, "dvc", "repro", "-f")
-    assert len(before) > 30
-    assert copied.hashes(*RESULTS, "models") == before
+    clone.run(*pinned, "dvc", "repro")
+    clone.run(*pinned, "dvc", "repro", "-f", "-s", "compare")
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    made = clone.hashes(*RESULTS, "models", "data")
+    assert len(made) > 40
+    assert made == finished.hashes(*RESULTS, "models", "data")
+    for run in runs(clone):
+        assert {"final_test_accuracy", "final_test_accuracy_mean"} & run.data.metrics.keys()
 
 
 @pytest.mark.parametrize(

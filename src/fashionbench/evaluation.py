@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,17 +19,21 @@ from fashionbench.networks import infer, restore
 from fashionbench.params import Device, LossInput, Network, Precision
 from fashionbench.workers import load_examples, use_one_thread
 
+PREDICTIONS_DIR = Path("data/predictions")
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss in nats and accuracy over a split, and its confusion matrix.
+    """Loss in nats and accuracy over a split, its confusion matrix, and what it is made of.
 
     ``confusion[actual, predicted]`` counts images: int64 of shape (classes, classes).
+    ``predictions`` is the class found for each image, in the split's order: uint8 of shape (n,).
     """
 
     loss: float
     accuracy: float
     confusion: npt.NDArray[np.int64]
+    predictions: npt.NDArray[np.uint8]
 
     @property
     def class_accuracy(self) -> npt.NDArray[np.float64]:
@@ -43,9 +48,15 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
     """Score logits (n, classes) against int64 labels (n,)."""
     scored = score(logits, labels, loss_input)
     classes = logits.shape[1]
-    pairs = labels * classes + logits.argmax(dim=1)
+    predictions = logits.argmax(dim=1)
+    pairs = labels * classes + predictions
     confusion = pairs.bincount(minlength=classes**2).reshape(classes, classes)
-    return Evaluation(scored.loss, scored.accuracy, confusion.cpu().numpy())
+    return Evaluation(
+        loss=scored.loss,
+        accuracy=scored.accuracy,
+        confusion=confusion.cpu().numpy(),
+        predictions=predictions.byte().cpu().numpy(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +109,15 @@ def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dic
         for actual, counts in _by_class(of_seed[split].confusion)
         for predicted, count in _by_class(counts)
     ]
+
+
+def write_predictions(evaluations: BySeedAndSplit, network: str, split: str = "test") -> Path:
+    """Keep the predicted classes as safetensors, ``seed_0`` and so on; return the file."""
+    path = PREDICTIONS_DIR / f"{network}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    by_seed = {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
+    save_file(by_seed, path)
+    return path
 
 
 def flat_scores(evaluations: BySeedAndSplit) -> dict[int, dict[str, float]]:

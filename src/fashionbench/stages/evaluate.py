@@ -8,6 +8,7 @@ from fashionbench.evaluation import (
     evaluate_replicate,
     flat_scores,
     score_rows,
+    write_predictions,
 )
 from fashionbench.params import load_params
 from fashionbench.results import SPLITS, network_table, split_file, weights_file, write_table
@@ -36,6 +37,7 @@ def run(name: str) -> None:
         evaluations = {seed: future.result() for seed, future in waiting.items()}
     write_table(score_rows(evaluations), network_table(name, "scores"))
     write_table(confusion_rows(evaluations), network_table(name, "confusion"))
+    write_predictions(evaluations, name)
     unknown = log_scores(weights, flat_scores(evaluations))
     if unknown:
         _log.warning(
