@@ -98,7 +98,9 @@ def test_mlflow_has_a_servable_model_of_every_network(finished: Repository) -> N
     models = client.search_logged_models([runs(finished)[0].info.experiment_id])
     assert sorted(model.name for model in models) == sorted(NETWORKS)
     for model in models:
-        info = mlflow.models.get_model_info(model.artifact_location)
+        folder = finished.path / "mlartifacts/models" / model.model_id / "artifacts"
+        assert model.artifact_location == folder.as_uri()
+        info = mlflow.models.get_model_info(str(folder))
         assert info.signature is not None
         assert "python_function" in info.flavors
 
