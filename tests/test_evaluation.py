@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import network
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from fashionbench.errors import DataError
 from fashionbench.evaluation import (
@@ -15,8 +15,8 @@ from fashionbench.evaluation import (
     evaluate,
     evaluate_replicate,
     flat_scores,
+    predictions_by_seed,
     score_rows,
-    write_predictions,
 )
 from fashionbench.networks import build
 
@@ -57,15 +57,10 @@ def test_tables_name_splits_and_classes() -> None:
     }
 
 
-def test_predictions_are_kept_a_seed_in_the_order_of_the_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_predictions_come_a_seed_in_the_order_of_the_images() -> None:
     found = {seed: {"test": evaluate(LOGITS.roll(seed, 0), LABELS, "logits")} for seed in (0, 1)}
-    path = write_predictions(found, "n2_mlp")
-    assert path.name == "n2_mlp.safetensors"
-    kept = {seed: classes.tolist() for seed, classes in load_file(path).items()}
-    assert kept == {"seed_0": [0, 1, 1, 2, 0], "seed_1": [0, 0, 1, 1, 2]}
+    listed = {seed: classes.tolist() for seed, classes in predictions_by_seed(found).items()}
+    assert listed == {"seed_0": [0, 1, 1, 2, 0], "seed_1": [0, 0, 1, 1, 2]}
 
 
 @pytest.mark.parametrize("content", ["missing", "other network", "pickle"])

@@ -4,16 +4,27 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import SMALL_NETWORKS, SMALL_RUN, Repository, make_repository
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from safetensors.numpy import load_file
 
 from fashionbench.tracking import sha256_of
 
 NETWORKS = (*SMALL_NETWORKS, "n9_ninth")
 RESULTS = ("dvc.lock", "metrics")
+ASK_MODELS = """
+import sys, mlflow, numpy
+for uri in sys.argv[1:]:
+    model = mlflow.pyfunc.load_model(uri)
+    assert model.metadata.signature is not None
+    probabilities = model.predict(numpy.full((3, 28, 28), 255, numpy.float32))
+    assert probabilities.shape == (3, 10)
+    assert numpy.allclose(probabilities.sum(axis=1), 1)
+"""
 
 
 def runs(repository: Repository) -> list[Run]:
@@ -21,10 +32,6 @@ def runs(repository: Repository) -> list[Run]:
     experiment = client.get_experiment_by_name("fashionbench")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], max_results=1000))
-
-
-def both(stage: str, network: str) -> set[str]:
-    return {f"{stage}@{network}"}
 
 
 def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> None:
@@ -60,6 +67,13 @@ def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
         assert val["accuracy"].tolist() == pytest.approx(last["val_accuracy"].tolist(), abs=2e-6)
         confusion = pd.read_csv(folder / "confusion.csv")
         assert confusion.groupby("seed")["images"].sum().tolist() == [100, 100]
+        predictions = load_file(finished.path / f"data/predictions/{name}.safetensors")
+        counts = confusion.groupby(["seed", "predicted"], sort=False)["images"].sum()
+        for seed in (0, 1):
+            assert (
+                counts[seed].tolist()
+                == np.bincount(predictions[f"seed_{seed}"], minlength=10).tolist()
+            )
 
 
 def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
@@ -97,8 +111,7 @@ def test_mlflow_has_a_servable_model_of_every_network(finished: Repository) -> N
     models = client.search_logged_models([runs(finished)[0].info.experiment_id])
     assert sorted(model.name for model in models) == sorted(NETWORKS)
     # In a process and a folder of a user's: the client of this one remembers its store.
-    script = "import mlflow, sys; [mlflow.pyfunc.load_model(uri) for uri in sys.argv[1:]]"
-    finished.run("python", "-c", script, *(f"models:/{model.model_id}" for model in models))
+    finished.run("python", "-c", ASK_MODELS, *(f"models:/{model.model_id}" for model in models))
 
 
 def test_running_again_does_nothing(finished: Repository) -> None:
@@ -120,8 +133,9 @@ def test_a_clone_on_one_core_makes_the_same_bytes_and_fills_its_mlflow(
     made = clone.hashes(*RESULTS, "models", "data")
     assert len(made) > 40
     assert made == finished.hashes(*RESULTS, "models", "data")
-    for run in runs(clone):
-        assert {"final_test_accuracy", "final_test_accuracy_mean"} & run.data.metrics.keys()
+    scores = {run.info.run_name: run.data.metrics for run in runs(clone)}
+    assert scores == {run.info.run_name: run.data.metrics for run in runs(finished)}
+    assert all("final_test_accuracy_mean" in scores[name] for name in NETWORKS)
 
 
 @pytest.mark.parametrize(

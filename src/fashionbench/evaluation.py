@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -18,8 +17,6 @@ from fashionbench.losses import score
 from fashionbench.networks import infer, restore
 from fashionbench.params import Device, LossInput, Network, Precision
 from fashionbench.workers import load_examples, use_one_thread
-
-PREDICTIONS_DIR = Path("data/predictions")
 
 
 @dataclass(frozen=True)
@@ -111,13 +108,11 @@ def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dic
     ]
 
 
-def write_predictions(evaluations: BySeedAndSplit, network: str, split: str = "test") -> Path:
-    """Keep the predicted classes as safetensors, ``seed_0`` and so on; return the file."""
-    path = PREDICTIONS_DIR / f"{network}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    by_seed = {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
-    save_file(by_seed, path)
-    return path
+def predictions_by_seed(
+    evaluations: BySeedAndSplit, split: str = "test"
+) -> dict[str, npt.NDArray[np.uint8]]:
+    """Under ``seed_0`` and so on, the predicted classes of ``split``: uint8 of shape (n,)."""
+    return {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
 
 
 def flat_scores(evaluations: BySeedAndSplit) -> dict[int, dict[str, float]]:

@@ -1,18 +1,23 @@
 """Stage ``evaluate@<network>``: final scores of every replicate; only here are test images read."""
 
 import logging
+from pathlib import Path
+
+from safetensors.numpy import save_file
 
 from fashionbench.evaluation import (
     EvaluationTask,
     confusion_rows,
     evaluate_replicate,
     flat_scores,
+    predictions_by_seed,
     score_rows,
-    write_predictions,
 )
 from fashionbench.params import load_params
 from fashionbench.results import SPLITS, network_table, split_file, weights_file, write_table
 from fashionbench.workers import local_workers
+
+PREDICTIONS_DIR = Path("data/predictions")
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +42,8 @@ def run(name: str) -> None:
         evaluations = {seed: future.result() for seed, future in waiting.items()}
     write_table(score_rows(evaluations), network_table(name, "scores"))
     write_table(confusion_rows(evaluations), network_table(name, "confusion"))
-    write_predictions(evaluations, name)
+    PREDICTIONS_DIR.mkdir(parents=True, exist_ok=True)
+    save_file(predictions_by_seed(evaluations), PREDICTIONS_DIR / f"{name}.safetensors")
     unknown = log_scores(weights, flat_scores(evaluations))
     if unknown:
         _log.warning(
