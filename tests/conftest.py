@@ -16,7 +16,8 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from fashionbench.networks import Examples, pixels_to_inputs
+from fashionbench.examples import Examples
+from fashionbench.networks import configure_torch
 from fashionbench.params import Hyperparameters, Network, Params, load_params
 from fashionbench.sources import read_images, read_labels
 
@@ -45,7 +46,7 @@ NINTH_NETWORK = {
     "l2": "none",
 }
 
-torch.set_num_threads(1)
+configure_torch()
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +107,7 @@ def test_examples(sample_folder: Path) -> Examples:
 def _examples(folder: Path, split: str) -> Examples:
     images = read_images(folder / f"{split}-images-idx3-ubyte")
     labels = read_labels(folder / f"{split}-labels-idx1-ubyte")
-    return Examples(pixels_to_inputs(images.copy(), "cpu"), torch.from_numpy(labels.copy()).long())
+    return Examples(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()).long())
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from fashionbench.evaluation import (
     EvaluationTask,
     confusion_rows,
     evaluate,
-    evaluate_replicate,
     flat_scores,
     predictions_by_seed,
+    run_evaluation,
     score_rows,
 )
-from fashionbench.networks import build
+from fashionbench.networks import build, weights_of
 
 LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5
 LABELS = torch.tensor([0, 1, 2, 2, 0])
@@ -67,11 +67,16 @@ def test_predictions_come_a_seed_in_the_order_of_the_images() -> None:
 def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "seed_0.safetensors"
     if content == "other network":
-        save_file(build(network(hidden_sizes=(3,))).state_dict(), path)
+        save_file(weights_of(build(network(hidden_sizes=(3,)))), path)
     elif content == "pickle":
         torch.save({"1.weight": torch.zeros(1)}, path)
     task = EvaluationTask(
-        network=network(), loss_input="logits", device="cpu", precision="float32", splits={}
+        network=network(),
+        loss_input="logits",
+        device="cpu",
+        precision="float32",
+        weights=path,
+        split=tmp_path / "any.safetensors",
     )
     with pytest.raises(DataError, match=r"seed_0.safetensors does not hold the weights of tiny"):
-        evaluate_replicate(task, path)
+        run_evaluation(task)

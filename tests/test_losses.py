@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
 
-from fashionbench.losses import cross_entropy, penalty, score
+from fashionbench.losses import add_penalty, loss_gradient, score
+from fashionbench.params import LossInput
 
 
 def test_the_loss_of_probabilities_has_the_floor_of_the_report() -> None:
@@ -15,25 +16,35 @@ def test_the_loss_of_probabilities_has_the_floor_of_the_report() -> None:
     certain[torch.arange(3), labels] = 1e4
     floor = math.log(math.e + 9) - 1
     assert floor == pytest.approx(1.4612, abs=5e-5)
-    assert cross_entropy(certain, labels, "probabilities").item() == pytest.approx(floor)
-    assert cross_entropy(certain, labels, "logits").item() == 0
+    assert score(certain, labels, "probabilities").loss == pytest.approx(floor)
+    assert score(certain, labels, "logits").loss == 0
 
 
-def test_the_loss_of_logits_is_the_textbooks() -> None:
-    logits, labels = torch.tensor([[0.0, math.log(3)]]), torch.tensor([0])
-    assert cross_entropy(logits, labels, "logits").item() == pytest.approx(math.log(4))
+@pytest.mark.parametrize("loss_input", ["probabilities", "logits"])
+def test_the_loss_and_its_gradient_are_torchs(loss_input: LossInput) -> None:
+    logits = torch.randn(7, 10, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(7)
+    given = logits.softmax(1) if loss_input == "probabilities" else logits
+    loss = F.cross_entropy(given, labels)
+    loss.backward()
+    found = logits.detach()
+    assert score(found, labels, loss_input).loss == pytest.approx(loss.item())
+    gradient = loss_gradient(found, torch.eye(10, dtype=torch.float64)[labels], loss_input)
+    torch.testing.assert_close(gradient, logits.grad)
 
 
 def test_penalties_and_their_gradients_are_as_by_hand() -> None:
-    parameters = [nn.Parameter(torch.tensor([[1.0, -2.0]])), nn.Parameter(torch.tensor([3.0]))]
-    assert penalty(parameters, 0, 0).item() == 0
-    assert penalty(parameters, 0.1, 0).item() == pytest.approx(0.1 * (1 + 2 + 3))
-    both = penalty(parameters, 0.1, 0.01)
-    assert both.item() == pytest.approx(0.1 * (1 + 2 + 3) + 0.01 * (1 + 4 + 9))
-    both.backward()
-    gradients = [parameter.grad for parameter in parameters]
-    torch.testing.assert_close(gradients[0], torch.tensor([[0.1 + 0.02, -0.1 - 0.04]]))
-    torch.testing.assert_close(gradients[1], torch.tensor([0.1 + 0.06]))
+    parameters = torch.tensor([1.0, -2.0, 0.0])
+    for l1_strength, l2_strength in ((0, 0), (0.1, 0), (0, 0.01), (0.1, 0.01)):
+        gradients = torch.ones(3)
+        added = add_penalty(gradients, parameters, l1_strength, l2_strength)
+        assert added.item() == pytest.approx(l1_strength * 3 + l2_strength * 5)
+        by_hand = [
+            1 + l1_strength + l2_strength * 2,
+            1 - l1_strength - l2_strength * 4,
+            1,
+        ]
+        assert gradients.tolist() == pytest.approx(by_hand)
 
 
 def test_a_score_is_a_mean_over_images() -> None:

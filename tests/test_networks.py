@@ -5,10 +5,11 @@ import torch
 from conftest import network
 from torch import nn
 
+from fashionbench.examples import Examples
 from fashionbench.networks import (
+    ChannelsLastFlatten,
     Classifier,
     Dropout,
-    Examples,
     build,
     count_parameters,
     infer,
@@ -47,7 +48,7 @@ def test_layers_come_in_the_order_that_is_documented() -> None:
         nn.Conv2d,
         nn.BatchNorm2d,
         nn.ReLU,
-        nn.Flatten,
+        ChannelsLastFlatten,
         nn.Linear,
         nn.BatchNorm1d,
         nn.ReLU,
@@ -86,42 +87,42 @@ def test_dropout_scales_what_it_keeps_and_owns_its_randomness() -> None:
 
 def test_dropout_is_off_in_evaluation(test_examples: Examples) -> None:
     module = build(network(dropout_prob=0.5))
-    assert torch.equal(infer(module, test_examples.inputs), infer(module, test_examples.inputs))
+    inputs = pixels_to_inputs(test_examples.images)
+    assert torch.equal(infer(module, test_examples.images), infer(module, test_examples.images))
     assert module.training
-    assert not torch.equal(module(test_examples.inputs), module(test_examples.inputs))
+    assert not torch.equal(module(inputs), module(inputs))
 
 
 def test_batch_norm_uses_running_statistics_in_evaluation(test_examples: Examples) -> None:
     module = build(network(batch_norm=True))
+    inputs = pixels_to_inputs(test_examples.images)
     normalisation = module[2]
     assert isinstance(normalisation, nn.BatchNorm1d)
-    module(test_examples.inputs)
+    module(inputs)
     before = normalisation.state_dict()["running_mean"].clone()
-    alone = infer(module, test_examples.inputs[:1])
-    together = infer(module, test_examples.inputs)
+    alone = infer(module, test_examples.images[:1])
+    together = infer(module, test_examples.images)
     torch.testing.assert_close(alone, together[:1])
     assert torch.equal(normalisation.state_dict()["running_mean"], before)
-    module(test_examples.inputs)
+    module(inputs)
     assert not torch.equal(normalisation.state_dict()["running_mean"], before)
 
 
 def test_inference_does_not_depend_on_the_batch(test_examples: Examples) -> None:
     module = build(network(conv_filters=(2,)))
     with torch.no_grad():
-        expected = module(test_examples.inputs)
-    torch.testing.assert_close(infer(module, test_examples.inputs), expected)
+        expected = module(pixels_to_inputs(test_examples.images))
+    torch.testing.assert_close(infer(module, test_examples.images), expected)
 
 
 def test_the_classifier_takes_raw_pixels_and_gives_probabilities(test_examples: Examples) -> None:
     module = build(network())
     with torch.no_grad():
-        probabilities = Classifier(module)(test_examples.inputs * 255)
+        probabilities = Classifier(module)(test_examples.images.float())
     torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(100))
-    torch.testing.assert_close(probabilities, module(test_examples.inputs).softmax(1).detach())
+    torch.testing.assert_close(probabilities, infer(module, test_examples.images).softmax(1))
 
 
 def test_inputs_are_pixels_over_255() -> None:
-    import numpy as np
-
-    inputs = pixels_to_inputs(np.array([0, 51, 255], np.uint8), "cpu")
+    inputs = pixels_to_inputs(torch.tensor([0, 51, 255], dtype=torch.uint8))
     assert inputs.tolist() == [0, pytest.approx(0.2), 1]

@@ -50,6 +50,9 @@ def test_every_file_that_the_readme_links_to_exists() -> None:
     assert [link for link in links if not (PROJECT / link).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "dvc.lock", "pyproject.toml", ".dvc/config"])
+@pytest.mark.parametrize(
+    "name",
+    ["requirements.txt", "requirements-bench.txt", "dvc.lock", "pyproject.toml", ".dvc/config"],
+)
 def test_no_address_of_a_registry_or_path_of_a_machine_is_committed(name: str) -> None:
     assert not re.search(r"https?://|file:|index-url|/home/|/root/", (PROJECT / name).read_text())

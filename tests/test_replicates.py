@@ -11,11 +11,12 @@ from safetensors.torch import load
 
 from fashionbench.data import Split, save_split
 from fashionbench.errors import TrainingError
+from fashionbench.examples import load_examples
 from fashionbench.params import Hyperparameters
 from fashionbench.replicates import EpochResult, best_seed, curves, train_replicates
 from fashionbench.sources import read_images, read_labels
 from fashionbench.training import Epoch, Replicate, train_replicate, weights
-from fashionbench.workers import load_examples, local_workers
+from fashionbench.workers import local_workers
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
 
-from fashionbench.networks import Classifier, Examples, build, restore
+from fashionbench.examples import Examples
+from fashionbench.networks import Classifier, build, restore, weights_of
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import log_scores, sha256_of, track_network
 from fashionbench.training import Epoch
@@ -54,7 +55,7 @@ def track(root: Path, how: Hyperparameters) -> dict[int, Path]:
     with track_network(DECLARED, how, (0, 5)) as tracked:
         for seed in (0, 5):
             weights[seed] = root / f"seed_{seed}.safetensors"
-            state = build(DECLARED).state_dict()
+            state = weights_of(build(DECLARED))
             save_file({name: t + seed for name, t in state.items()}, weights[seed])
             for epoch in (1, 2):
                 tracked.log_epoch(row(seed, epoch))
@@ -93,7 +94,7 @@ def test_the_model_is_served_from_raw_pixels(
     (model,) = client.search_logged_models([runs(root)["tiny"].info.experiment_id])
     assert model.name == "tiny"
     loaded = mlflow.pyfunc.load_model(model.model_uri)
-    pixels = (test_examples.inputs * 255).numpy().astype(np.float32)
+    pixels = test_examples.images.numpy().astype(np.float32)
     module = restore(DECLARED, load_file(weights[5]), "cpu")
     with torch.no_grad():
         expected = Classifier(module).eval()(torch.from_numpy(pixels)).numpy()

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import network
 from torch import nn
 
 from fashionbench.errors import TrainingError
+from fashionbench.examples import Examples
 from fashionbench.losses import score
-from fashionbench.networks import Examples, build, infer
+from fashionbench.networks import build, infer
 from fashionbench.params import Hyperparameters, Precision
 from fashionbench.training import (
     Replicate,
@@ -56,27 +56,6 @@ def test_every_kind_of_network_learns(
     assert equal(weights(state), {name: t for name, t in state.items() if "adam" not in name})
 
 
-def test_a_replicate_is_the_plain_loop_that_a_textbook_would_write(
-    short: Hyperparameters, train_examples: Examples
-) -> None:
-    declared = network(l1_strength=1e-3, l2_strength=1e-3)
-    replicate = Replicate(network=declared, how=short, seed=0)
-    module = build(declared)
-    module.load_state_dict(initial_state(replicate))
-    optimizer = torch.optim.Adam(module.parameters(), lr=short.learning_rate, fused=False)
-    # One batch an epoch, so that the loop needs no knowledge of the order.
-    whole = replace(replicate, how=replace(short, batch_size=400))
-    for _ in range(short.num_epochs):
-        optimizer.zero_grad()
-        loss = F.cross_entropy(F.softmax(module(train_examples.inputs), 1), train_examples.labels)
-        extra = sum((1e-3 * (p.abs() + p**2)).sum() for p in module.parameters())
-        (loss + extra).backward()
-        optimizer.step()
-    _, state = train_replicate(whole, train_examples, train_examples)
-    for name, tensor in module.state_dict().items():
-        torch.testing.assert_close(weights(state)[name], tensor, rtol=1e-4, atol=1e-5)
-
-
 def test_the_curves_tell_the_penalty_from_the_loss(
     short: Hyperparameters, train_examples: Examples
 ) -> None:
@@ -97,7 +76,7 @@ def test_validation_is_in_evaluation_mode_and_training_is_not(
     row, state = train_epoch(replicate, 1, initial_state(replicate), train_examples, train_examples)
     module = build(declared)
     module.load_state_dict(weights(state))
-    validated = score(infer(module, train_examples.inputs), train_examples.labels, short.loss_input)
+    validated = score(infer(module, train_examples.images), train_examples.labels, short.loss_input)
     assert (row.val_loss, row.val_accuracy) == (validated.loss, validated.accuracy)
     assert row.train_loss != row.val_loss
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from fashionbench.data import CLASSES
 from fashionbench.errors import DataError
+from fashionbench.examples import load_examples
 from fashionbench.losses import score
-from fashionbench.networks import infer, restore
+from fashionbench.networks import configure_torch, infer, restore
 from fashionbench.params import Device, LossInput, Network, Precision
-from fashionbench.workers import load_examples, use_one_thread
 
 
 @dataclass(frozen=True)
@@ -58,31 +58,29 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationTask:
-    """Score the replicates of a network on every split of ``splits``, by name."""
+    """Score the weights of a replicate on the split in a file."""
 
     network: Network
     loss_input: LossInput
     device: Device
     precision: Precision
-    splits: Mapping[str, Path]
+    weights: Path
+    split: Path
 
 
-def evaluate_replicate(task: EvaluationTask, weights: Path) -> dict[str, Evaluation]:
-    """What a worker does: the evaluation of each split. DataError for weights that do not fit."""
-    use_one_thread()
+def run_evaluation(task: EvaluationTask) -> Evaluation:
+    """What a worker does. Raises DataError for weights that do not fit the network."""
+    configure_torch()
     try:
-        module = restore(task.network, load_file(weights), task.device)
+        module = restore(task.network, load_file(task.weights), task.device)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(
-            f"{weights} does not hold the weights of {task.network.name} "
+            f"{task.weights} does not hold the weights of {task.network.name} "
             f"({str(error).splitlines()[0]}); run dvc repro -f -s train@{task.network.name}"
         ) from error
-    evaluations = {}
-    for name, path in task.splits.items():
-        examples = load_examples(path, task.device)
-        logits = infer(module, examples.inputs, task.precision)
-        evaluations[name] = evaluate(logits, examples.labels, task.loss_input)
-    return evaluations
+    examples = load_examples(task.split, task.device)
+    logits = infer(module, examples.images, task.precision)
+    return evaluate(logits, examples.labels, task.loss_input)
 
 
 BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]

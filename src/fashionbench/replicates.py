@@ -14,8 +14,9 @@ from pathlib import Path
 from safetensors.torch import load, save
 
 from fashionbench.errors import TrainingError
+from fashionbench.examples import load_examples
+from fashionbench.networks import configure_torch
 from fashionbench.training import Epoch, Replicate, initial_state, train_epoch, weights
-from fashionbench.workers import load_examples, use_one_thread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def _results(
 
 def run_epoch(task: EpochTask) -> EpochResult:
     """What a worker does: one epoch, in one thread, from bytes to bytes."""
-    use_one_thread()
+    configure_torch()
     replicate, how = task.replicate, task.replicate.how
     state = load(task.state) if task.state else initial_state(replicate)
     train, val = (load_examples(path, how.device) for path in (task.train, task.val))

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 import pandas as pd
+from safetensors.numpy import save_file
 
 from fashionbench.errors import DataError
 
 METRICS_DIR = Path("metrics")
 MODELS_DIR = Path("models")
 PREPARED_DIR = Path("data/prepared")
+PREDICTIONS_DIR = Path("data/predictions")
 SPLITS = ("train", "val", "test")
 
 
@@ -23,12 +27,23 @@ def weights_file(network: str, seed: int) -> Path:
     return MODELS_DIR / network / f"seed_{seed}.safetensors"
 
 
+def predictions_file(network: str) -> Path:
+    """The predicted classes of the test images, as safetensors."""
+    return PREDICTIONS_DIR / f"{network}.safetensors"
+
+
 def write_weights(weights: bytes, network: str, seed: int) -> Path:
     """Write the weights of one replicate; return the file."""
     path = weights_file(network, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(weights)
     return path
+
+
+def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Write named arrays as safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(dict(arrays), path)
 
 
 def network_table(network: str, table: str) -> Path:

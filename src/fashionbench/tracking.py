@@ -17,7 +17,6 @@ from pathlib import Path
 
 import mlflow.pytorch
 import numpy as np
-import torch
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.exceptions import MlflowException
@@ -80,7 +79,10 @@ class NetworkRuns:
         probabilities of shape (n, classes).
         """
         module = restore(self._network, load_file(weights), "cpu")
-        classifier = Classifier(module).to(memory_format=torch.contiguous_format).eval()
+        for parameter in module.parameters():
+            # The layouts that are fast in training are not those that torch.export can write.
+            parameter.data = parameter.contiguous()
+        classifier = Classifier(module).eval()
         float32 = np.dtype("float32")
         signature = ModelSignature(
             inputs=Schema([TensorSpec(float32, (-1, 28, 28))]),

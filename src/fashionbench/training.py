@@ -12,18 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fashionbench.adam import PREFIX, Adam
+from fashionbench.backprop import TrainingNetwork
 from fashionbench.errors import TrainingError
-from fashionbench.losses import Score, cross_entropy, penalty, score
-from fashionbench.networks import Examples, autocast, build, infer, logits_table, restore
+from fashionbench.examples import Examples
+from fashionbench.losses import Score, add_penalty, loss_gradient, score
+from fashionbench.networks import build, infer, pixels_to_inputs, restore, weights_of
 from fashionbench.params import Hyperparameters, Network
 
 State = dict[str, Tensor]
-"""All that an epoch hands to the next: weights, and the optimizer's moments under ``adam.``."""
-
-_OPTIMIZER = "adam."
+"""All that an epoch hands to the next: weights, and :class:`Adam`'s moments under ``adam.``."""
 
 
-class _Purpose(IntEnum):
+class Purpose(IntEnum):
     """What random numbers are for; each purpose has a stream of its own."""
 
     WEIGHTS = 0
@@ -73,10 +74,11 @@ def train_replicate(
 def initial_state(replicate: Replicate) -> State:
     """The state before the first epoch: PyTorch's default initialisation, drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_stream(replicate.seed, _Purpose.WEIGHTS))
-        return dict(build(replicate.network).state_dict())
+        torch.manual_seed(_stream(replicate.seed, Purpose.WEIGHTS))
+        return weights_of(build(replicate.network))
 
 
+@torch.inference_mode()
 def train_epoch(
     replicate: Replicate, epoch: int, state: State, train: Examples, val: Examples
 ) -> tuple[Epoch, State]:
@@ -86,14 +88,15 @@ def train_epoch(
     itself is left as it was. Raises TrainingError if the loss is no longer a finite number.
     """
     how, seed = replicate.how, replicate.seed
-    dropout = _generator(seed, _Purpose.DROPOUT, epoch)
+    dropout = random_numbers(seed, Purpose.DROPOUT, epoch)
     module = restore(replicate.network, weights(state), how.device, dropout)
-    optimizer = torch.optim.Adam(module.parameters(), lr=how.learning_rate, fused=True)
-    _restore_moments(state, module, optimizer)
+    network = TrainingNetwork(module, how.precision)
+    adam = Adam.restore(state, network.parameters)
 
-    order = torch.randperm(len(train.labels), generator=_generator(seed, _Purpose.ORDER, epoch))
-    trained, extra = _train(replicate, module, optimizer, train, order)
-    validated = score(infer(module, val.inputs, how.precision), val.labels, how.loss_input)
+    order = torch.randperm(len(train.labels), generator=random_numbers(seed, Purpose.ORDER, epoch))
+    order = order.to(how.device)
+    trained, extra = _train(replicate, network, adam, train, order)
+    validated = score(infer(module, val.images, how.precision), val.labels, how.loss_input)
     if not np.isfinite([trained.loss, extra, validated.loss]).all():
         raise TrainingError(
             f"{replicate.network.name} seed {seed}: the loss of epoch {epoch} is not a finite "
@@ -108,70 +111,42 @@ def train_epoch(
         val_loss=validated.loss,
         val_accuracy=validated.accuracy,
     )
-    return row, _collect(module, optimizer)
+    return row, weights_of(module) | adam.state()
 
 
 def _train(
-    replicate: Replicate,
-    module: nn.Sequential,
-    optimizer: torch.optim.Optimizer,
-    train: Examples,
-    order: Tensor,
+    replicate: Replicate, network: TrainingNetwork, adam: Adam, train: Examples, order: Tensor
 ) -> tuple[Score, float]:
     """One step a batch, in the order given: the running score, and the mean penalty of a step."""
-    network, how = replicate.network, replicate.how
-    batches = order.split(how.batch_size)
+    how, strengths = replicate.how, (replicate.network.l1_strength, replicate.network.l2_strength)
+    labels = train.labels.index_select(0, order)
+    targets = nn.functional.one_hot(labels, replicate.network.num_classes).float()
     # Scored together at the end: on networks this small, scores per step would cost a third of it.
-    all_logits = logits_table(module, train.inputs)
-    penalties = torch.zeros(len(batches), device=all_logits.device)
-    for batch, kept_logits, kept_penalty in zip(
-        map(train.take, batches), all_logits.split(how.batch_size), penalties, strict=True
-    ):
-        with autocast(how.device, how.precision):
-            logits = module(batch.inputs)
-        objective = cross_entropy(logits.float(), batch.labels, how.loss_input)
-        if network.l1_strength or network.l2_strength:
-            extra = penalty(module.parameters(), network.l1_strength, network.l2_strength)
-            objective = objective + extra
-            kept_penalty.copy_(extra.detach())
-        optimizer.zero_grad()
-        objective.backward()
-        optimizer.step()
-        kept_logits.copy_(logits.detach())
-    labels = train.labels.index_select(0, order.to(train.labels.device))
-    return score(all_logits, labels, how.loss_input), penalties.double().mean().item()
+    logits_table = torch.empty_like(targets)
+    batches = [table.split(how.batch_size) for table in (order, targets, logits_table)]
+    penalties = torch.zeros(len(batches[0]), device=targets.device)
+    for chosen, wanted, kept_logits, kept_penalty in zip(*batches, penalties, strict=True):
+        images = train.images.index_select(0, chosen)
+        logits = network.forward(pixels_to_inputs(images))
+        network.backward(loss_gradient(logits, wanted, how.loss_input))
+        if any(strengths):
+            kept_penalty.copy_(add_penalty(network.gradients, network.parameters, *strengths))
+        adam.update(network.parameters, network.gradients, how.learning_rate)
+        kept_logits.copy_(logits)
+    return score(logits_table, labels, how.loss_input), penalties.double().mean().item()
 
 
 def weights(state: State) -> State:
     """The part of a state that is kept when training has ended: the module's state dict."""
-    return {name: tensor for name, tensor in state.items() if not name.startswith(_OPTIMIZER)}
+    return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
-def _restore_moments(state: State, module: nn.Module, optimizer: torch.optim.Adam) -> None:
-    for name, parameter in module.named_parameters():
-        for moment in ("step", "exp_avg", "exp_avg_sq"):
-            if (key := f"{_OPTIMIZER}{name}.{moment}") in state:
-                saved = state[key].to(parameter.device, copy=True)
-                # Fused Adam walks parameter and moments together: they need one memory layout.
-                if saved.shape == parameter.shape:
-                    saved = torch.empty_like(parameter, requires_grad=False).copy_(saved)
-                optimizer.state[parameter][moment] = saved
-
-
-def _collect(module: nn.Module, optimizer: torch.optim.Adam) -> State:
-    state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
-    for name, parameter in module.named_parameters():
-        for moment, tensor in optimizer.state[parameter].items():
-            state[f"{_OPTIMIZER}{name}.{moment}"] = tensor
-    return {name: tensor.cpu().contiguous() for name, tensor in state.items()}
-
-
-def _stream(seed: int, purpose: _Purpose, epoch: int = 0) -> int:
+def _stream(seed: int, purpose: Purpose, epoch: int = 0) -> int:
     """An independent 64-bit seed (numpy.random.SeedSequence) for each (seed, purpose, epoch)."""
     sequence = np.random.SeedSequence([seed, purpose, epoch])
     return int(sequence.generate_state(1, np.uint64)[0])
 
 
-def _generator(seed: int, purpose: _Purpose, epoch: int) -> torch.Generator:
-    # On the CPU, so that a GPU sees the same order and the same dropout.
+def random_numbers(seed: int, purpose: Purpose, epoch: int) -> torch.Generator:
+    """The generator of an epoch for one purpose; on the CPU, so that a GPU sees the same."""
     return torch.Generator().manual_seed(_stream(seed, purpose, epoch))

@@ -1,23 +1,9 @@
 """Stage ``evaluate@<network>``: final scores of every replicate; only here are test images read."""
 
 import logging
-from pathlib import Path
 
-from safetensors.numpy import save_file
-
-from fashionbench.evaluation import (
-    EvaluationTask,
-    confusion_rows,
-    evaluate_replicate,
-    flat_scores,
-    predictions_by_seed,
-    score_rows,
-)
 from fashionbench.params import load_params
-from fashionbench.results import SPLITS, network_table, split_file, weights_file, write_table
 from fashionbench.workers import local_workers
-
-PREDICTIONS_DIR = Path("data/predictions")
 
 _log = logging.getLogger(__name__)
 
@@ -25,27 +11,38 @@ _log = logging.getLogger(__name__)
 def run(name: str) -> None:
     """Score the replicates of network ``name``; ConfigError, or DataError for unfit weights."""
     params = load_params()
-    task = EvaluationTask(
-        network=params.network(name),
-        loss_input=params.loss_input,
-        device=params.device,
-        precision=params.precision,
-        splits={split: split_file(split) for split in SPLITS},
-    )
-    weights = {seed: weights_file(name, seed) for seed in params.seeds}
-    with local_workers(len(weights)) as workers:
-        waiting = {
-            seed: workers.submit(evaluate_replicate, task, path) for seed, path in weights.items()
-        }
-        from fashionbench.tracking import log_scores  # While the workers start: it takes seconds.
+    network, seeds = params.network(name), params.seeds
+    with local_workers(len(seeds)) as workers:
+        # While the workers start: torch takes a second to import, and MLflow one.
+        from fashionbench import evaluation, results
 
-        evaluations = {seed: future.result() for seed, future in waiting.items()}
-    write_table(score_rows(evaluations), network_table(name, "scores"))
-    write_table(confusion_rows(evaluations), network_table(name, "confusion"))
-    PREDICTIONS_DIR.mkdir(parents=True, exist_ok=True)
-    save_file(predictions_by_seed(evaluations), PREDICTIONS_DIR / f"{name}.safetensors")
-    unknown = log_scores(weights, flat_scores(evaluations))
-    if unknown:
+        weights = {seed: results.weights_file(name, seed) for seed in seeds}
+        # A split after the other, and the largest first: no core idles while another has much left.
+        waiting = {
+            (seed, split): workers.submit(
+                evaluation.run_evaluation,
+                evaluation.EvaluationTask(
+                    network=network,
+                    loss_input=params.loss_input,
+                    device=params.device,
+                    precision=params.precision,
+                    weights=weights[seed],
+                    split=results.split_file(split),
+                ),
+            )
+            for split in results.SPLITS
+            for seed in seeds
+        }
+        from fashionbench.tracking import log_scores
+
+        found = {
+            seed: {split: waiting[seed, split].result() for split in results.SPLITS}
+            for seed in seeds
+        }
+    results.write_table(evaluation.score_rows(found), results.network_table(name, "scores"))
+    results.write_table(evaluation.confusion_rows(found), results.network_table(name, "confusion"))
+    results.write_arrays(evaluation.predictions_by_seed(found), results.predictions_file(name))
+    if unknown := log_scores(weights, evaluation.flat_scores(found)):
         _log.warning(
             f"MLflow has no run of {name} seeds {unknown}: scores were written to metrics/ only"
         )

@@ -1,0 +1,42 @@
+"""The measures of make bench: what is counted, and on how many cores."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import timing
+
+from fashionbench.params import Params
+
+
+def test_operations_are_twice_the_products_of_each_pass(params: Params) -> None:
+    layers = (784 * 128, 128 * 64, 64 * 10)
+    n2 = params.network("n2_mlp")
+    assert timing.flops(n2, 64, backward=False) == 2 * 64 * sum(layers)
+    # Gradients for weights and for inputs, except for the images.
+    assert timing.flops(n2, 64, backward=True) == 2 * 64 * (3 * sum(layers) - layers[0])
+
+
+def test_contenders_take_turns_and_the_first_round_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([0, 100, 0, 100, 0, 1, 0, 4, 0, 2, 0, 5, 0, 9, 0, 6])
+    monkeypatch.setattr(timing, "perf_counter", lambda: next(clock))
+    called = []
+    work: dict[str, Callable[[], object]] = {
+        name: lambda name=name: called.append(name)  # type: ignore[misc]
+        for name in ("first", "second")
+    }
+    assert timing.in_turns(work, rounds=3) == {"first": 2, "second": 5}
+    assert called == ["first", "second"] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
+def test_what_starts_on_one_core_has_one_core() -> None:
+    before = os.sched_getaffinity(0)
+    command = [sys.executable, "-c", "import os; print(len(os.sched_getaffinity(0)))"]
+    with timing.one_core():
+        assert subprocess.check_output(command, text=True).strip() == "1"
+    assert os.sched_getaffinity(0) == before
