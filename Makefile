@@ -3,6 +3,9 @@
 # make test     lint, types and tests
 # make bench    how fast all this is here, beside what one would use instead
 # make bench-pipeline    where the time of the whole pipeline goes; it runs all of it
+# make verify   run everything in a clean clone and compare each hash with the committed ones;
+#               SIZE=quick does so with what make quick runs
+# make audit    look the locked packages up in the database of known vulnerabilities
 # make lock     resolve the dependencies of pyproject.toml anew into requirements.txt
 # Nothing has to be activated: every recipe finds the environment's commands first.
 
@@ -15,7 +18,12 @@ UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --universal
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: all install test quick bench bench-pipeline lock
+QUICK := -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
+SIZE ?= full
+VERIFY_full :=
+VERIFY_quick := --lock quick.lock $(QUICK)
+
+.PHONY: all install test quick verify audit bench bench-pipeline lock
 
 all: $(READY)
 	dvc repro
@@ -40,8 +48,18 @@ test: $(READY)
 # In a copy of its own, so that the workspace and its results stay as they are.
 quick: $(READY)
 	@! dvc exp list --name-only | grep -qw quick || dvc exp remove quick
-	dvc exp run --temp --name quick -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
+	dvc exp run --temp --name quick $(QUICK)
 	fashionbench table --rev quick
+
+verify: $(READY)
+	fashionbench verify $(VERIFY_$(SIZE))
+
+# pip-audit is no dependency of the project: it comes and goes with the command.
+audit:
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
+	$(VENV)-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
+	rm -r $(VENV)-audit
 
 bench: $(VENV)/.bench
 	python benchmarks/bench.py

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from timing import in_turns
 
+from fashionbench.checkpoints import Checkpoints
 from fashionbench.data import Split, load_split, save_split
+from fashionbench.dependencies import Dependencies
 from fashionbench.params import Params
 from fashionbench.replicates import train_replicates
 from fashionbench.results import split_file
@@ -85,8 +87,12 @@ def training(
         save_split(Split(everything.images[:count], everything.labels[:count]), path)
     replicates = [replace(replicate, seed=seed) for seed in range(seeds)]
 
+    unwatched = Dependencies(stage="growth", files={}, params={})
+    checkpoints = Checkpoints(folder / "checkpoints", unwatched)
+
     def work() -> None:
-        for _ in train_replicates(workers, replicates, train, val):
+        for _ in train_replicates(workers, replicates, train, val, checkpoints):
             pass
+        checkpoints.remove(replicates)
 
     return work

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import network
+from conftest import network, train_replicate
 from reference import float64_module, objective, train_in_float64
 
 from fashionbench.backprop import TrainingNetwork, views
@@ -13,7 +13,7 @@ from fashionbench.losses import add_penalty, loss_gradient
 from fashionbench.networks import pixels_to_inputs, restore
 from fashionbench.params import Hyperparameters, LossInput, Network, Params, Precision
 from fashionbench.statistics import estimate
-from fashionbench.training import Replicate, initial_state, train_replicate
+from fashionbench.training import Replicate, initial_state
 
 NETWORKS = (
     "n1_mlp",

@@ -1,9 +1,12 @@
 """Splits: disjoint, stratified, stable, and the same after a round trip through a file."""
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from fashionbench.data import Split, load_split, save_split, stratified_indices
 from fashionbench.errors import ConfigError, DataError
@@ -70,17 +73,34 @@ def test_a_split_survives_its_file_with_stable_bytes(sample_folder: Path, tmp_pa
     assert np.array_equal(loaded.labels, split.labels)
 
 
-def test_a_file_that_is_no_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="missing is not a split"):
-        load_split(tmp_path / "missing")
-    (tmp_path / "noise").write_bytes(b"noise")
-    with pytest.raises(DataError, match="noise is not a split"):
-        load_split(tmp_path / "noise")
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        Path.unlink,
+        lambda path: path.write_bytes(b"noise"),
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: path.write_bytes(pickle.dumps({"images": 1, "labels": 2})),
+        lambda path: path.write_bytes(save({"images": np.zeros((1, 28, 28), np.uint8)})),
+        lambda path: path.write_bytes(
+            save({"images": np.zeros((1, 28, 28), np.uint8), "labels": np.array([10], np.uint8)})
+        ),
+    ],
+)
+def test_a_file_that_is_no_split_is_refused_by_name(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "train.safetensors"
+    save_split(Split(np.zeros((2, 28, 28), np.uint8), np.zeros(2, np.uint8)), path)
+    spoil(path)
+    with pytest.raises(DataError, match=f"{path} is not a split .*; run dvc repro prepare"):
+        load_split(path)
 
 
 def test_images_and_labels_must_fit_together() -> None:
     images, labels = np.zeros((3, 28, 28), np.uint8), np.zeros(2, np.uint8)
     with pytest.raises(DataError, match="one label an image"):
         Split(images, labels)
+    with pytest.raises(DataError, match="there is a label 10; allowed are 0 to 9"):
+        Split(images, np.array([0, 9, 10], np.uint8))
     with pytest.raises(DataError, match="uint8"):
         Split(images.astype(np.int64), labels)

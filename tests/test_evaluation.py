@@ -1,5 +1,8 @@
 """Scores from logits and labels."""
 
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +66,27 @@ def test_predictions_come_a_seed_in_the_order_of_the_images() -> None:
     assert listed == {"seed_0": [0, 1, 1, 2, 0], "seed_1": [0, 0, 1, 1, 2]}
 
 
-@pytest.mark.parametrize("content", ["missing", "other network", "pickle"])
+class Trap:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("content", ["missing", "truncated", "other network", "pickle"])
 def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "seed_0.safetensors"
     if content == "other network":
         save_file(weights_of(build(network(hidden_sizes=(3,)))), path)
+    elif content == "truncated":
+        save_file(weights_of(build(network())), path)
+        path.write_bytes(path.read_bytes()[:-1])
     elif content == "pickle":
-        torch.save({"1.weight": torch.zeros(1)}, path)
+        # Unpickled, it would leave a trace.
+        path.write_bytes(pickle.dumps(Trap(str(tmp_path / "sprung"))))
     task = EvaluationTask(
         network=network(),
         loss_input="logits",
@@ -80,3 +97,4 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content:
     )
     with pytest.raises(DataError, match=r"seed_0.safetensors does not hold the weights of tiny"):
         run_evaluation(task)
+    assert not (tmp_path / "sprung").exists()

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from repositories import PROJECT
 
 from fashionbench.errors import ConfigError
 from fashionbench.params import Params, load_params
@@ -58,7 +60,7 @@ def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("num_epochs: 20", "num_epochs: 0", "num_epochs = 0"),
         ("num_epochs: 20", "num_epochs: 20\nnum_epochs: 3", 'duplicate key "num_epochs"'),
         ("batch_size: 64", "batch_size: 50001", "must be at most train_size = 50000"),
-        ("batch_size: 64", "batch_size: 49999", "a last batch of one image"),
+        ("batch_size: 64", "batch_size: 49999", "makes a batch of one image"),
         ("input_size: 784", "input_size: 1024", "input_size = 1024: input should be 784"),
         ("num_classes: 10", "num_classes: 9", "num_classes = 9: input should be 10"),
         ("seeds: [0, 1, 2, 3, 4]", "seeds: []", "seeds = []"),
@@ -67,6 +69,24 @@ def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("optimizer: adam", "optimizer: adma", "optimizer = 'adma': input should be 'adam'"),
         ("loss_input: probabilities", "loss_input: probs", "'probabilities' or 'logits'"),
         ("none: 0", "none: 1", "none = 1: input should be 0"),
+        ("none: 0", "none: false", "none = False: input should be a whole number"),
+        ("input_size: 784", "input_size: 784.0", "input_size = 784.0: input should be a whole"),
+        ("batch_size: 64", "batch_size: 1", "makes a batch of one image"),
+        ("optimizer: adam", "optimizer: adma", "did you mean adam?"),
+        ("device: cpu", "device: gpu", "device = 'gpu': input should be 'cpu' or 'cuda'"),
+        ("precision: float32", "precision: float23", "did you mean float32?"),
+        ("seeds: [0, 1, 2, 3, 4]", "seeds: 3", "seeds = 3: input should be a list"),
+        ("seeds: [0, 1, 2, 3, 4]", "seeds: [4294967296]", "seeds.0 = 4294967296: input should be"),
+        (
+            "hidden_sizes: [128]",
+            "hidden_sizes: [1000001]",
+            "less than or equal to 1000000",
+        ),
+        ("n1_mlp:", "$(ls):", "'$(ls)': a name is a lower-case letter"),
+        ("n1_mlp:", '"a\\nb":', "a name is a lower-case letter"),
+        ("learning_rate: 0.001", "learning_rate: &a [*a]", "learning_rate = [["),
+        ("learning_rate: 0.001", "learning_rate:", "learning_rate = None: input should be"),
+        ("dropout_prob: 0.5", "dropout_prob: .inf", "dropout_prob = inf"),
         ("n1_mlp:", "../n1:", "'../n1'"),
         ("hidden_sizes: [128]", "hidden_sizes: []", "needs at least one layer"),
         ("hidden_sizes: [128]", "hidden_size: [128]", "did you mean hidden_sizes?"),
@@ -101,3 +121,74 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_network_is_refused_with_a_guess(params: Params) -> None:
     with pytest.raises(ConfigError, match="did you mean n4_dropout"):
         params.network("n4_dropot")
+
+
+NASTY = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_subnormal=False),  # torch makes this process count them as 0.
+    st.text(max_size=8),
+    st.sampled_from(["'0.5'", "1e-3", ".nan", "-.inf", "2001-13-45", "!!bool x", "&a [*a]"]),
+    st.lists(st.integers(-1, 3), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+LINES = TEXT.splitlines()
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> str:
+    """The project's params.yaml with a few values replaced, lines moved, or characters changed."""
+    lines = list(LINES)
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(lines) - 1))
+        match draw(st.sampled_from(["value", "drop", "double", "rename", "noise", "indent"])):
+            case "value":
+                lines[place] = f"{lines[place].partition(':')[0]}: {draw(NASTY)}"
+            case "drop":
+                lines[place] = ""
+            case "double":
+                lines.append(lines[place])
+            case "rename":
+                lines[place] = draw(st.text(max_size=6)) + lines[place]
+            case "noise":
+                cut = draw(st.integers(0, len(lines[place])))
+                noise = draw(st.text(st.characters(codec="utf-8"), max_size=5))
+                lines[place] = lines[place][:cut] + noise + lines[place][cut + 1 :]
+            case "indent":
+                lines[place] = " " * draw(st.integers(1, 5)) + lines[place]
+    return "\n".join(lines)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(text=mutated())
+def test_any_file_is_either_valid_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    try:
+        found = read(tmp_path_factory.mktemp("mutated"), text)
+    except ConfigError as error:
+        refusal = str(error)
+    else:
+        # What was accepted must be usable, and mean the same when it is written out again.
+        assert [found.network(name).name for name in found.networks] == list(found.networks)
+        assert Params.model_validate(found.model_dump()) == found
+        return
+    assert len(refusal.splitlines()) == 1
+    assert len(refusal) < 1000
+
+
+BREAKING = [
+    "[" * 5000,
+    "a: 2001-13-45",
+    "a: !!bool x",
+    "a: !!int x",
+    "a: " + "9" * 5000,
+    "? {a}: b",
+]
+
+
+@pytest.mark.parametrize("text", BREAKING)
+def test_what_makes_the_yaml_reader_itself_fail_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="is not YAML"):
+        read(tmp_path, text)

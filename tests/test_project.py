@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import PROJECT
+from repositories import PROJECT
 from ruamel.yaml import YAML
 
 from fashionbench.comparison import COMPARISON_FILE

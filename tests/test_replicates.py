@@ -1,21 +1,30 @@
 """Many replicates: on any executor, in any company, the same bits."""
 
+from collections.abc import Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import network
+from conftest import network, nothing_watched, train_replicate
 from safetensors.torch import load
 
+from fashionbench.checkpoints import Checkpoints
 from fashionbench.data import Split, save_split
 from fashionbench.errors import TrainingError
 from fashionbench.examples import load_examples
 from fashionbench.params import Hyperparameters
-from fashionbench.replicates import EpochResult, best_seed, curves, train_replicates
+from fashionbench.replicates import (
+    Divergence,
+    FinishedEpoch,
+    best_seed,
+    curves,
+    train_replicates,
+)
 from fashionbench.sources import read_images, read_labels
-from fashionbench.training import Epoch, Replicate, train_replicate, weights
+from fashionbench.training import Epoch, Replicate, weights
 from fashionbench.workers import local_workers
 
 
@@ -34,16 +43,31 @@ def replicates(how: Hyperparameters) -> list[Replicate]:
     return [Replicate(network=declared, how=short, seed=seed) for seed in (0, 1, 2)]
 
 
-def last_states(executor: Executor, replicates: list[Replicate], split: Path) -> dict[int, bytes]:
-    results = train_replicates(executor, replicates, split, split)
-    return {result.row.seed: result.state for result in results if result.is_last}
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints", nothing_watched())
+
+
+def last_weights(
+    executor: Executor, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> dict[int, bytes]:
+    events = list(train_replicates(executor, replicates, split, split, checkpoints))
+    checkpoints.remove(replicates)
+    return {event.row.seed: event.weights for event in finished(events) if event.weights}
 
 
 class Inline(Executor):
     """Runs each task at once in this process: the simplest thing that is an Executor."""
 
+    def __init__(self, most: float = float("inf")) -> None:
+        self.submitted = 0
+        self.most = most
+
     def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
-        future: Future[EpochResult] = Future()
+        if self.submitted == self.most:
+            raise KeyboardInterrupt
+        self.submitted += 1
+        future: Future[Epoch] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - an executor hands on whatever a task raises.
@@ -52,39 +76,69 @@ class Inline(Executor):
 
 
 def test_processes_threads_and_one_process_give_the_same_bits(
-    replicates: list[Replicate], split: Path
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    expected = last_states(Inline(), replicates, split)
+    expected = last_weights(Inline(), replicates, split, checkpoints)
     with local_workers(2) as workers:
-        assert last_states(workers, replicates, split) == expected
+        assert last_weights(workers, replicates, split, checkpoints) == expected
     with ThreadPoolExecutor(1) as thread:
-        assert last_states(thread, replicates, split) == expected
+        assert last_weights(thread, replicates, split, checkpoints) == expected
 
 
 def test_a_replicate_does_not_depend_on_its_companions(
-    replicates: list[Replicate], split: Path
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    together = last_states(Inline(), replicates, split)
-    alone = last_states(Inline(), replicates[1:2], split)
+    together = last_weights(Inline(), replicates, split, checkpoints)
+    alone = last_weights(Inline(), replicates[1:2], split, checkpoints)
     assert alone == {1: together[1]}
 
 
-def test_epoch_by_epoch_is_the_same_as_in_one_go(replicates: list[Replicate], split: Path) -> None:
+def test_epoch_by_epoch_is_the_same_as_in_one_go(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
     examples = load_examples(split, "cpu")
     rows, state = train_replicate(replicates[0], examples, examples)
-    results = list(train_replicates(Inline(), replicates[:1], split, split))
-    assert [result.row for result in results] == rows
-    last = load(results[-1].state)
+    events = list(train_replicates(Inline(), replicates[:1], split, split, checkpoints))
+    assert [event.row for event in finished(events)] == rows
+    last = load(finished(events)[-1].weights or b"")
     assert last.keys() == weights(state).keys()
     assert all((last[name] == tensor).all() for name, tensor in weights(state).items())
 
 
-def test_the_first_replicate_to_diverge_stops_the_others(
-    replicates: list[Replicate], split: Path
+def test_a_replicate_that_diverges_ends_and_the_others_go_on(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    wild = replace(replicates[1], how=replace(replicates[1].how, learning_rate=float("inf")))
-    with pytest.raises(TrainingError, match="seed 1: the loss of epoch 1"):
-        list(train_replicates(Inline(), [replicates[0], wild], split, split))
+    wild = replace(replicates[1], how=replace(replicates[1].how, learning_rate=1e30))
+    events = train_replicates(Inline(), [replicates[0], wild], split, split, checkpoints)
+    seen = list(islice(events, 3))
+    with pytest.raises(TrainingError, match=r"diverged with seed 1 \(.*\); try a learning_rate"):
+        next(events)
+    (divergence,) = [event for event in seen if isinstance(event, Divergence)]
+    assert divergence.seed == 1
+    assert "is not a finite number" in divergence.reason
+    assert [event.row.epoch for event in finished(seen) if event.weights] == [2]
+
+
+def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    straight = list(train_replicates(Inline(), replicates, split, split, checkpoints))
+    checkpoints.remove(replicates)
+    with pytest.raises(KeyboardInterrupt):
+        list(train_replicates(Inline(most=4), replicates, split, split, checkpoints))
+    rest = Inline()
+    resumed = list(train_replicates(rest, replicates, split, split, checkpoints))
+    assert rest.submitted == 2
+    assert [event.is_restored for event in finished(resumed)] == [True] * 4 + [False] * 2
+    assert results(resumed) == results(straight)
+
+
+def finished(events: Iterable[FinishedEpoch | Divergence]) -> list[FinishedEpoch]:
+    return [event for event in events if isinstance(event, FinishedEpoch)]
+
+
+def results(events: Iterable[FinishedEpoch | Divergence]) -> set[tuple[Epoch, bytes | None]]:
+    return {(event.row, event.weights) for event in finished(events)}
 
 
 def row(seed: int, epoch: int, val_accuracy: float) -> Epoch:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,22 @@ def test_a_named_folder_serves_files_plain_or_packed(
     assert read_labels(destination / LABELS).shape == (400,)
 
 
+def become_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def become_unreadable(path: Path) -> None:
+    # Of a file that even root cannot read from its start.
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
 def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -93,6 +110,9 @@ def bomb(path: Path) -> None:
         (truncate_archive, "is damaged"),
         (pretend_archive, "is damaged"),
         (bomb, "holds more than 408 bytes"),
+        (become_a_pipe, "is not a regular file"),
+        (become_a_folder, "is not a regular file"),
+        (become_unreadable, "Input/output error|has no readable"),
     ],
 )
 def test_a_spoilt_file_is_refused_by_name_and_leaves_nothing(
@@ -128,6 +148,31 @@ def test_a_failed_fetch_keeps_what_was_there(
     assert read_labels(tmp_path / "raw" / LABELS).shape == (400,)
 
 
+def test_links_are_followed_when_read_and_never_written_through(
+    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
+) -> None:
+    (folder / LABELS).rename(folder / "elsewhere")
+    (folder / LABELS).symlink_to(folder / "elsewhere")
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "precious").write_text("mine")
+    (tmp_path / "raw").symlink_to(others)
+    fetch(tmp_path / "raw", folder, genuine)
+    assert not (tmp_path / "raw").is_symlink()
+    assert not (tmp_path / "raw" / LABELS).is_symlink()
+    assert [path.name for path in others.iterdir()] == ["precious"]
+
+
+def test_what_a_killed_fetch_left_behind_is_removed(
+    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
+) -> None:
+    left = tmp_path / "data" / ".incoming-abc"
+    left.mkdir(parents=True)
+    (left / LABELS).write_bytes(b"half")
+    fetch(tmp_path / "data" / "raw", folder, genuine)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
+
+
 def test_the_next_source_is_asked_when_one_fails(
     folder: Path,
     genuine: tuple[OfficialFile, ...],
@@ -151,6 +196,7 @@ def test_the_next_source_is_asked_when_one_fails(
         (b"\x00\x00\x0d\x01\x00\x00\x00\x01\x00", "is not an IDX file"),
         (b"\x00\x00\x08\x03" + bytes(12), "is not an IDX file"),
         (b"\x00\x00\x08\x01\x00\x00\x00\x03\x01\x02", "holds 2 values"),
+        (b"\x00\x00\x08\x01\xff\xff\xff\xff\x01\x02", "holds 2 values"),
     ],
 )
 def test_an_idx_file_must_be_what_its_header_says(

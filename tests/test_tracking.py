@@ -11,10 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
 
+from fashionbench.dependencies import sha256_of
 from fashionbench.examples import Examples
 from fashionbench.networks import Classifier, build, restore, weights_of
 from fashionbench.params import Hyperparameters
-from fashionbench.tracking import log_scores, sha256_of, track_network
+from fashionbench.tracking import log_scores, track_network
 from fashionbench.training import Epoch
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)

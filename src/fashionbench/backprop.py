@@ -1,7 +1,7 @@
 """The forward and the backward pass of a network in training, written out layer by layer.
 
 Autograd finds the same gradients, and the tests hold each network's against it. But on networks
-this small its bookkeeping takes longer than the arithmetic: without it, a step is some twenty
+this small its bookkeeping takes longer than the arithmetic: without it, a step is some thirty
 operations. All parameters lie in one vector and all gradients in another, so that the optimizer
 and the penalties are one operation each. The module's own parameters become views of that vector:
 at any moment the module is the network as it has been trained so far.

@@ -3,19 +3,30 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fashionbench.errors import FashionbenchError
 
+if TYPE_CHECKING:
+    from fashionbench.dependencies import Dependencies
+
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
-INTERRUPTED = 130
-"""The exit status of a command that Ctrl-C ended: 128 and the signal's number, as in shells."""
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+"""The exit status of a command that a signal ended: 128 and its number, as in shells."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the stage ends as it does after Ctrl-C, workers, runs and temporary files too."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; a user's error becomes one line on stderr and exit status 1."""
+    """Run one command; what its user can mend becomes one line on stderr and exit status 1."""
     parsed = _parser().parse_args(arguments)
     # Nothing is sent anywhere, and MLflow's own messages stay out of the progress display.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -24,17 +35,36 @@ def main(arguments: list[str] | None = None) -> int:
     logger = logging.getLogger("fashionbench")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())
+    signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         parsed.command(parsed)
-    except FashionbenchError as error:
+    except (FashionbenchError, OSError) as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        sys.stderr.write(f"fashionbench: error: {error}\n")
+        sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
         return 1
+    except Terminated:
+        sys.stderr.write("fashionbench: terminated\n")
+        return TERMINATED
     except KeyboardInterrupt:
         sys.stderr.write("fashionbench: interrupted\n")
         return INTERRUPTED
     return 0
+
+
+def _raise_terminated(*_: object) -> None:
+    raise Terminated
+
+
+def _describe(error: Exception) -> str:
+    """One line; of the system's errors, which are a full disk or a file nobody may write."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{place}{error.strerror}; mend that and run the same command again, it goes on where "
+            "it can"
+        )
+    return " ".join(str(error).split())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,50 +88,89 @@ def _parser() -> argparse.ArgumentParser:
                 "--rev", help="a commit, a branch or an experiment instead of the workspace"
             )
             subparser.add_argument("--markdown", action="store_true", help="print Markdown")
+        if name == "verify":
+            subparser.add_argument(
+                "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
+            )
+            subparser.add_argument(
+                "-S",
+                dest="settings",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="a parameter to run the pipeline with, as of dvc exp run",
+            )
 
+    add("check", "stage: refuse a params.yaml that cannot be trained", _check)
     add("download", "stage: fetch and verify the official files", _download)
     add("prepare", "stage: split them into train, validation and test images", _prepare)
     add("train", "stage: train all replicates of a network", _train)
     add("evaluate", "stage: score all replicates of a network", _evaluate)
     add("compare", "stage: table and figures of all networks", _compare)
     add("table", "print the comparison of the last run, or of another one", _table)
+    add("verify", "run the pipeline in a clean clone and compare every hash", _verify)
     return parser
 
 
-# Each command imports what it needs when it runs: torch and mlflow take seconds.
+# Each command imports what it needs when it runs: torch and mlflow take seconds. A stage's code is
+# imported once its dependencies, which it is one of, are on record.
+
+
+def _guarded(stage: str, network: str | None = None) -> AbstractContextManager["Dependencies"]:
+    from fashionbench.guard import guarded
+
+    return guarded(stage, network)
+
+
+def _check(_: argparse.Namespace) -> None:
+    with _guarded("check"):
+        from fashionbench.stages import check
+
+        check.run()
 
 
 def _download(parsed: argparse.Namespace) -> None:
-    from fashionbench.stages import download
+    with _guarded("download"):
+        from fashionbench.stages import download
 
-    download.run(parsed.folder)
+        download.run(parsed.folder)
 
 
 def _prepare(_: argparse.Namespace) -> None:
-    from fashionbench.stages import prepare
+    with _guarded("prepare"):
+        from fashionbench.stages import prepare
 
-    prepare.run()
+        prepare.run()
 
 
 def _train(parsed: argparse.Namespace) -> None:
-    from fashionbench.stages import train
+    with _guarded("train", parsed.network) as dependencies:
+        from fashionbench.stages import train
 
-    train.run(parsed.network)
+        train.run(parsed.network, dependencies)
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
-    from fashionbench.stages import evaluate
+    with _guarded("evaluate", parsed.network):
+        from fashionbench.stages import evaluate
 
-    evaluate.run(parsed.network)
+        evaluate.run(parsed.network)
 
 
 def _compare(_: argparse.Namespace) -> None:
-    from fashionbench.stages import compare
+    with _guarded("compare"):
+        from fashionbench.stages import compare
 
-    compare.run()
+        compare.run()
 
 
 def _table(parsed: argparse.Namespace) -> None:
     from fashionbench import table
 
     table.show(parsed.rev, markdown=parsed.markdown)
+
+
+def _verify(parsed: argparse.Namespace) -> None:
+    from fashionbench.verification import verify
+
+    verify(parsed.lock, parsed.settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from fashionbench.errors import ConfigError, DataError
 
@@ -40,6 +40,10 @@ class Split:
                 f"images of shape {self.images.shape} do not fit labels of shape "
                 f"{self.labels.shape}: one label an image is needed"
             )
+        if self.labels.max(initial=0) >= len(CLASSES):
+            raise DataError(
+                f"there is a label {self.labels.max()}; allowed are 0 to {len(CLASSES) - 1}"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,15 +64,7 @@ def stratified_indices(
     # scikit-learn takes a second to import, and only this stage needs it.
     from sklearn.model_selection import train_test_split
 
-    if train_size + val_size > len(labels):
-        raise ConfigError(
-            f"train_size = {train_size} and val_size = {val_size}: together they must be at most "
-            f"the {len(labels)} labelled images"
-        )
-    fewest = len(np.unique(labels))
-    for name, size in (("train_size", train_size), ("val_size", val_size)):
-        if size < fewest:
-            raise ConfigError(f"{name} = {size}: must be at least {fewest}, one image a class")
+    check_sizes(train_size, val_size, len(labels))
     everything = np.arange(len(labels))
     rest, val = train_test_split(everything, test_size=val_size, stratify=labels, random_state=seed)
     if train_size < len(rest):
@@ -78,10 +74,24 @@ def stratified_indices(
     return np.sort(rest), np.sort(val)
 
 
+def check_sizes(train_size: int, val_size: int, images: int) -> None:
+    """Raise ConfigError if such splits cannot be drawn from that many images of all classes."""
+    for name, size in (("train_size", train_size), ("val_size", val_size)):
+        if size < len(CLASSES):
+            raise ConfigError(
+                f"{name} = {size}: must be at least {len(CLASSES)}, one image a class"
+            )
+    if train_size + val_size > images:
+        raise ConfigError(
+            f"train_size = {train_size} and val_size = {val_size}: together they must be at most "
+            f"the {images} labelled images"
+        )
+
+
 def save_split(split: Split, path: Path) -> None:
     """Write a split as safetensors; the same split always gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"images": split.images, "labels": split.labels}, path)
+    path.write_bytes(save({"images": split.images, "labels": split.labels}))
 
 
 def load_split(path: Path) -> Split:
@@ -89,5 +99,5 @@ def load_split(path: Path) -> Split:
     try:
         tensors = load_file(path)
         return Split(tensors["images"], tensors["labels"])
-    except (OSError, SafetensorError, KeyError) as error:
+    except (OSError, SafetensorError, KeyError, DataError) as error:
         raise DataError(f"{path} is not a split ({error}); run dvc repro prepare") from error

@@ -15,3 +15,23 @@ class DataError(FashionbenchError):
 
 class TrainingError(FashionbenchError):
     """A replicate could not be trained to its end."""
+
+
+class DivergedError(TrainingError):
+    """The loss of a replicate is no longer a finite number."""
+
+
+class WorkerError(FashionbenchError):
+    """A process that computed for a stage has died."""
+
+
+class ChangedError(FashionbenchError):
+    """What a stage depends on was edited while it ran."""
+
+
+class BusyError(FashionbenchError):
+    """Another process is already running the same stage."""
+
+
+class VerificationError(FashionbenchError):
+    """What was made again is not what is committed, or could not be made."""

@@ -67,6 +67,9 @@ class EvaluationTask:
     weights: Path
     split: Path
 
+    def __str__(self) -> str:
+        return f"{self.weights} on {self.split}"
+
 
 def run_evaluation(task: EvaluationTask) -> Evaluation:
     """What a worker does. Raises DataError for weights that do not fit the network."""

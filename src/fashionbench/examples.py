@@ -23,8 +23,13 @@ class Examples:
 @lru_cache(maxsize=3)
 def load_examples(path: Path, device: Device) -> Examples:
     """A split as tensors on the device, kept in the process for its next task."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device = 'cuda': there is no CUDA device here; use cpu")
+    check_device(device)
     split = load_split(path)
     images, labels = (torch.from_numpy(part).to(device) for part in (split.images, split.labels))
     return Examples(images, labels.long())
+
+
+def check_device(device: Device) -> None:
+    """Raise ConfigError for a device that is not there."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device = 'cuda': there is no CUDA device here; use cpu")

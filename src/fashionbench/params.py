@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from reprlib import Repr
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -27,16 +29,54 @@ from fashionbench.errors import ConfigError
 
 PARAMS_FILE = Path("params.yaml")
 
+# What ruamel raises besides its own errors, for values such as 2001-13-45, !!bool x or [[[[....
+_YAML_ERRORS = (
+    YAMLError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+# Where pydantic speaks of Python's types or of a pattern.
+_IN_PLAIN_WORDS = {
+    "dict_type": "input should be a mapping",
+    "model_type": "input should be a mapping",
+    "tuple_type": "input should be a list",
+    "string_pattern_mismatch": "a name is a lower-case letter and then at most 39 lower-case "
+    "letters, digits or underscores",
+}
+
+_VALUES = Repr()
+_VALUES.maxstring = _VALUES.maxother = _VALUES.maxlong = 60
+"""Shows a wrong value in one line, however long or nested it is."""
+
 LossInput = Literal["probabilities", "logits"]
 Optimizer = Literal["adam"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
+_WORDS = [
+    word for literal in (LossInput, Optimizer, Device, Precision) for word in get_args(literal)
+]
 
 # Names become folders, shell words and MLflow names, so they are kept to what is safe in all.
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 # NumPy's SeedSequence takes any non-negative integer; 32 bits is what other libraries accept.
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-LayerSizes = Annotated[tuple[PositiveInt, ...], Field(strict=False)]
+
+
+def _refuse_lookalikes(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("input should be a whole number")  # 784.0 and false equal 784 and 0.
+    return value
+
+
+Exactly = BeforeValidator(_refuse_lookalikes)
+# A million filters or units are more than any memory holds; beyond, the products would overflow.
+LayerSize = Annotated[int, Field(gt=0, le=1_000_000)]
+LayerSizes = Annotated[tuple[LayerSize, ...], Field(strict=False, max_length=100)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +135,23 @@ class NetworkParams(_Model):
 class Params(_Model):
     """The whole of ``params.yaml``."""
 
-    input_size: Literal[784]
-    num_classes: Literal[10]
+    input_size: Annotated[Literal[784], Exactly]
+    num_classes: Annotated[Literal[10], Exactly]
     learning_rate: PositiveFloat
     batch_size: PositiveInt
-    num_epochs: PositiveInt
+    num_epochs: Annotated[int, Field(gt=0, le=1_000_000)]
     dropout_prob: Annotated[float, Field(ge=0, lt=1)]
     l1_strength: Annotated[float, Field(ge=0)]
     l2_strength: Annotated[float, Field(ge=0)]
     loss_input: LossInput
     optimizer: Optimizer
-    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
     split_seed: Seed
     train_size: PositiveInt
     val_size: PositiveInt
     device: Device
     precision: Precision
-    none: Literal[0]
+    none: Annotated[Literal[0], Exactly]
     networks: Annotated[dict[NetworkName, NetworkParams], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -123,9 +163,9 @@ class Params(_Model):
                 f"batch_size = {self.batch_size}: must be at most train_size = {self.train_size}"
             )
         normalised = [name for name, network in self.networks.items() if network.batch_norm]
-        if normalised and self.train_size % self.batch_size == 1:
+        if normalised and 1 in (self.batch_size, self.train_size % self.batch_size):
             raise ValueError(
-                f"batch_size = {self.batch_size}: leaves a last batch of one image of "
+                f"batch_size = {self.batch_size}: makes a batch of one image of "
                 f"train_size = {self.train_size}, which batch normalisation ({normalised[0]}) "
                 "cannot use; change either by one"
             )
@@ -171,15 +211,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     Raises ConfigError, whose one line names the first parameter that is wrong, its value and what
     is allowed.
     """
-    try:
-        # ruamel reads YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is refused.
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error}); run from the repository's top folder"
-        ) from error
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must be a mapping of parameters, not {type(raw).__name__}")
     try:
@@ -190,21 +222,43 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
         raise ConfigError(f"{path}: {_explain(first)}") from error
 
 
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file of the repository; ConfigError if it is missing or is none.
+
+    Read as YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is refused. The loader is
+    the safe one: it makes mappings, lists and plain values, and never objects.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} cannot be read ({error}); run from the repository's top folder"
+        ) from error
+    except _YAML_ERRORS as error:
+        raise ConfigError(f"{path} is not YAML: {_in_one_line(str(error))}") from error
+
+
 def _explain(error: ErrorDetails) -> str:
     """One line for one of pydantic's findings."""
-    location = [str(part) for part in error["loc"] if part != "[key]"]
+    location = [_in_one_line(str(part)) for part in error["loc"] if part != "[key]"]
     name, value = ".".join(location), error["input"]
     if error["type"] == "missing":
         return f"{name} is missing"
     if error["type"] == "extra_forbidden":
         model: type[BaseModel] = NetworkParams if location[0] == "networks" else Params
         return f"{name} is not a parameter{_did_you_mean(location[-1], model.model_fields)}"
-    message = error["msg"].removeprefix("Value error, ")
+    message = _IN_PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    message = _in_one_line(message)
     if not location:
         return message
-    return f"{name} = {value!r}: {message[:1].lower()}{message[1:]}"
+    guess = _did_you_mean(str(value), _WORDS) if error["type"] == "literal_error" else ""
+    return f"{name} = {_VALUES.repr(value)}: {message[:1].lower()}{message[1:]}{guess}"
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word, list(known), n=1)
+    close = get_close_matches(word[:80], list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -28,6 +28,7 @@ class TrainingProgress:
         self._console = console or Console()
         self._rows: dict[int, list[Epoch]] = defaultdict(list)
         self._started = monotonic()
+        self._restored = 0
         self._bar = Progress(
             TextColumn("[bold]{task.description}[/bold]"),
             BarColumn(bar_width=None),
@@ -52,8 +53,9 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def advance(self, row: Epoch) -> None:
-        """Show that one epoch of one replicate has ended."""
+    def advance(self, row: Epoch, is_restored: bool = False) -> None:
+        """Show that one epoch of one replicate has ended, now or in an earlier start."""
+        self._restored += is_restored
         rows = self._rows[row.epoch]
         rows.append(row)
         self._bar.update(self._task, advance=1, scores=f"epoch {row.epoch} {_describe([row])}")
@@ -68,7 +70,8 @@ class TrainingProgress:
     def _remaining(self) -> timedelta:
         done = sum(map(len, self._rows.values()))
         to_do = self._num_epochs * self._replicates - done
-        return timedelta(seconds=round((monotonic() - self._started) / done * to_do))
+        trained = max(done - self._restored, 1)
+        return timedelta(seconds=round((monotonic() - self._started) / trained * to_do))
 
 
 def _describe(rows: list[Epoch]) -> str:

@@ -1,19 +1,20 @@
 """Many replicates at once, on anything that implements concurrent.futures.Executor.
 
 The unit of work is one epoch of one replicate. Any free worker takes the next epoch of whichever
-replicate has waited longest, so five replicates keep two cores busy to the end, and a finished
-epoch's state is at hand in the process that asked for it.
+replicate has waited longest, so five replicates keep two cores busy to the end. The state goes from
+an epoch to the next in a checkpoint, not through the executor: a worker that is killed while it
+hands over many bytes leaves a pool of processes waiting for the rest.
 """
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from safetensors.torch import load, save
 
-from fashionbench.errors import TrainingError
+from fashionbench.checkpoints import Checkpoint, Checkpoints
+from fashionbench.errors import DivergedError, TrainingError
 from fashionbench.examples import load_examples
 from fashionbench.networks import configure_torch
 from fashionbench.training import Epoch, Replicate, initial_state, train_epoch, weights
@@ -21,75 +22,138 @@ from fashionbench.training import Epoch, Replicate, initial_state, train_epoch, 
 
 @dataclass(frozen=True, kw_only=True)
 class EpochTask:
-    """One epoch of one replicate; ``state`` is safetensors, or None before the first epoch."""
+    """One epoch of a replicate, counted from 1, on the splits in two files."""
 
     replicate: Replicate
     epoch: int
-    state: bytes | None
+    checkpoints: Checkpoints
     train: Path
     val: Path
 
+    def __str__(self) -> str:
+        return f"{self.replicate.network.name} seed {self.replicate.seed}, epoch {self.epoch}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class EpochResult:
-    """A row of the curves, and the state after it; safetensors, without the moments at the end."""
+class FinishedEpoch:
+    """A row of the curves; with a replicate's last one its weights, as safetensors.
+
+    ``is_restored`` says that an earlier start of the training has trained it.
+    """
 
     row: Epoch
-    state: bytes
-    is_last: bool
+    weights: bytes | None
+    is_restored: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """The end of a replicate whose loss is no longer a finite number."""
+
+    seed: int
+    reason: str
 
 
 def train_replicates(
-    executor: Executor, replicates: Iterable[Replicate], train: Path, val: Path
-) -> Iterator[EpochResult]:
+    executor: Executor,
+    replicates: Iterable[Replicate],
+    train: Path,
+    val: Path,
+    checkpoints: Checkpoints,
+) -> Iterator[FinishedEpoch | Divergence]:
     """Train replicates on the splits in two files, and yield every epoch as it ends.
 
-    The epochs of one replicate come in order, those of several in any.
-
-    The result with ``is_last`` carries the replicate's weights. Raises TrainingError if a replicate
-    diverges or a worker dies; the epochs still waiting are then dropped.
+    Those that ``checkpoints`` has are not trained again, and come first. The epochs of one
+    replicate come in order, those of several in any. A replicate that diverges ends, and the others
+    go on; when they have ended, TrainingError names all that diverged. Whatever else goes wrong is
+    raised at once, and the epochs still waiting are dropped. Checkpoints stay until the caller
+    removes them.
     """
-    tasks = [
-        EpochTask(replicate=replicate, epoch=1, state=None, train=train, val=val)
-        for replicate in replicates
-    ]
+    tasks, restored = [], []
+    for replicate in replicates:
+        rows = checkpoints.restore(replicate).rows
+        task = EpochTask(
+            replicate=replicate,
+            epoch=len(rows) + 1,
+            checkpoints=checkpoints,
+            train=train,
+            val=val,
+        )
+        restored += [(replace(task, epoch=row.epoch), row) for row in rows]
+        tasks.append(task)
     # Submitted before the first result is asked for: workers start while the caller prepares.
-    pending = {executor.submit(run_epoch, task): task for task in tasks}
-    return _results(executor, pending)
+    pending = {
+        executor.submit(run_epoch, task): task
+        for task in tasks
+        if task.epoch <= task.replicate.how.num_epochs
+    }
+    return _events(executor, restored, pending)
 
 
-def _results(
-    executor: Executor, pending: dict[Future[EpochResult], EpochTask]
-) -> Iterator[EpochResult]:
+def _events(
+    executor: Executor,
+    restored: list[tuple[EpochTask, Epoch]],
+    pending: dict[Future[Epoch], EpochTask],
+) -> Iterator[FinishedEpoch | Divergence]:
+    for task, row in restored:
+        yield _finished(task, row, is_restored=True)
+    diverged = {}
     try:
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 task = pending.pop(future)
-                result = future.result()
-                if not result.is_last:
-                    following = replace(task, epoch=task.epoch + 1, state=result.state)
+                try:
+                    row = future.result()
+                except DivergedError as error:
+                    diverged[task.replicate] = str(error)
+                    yield Divergence(seed=task.replicate.seed, reason=str(error))
+                    continue
+                if task.epoch < task.replicate.how.num_epochs:
+                    following = replace(task, epoch=task.epoch + 1)
                     pending[executor.submit(run_epoch, following)] = following
-                yield result
-    except BrokenProcessPool as error:
-        raise TrainingError(
-            "a worker process died, most likely for want of memory; free some, or let fewer "
-            "workers run at once (taskset -c 0 dvc repro)"
-        ) from error
+                yield _finished(task, row, is_restored=False)
     finally:
         for future in pending:
             future.cancel()
+    if diverged:
+        raise TrainingError(_describe(diverged))
 
 
-def run_epoch(task: EpochTask) -> EpochResult:
-    """What a worker does: one epoch, in one thread, from bytes to bytes."""
+def _finished(task: EpochTask, row: Epoch, is_restored: bool) -> FinishedEpoch:
+    is_last = task.epoch == task.replicate.how.num_epochs
+    return FinishedEpoch(
+        row=row,
+        weights=task.checkpoints.load(task.replicate, task.epoch).state if is_last else None,
+        is_restored=is_restored,
+    )
+
+
+def _describe(diverged: dict[Replicate, str]) -> str:
+    """One line on the replicates of a network that diverged, given the reason of each."""
+    network, how = next((replicate.network, replicate.how) for replicate in diverged)
+    seeds = [f"seed {replicate.seed} ({reason})" for replicate, reason in diverged.items()]
+    return (
+        f"{network.name} diverged with {', '.join(sorted(seeds))}; "
+        f"try a learning_rate below {how.learning_rate}"
+    )
+
+
+def run_epoch(task: EpochTask) -> Epoch:
+    """What a worker does: one epoch, in one thread, from a checkpoint to the next.
+
+    The state after the last epoch is the weights alone. Raises DivergedError, ChangedError.
+    """
     configure_torch()
     replicate, how = task.replicate, task.replicate.how
-    state = load(task.state) if task.state else initial_state(replicate)
+    before = task.checkpoints.load(replicate, task.epoch - 1)
+    state = load(before.state) if before.rows else initial_state(replicate)
     train, val = (load_examples(path, how.device) for path in (task.train, task.val))
     row, state = train_epoch(replicate, task.epoch, state, train, val)
-    is_last = task.epoch == how.num_epochs
-    return EpochResult(row=row, state=save(weights(state) if is_last else state), is_last=is_last)
+    kept = weights(state) if task.epoch == how.num_epochs else state
+    after = Checkpoint(rows=(*before.rows, row), state=save(kept))
+    task.checkpoints.save(replicate, after)
+    return row
 
 
 def curves(rows: Iterable[Epoch]) -> list[dict[str, object]]:

@@ -1,20 +1,32 @@
 """Where the stages leave and find results: folders, file names and table formats."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fashionbench.errors import DataError
 
+CHECKPOINTS_DIR = Path("checkpoints")
 METRICS_DIR = Path("metrics")
 MODELS_DIR = Path("models")
 PREPARED_DIR = Path("data/prepared")
 PREDICTIONS_DIR = Path("data/predictions")
 SPLITS = ("train", "val", "test")
+
+
+def repository_folder() -> Path:
+    """The top of the repository, which DVC names also to stages that it runs in a copy."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def checkpoints_folder() -> Path:
+    """Where trainings go on from: outside of copies, which may be gone when DVC starts again."""
+    return repository_folder() / CHECKPOINTS_DIR
 
 
 def split_file(split: str) -> Path:
@@ -32,10 +44,18 @@ def predictions_file(network: str) -> Path:
     return PREDICTIONS_DIR / f"{network}.safetensors"
 
 
+def make_folders(network: str) -> None:
+    """Make a network's folders: one that nobody may write to is better found out before training.
+
+    Raises OSError.
+    """
+    for path in (weights_file(network, 0), network_table(network, "curves")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def write_weights(weights: bytes, network: str, seed: int) -> Path:
     """Write the weights of one replicate; return the file."""
     path = weights_file(network, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(weights)
     return path
 
@@ -43,7 +63,7 @@ def write_weights(weights: bytes, network: str, seed: int) -> Path:
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     """Write named arrays as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(dict(arrays), path)
+    path.write_bytes(save(dict(arrays)))
 
 
 def network_table(network: str, table: str) -> Path:

@@ -6,6 +6,7 @@ sha256 pass, since packagers compress the files anew and so change every checksu
 
 import gzip
 import hashlib
+import math
 import os
 import shutil
 import subprocess
@@ -63,6 +64,13 @@ OFFICIAL_FILES = (
     ),
 )
 
+
+def labelled_images() -> int:
+    """How many images there are for training and validation together."""
+    header_bytes = 8
+    return next(file.size for file in OFFICIAL_FILES if "train-labels" in file.name) - header_bytes
+
+
 Source = Callable[[Path], Path]
 """Given an empty folder to work in, the folder that holds the files; DataError if there is none."""
 
@@ -117,7 +125,7 @@ def _read_idx(path: Path, dimensions: Literal[1, 3]) -> npt.NDArray[np.uint8]:
     if content[:4] != bytes([0, 0, unsigned_byte, dimensions]) or len(content) < header:
         raise DataError(f"{path} is not an IDX file of bytes in {dimensions} dimension(s)")
     shape = tuple(int(size) for size in np.frombuffer(content[4:header], dtype=">u4"))
-    if len(content) - header != int(np.prod(shape)):
+    if len(content) - header != math.prod(shape):
         raise DataError(
             f"{path} holds {len(content) - header} values, its header says {shape}; "
             "delete it and run the download stage again"
@@ -129,11 +137,15 @@ def _read_idx(path: Path, dimensions: Literal[1, 3]) -> npt.NDArray[np.uint8]:
 def _whole_or_nothing(destination: Path) -> Iterator[Path]:
     """A folder beside ``destination`` that takes its place only if the block ends well."""
     destination.parent.mkdir(parents=True, exist_ok=True)
+    for left_by_a_killed_process in destination.parent.glob(".incoming-*"):
+        shutil.rmtree(left_by_a_killed_process)
     with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".incoming-") as beside:
         incoming = Path(beside) / destination.name
         incoming.mkdir()
         yield incoming
-        if destination.exists():
+        if destination.is_symlink():
+            destination.unlink()
+        elif destination.exists():
             shutil.rmtree(destination)
         os.replace(incoming, destination)
 
@@ -142,14 +154,11 @@ def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
     """Copy one file, unpacking ``.gz``, and refuse any byte that is not the official one."""
     with _open_source(folder, file) as source, (incoming / file.name).open("wb") as target:
         digest, size = hashlib.sha256(), 0
-        try:
-            # Never more than one chunk over the official size: an archive may unpack without end.
-            while size <= file.size and (chunk := source.read(_CHUNK_BYTES)):
-                digest.update(chunk)
-                size += len(chunk)
-                target.write(chunk)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{source.name} is damaged: {error}") from error
+        # Never more than one chunk over the official size: an archive may unpack without end.
+        while size <= file.size and (chunk := _read(source)):
+            digest.update(chunk)
+            size += len(chunk)
+            target.write(chunk)
     if size != file.size:
         more_or_less = "more than" if size > file.size else f"{size} of"
         raise DataError(f"{source.name} holds {more_or_less} {file.size} bytes")
@@ -163,9 +172,20 @@ def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
 def _open_source(folder: Path, file: OfficialFile) -> BinaryIO | gzip.GzipFile:
     plain, packed = folder / file.name, folder / f"{file.name}.gz"
     try:
-        return plain.open("rb") if plain.exists() else gzip.open(packed, "rb")
+        path = plain if plain.exists() else packed
+        # A pipe would be waited for without end.
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path} is not a regular file")
+        return path.open("rb") if path == plain else gzip.open(path, "rb")
     except OSError as error:
         raise DataError(f"{folder} has no readable {file.name}[.gz]: {error.strerror}") from error
+
+
+def _read(source: BinaryIO | gzip.GzipFile) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{source.name} is damaged: {error}") from error
 
 
 def _installed_package(_: Path) -> Path:

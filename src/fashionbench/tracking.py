@@ -5,15 +5,16 @@ replicate. The store is MLFLOW_TRACKING_URI if that is set, else ``mlflow.db`` a
 repository, which DVC names in DVC_ROOT also for experiments that it runs in a temporary copy.
 """
 
-import hashlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import mlflow.pytorch
 import numpy as np
@@ -24,54 +25,112 @@ from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
 from safetensors.torch import load_file
+from sqlalchemy.exc import SQLAlchemyError
 
 from fashionbench import provenance
+from fashionbench.dependencies import sha256_of
 from fashionbench.networks import Classifier, restore
 from fashionbench.params import Hyperparameters, Network
+from fashionbench.results import repository_folder
 from fashionbench.statistics import estimate
 from fashionbench.training import Epoch
 
 EXPERIMENT = "fashionbench"
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
+DIVERGED_TAG = "fashionbench.diverged"
+"""Of a replicate whose loss was no longer a finite number: when that was."""
 MODEL_SEED_TAG = "fashionbench.model_seed"
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 LAUNCHER_TAG = "mlflow_run.id"
 """Of a run made below ``mlflow run``: the id of the run that started the pipeline."""
 
+P = ParamSpec("P")
+
+_log = logging.getLogger(__name__)
+
 _SQLITE = "sqlite:///"
 _CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
 
 
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+_FAILURES = (MlflowException, SQLAlchemyError, OSError)
+"""What comes of a store that is away, full or read-only."""
+
+
+def _best_effort(method: Callable[Concatenate["NetworkRuns", P], None]) -> Callable[..., None]:
+    """A method that must not stop a training: the first failure is said, the rest is left out."""
+
+    @wraps(method)
+    def told(runs: "NetworkRuns", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if not runs.is_reachable:
+            return
+        try:
+            method(runs, *args, **kwargs)
+        except _FAILURES as error:
+            runs.is_reachable = False
+            _warn(error)
+
+    return told
+
+
+def _warn(error: Exception) -> None:
+    reason = " ".join(str(error).split())[:200]
+    _log.warning(f"MLflow cannot be told of this stage, which goes on without it ({reason})")
 
 
 class NetworkRuns:
     """The runs of one training of one network: a parent, and a child for each seed."""
 
-    def __init__(
-        self, client: MlflowClient, network: Network, parent: str, replicates: dict[int, str]
-    ) -> None:
-        self._client = client
+    def __init__(self, network: Network) -> None:
         self._network = network
-        self._parent = parent
-        self._replicates = replicates
+        self._replicates: dict[int, str] = {}
+        self.is_reachable = True
 
+    @_best_effort
+    def start(self, how: Hyperparameters, seeds: Sequence[int], launcher: str | None) -> None:
+        """Open the runs; ``launcher`` is the id of the run of ``mlflow run`` above them."""
+        self._client, experiment = _open_store()
+        tags = provenance.describe() | {NETWORK_TAG: self._network.name}
+        tags[MLFLOW_GIT_COMMIT] = tags.get("git.commit", "")
+        if launcher:
+            tags[LAUNCHER_TAG] = launcher
+        used = {**asdict(self._network), **asdict(how)}
+        params = {key: str(value) for key, value in used.items() if key != "name"}
+
+        def create(name: str, more_tags: dict[str, str], more_params: dict[str, str]) -> str:
+            run = self._client.create_run(experiment, tags=tags | more_tags, run_name=name)
+            logged = [Param(key, value) for key, value in (params | more_params).items()]
+            self._client.log_batch(run.info.run_id, params=logged)
+            return str(run.info.run_id)
+
+        self._parent = create(self._network.name, {}, {"seeds": str(list(seeds))})
+        for seed in seeds:
+            below = {MLFLOW_PARENT_RUN_ID: self._parent, SEED_TAG: str(seed)}
+            name = f"{self._network.name} seed {seed}"
+            self._replicates[seed] = create(name, below, {"seed": str(seed)})
+
+    @_best_effort
     def log_epoch(self, row: Epoch) -> None:
         """Add one point to each curve of a replicate."""
         now = _now_ms()
         metrics = [Metric(name, getattr(row, name), now, row.epoch) for name in _CURVES]
         self._client.log_batch(self._replicates[row.seed], metrics=metrics)
 
+    @_best_effort
+    def log_divergence(self, seed: int, reason: str) -> None:
+        """End the run of a replicate as failed, and say why."""
+        self._client.set_tag(self._replicates[seed], DIVERGED_TAG, reason)
+        self._end(seed, RunStatus.FAILED)
+
+    @_best_effort
     def log_weights(self, seed: int, path: Path) -> None:
         """Keep a replicate's weights, and their sha256, by which evaluation finds the run."""
         run = self._replicates[seed]
         self._client.log_artifact(run, str(path), artifact_path="weights")
         self._client.set_tag(run, WEIGHTS_TAG, sha256_of(path))
+        self._end(seed, RunStatus.FINISHED)
 
+    @_best_effort
     def log_model(self, seed: int, weights: Path) -> None:
         """Keep, as the network's model, one of its replicates: what ``mlflow models serve`` serves.
 
@@ -100,10 +159,15 @@ class NetworkRuns:
                 pip_requirements=[f"{name}=={version(name)}" for name in ("torch", "numpy")],
             )
 
-    def end(self, status: str) -> None:
-        """Close the runs with one of mlflow.entities.RunStatus's names."""
-        for run in (*self._replicates.values(), self._parent):
-            self._client.set_terminated(run, status)
+    @_best_effort
+    def end(self, status: int) -> None:
+        """Close what is still open with one of mlflow.entities.RunStatus."""
+        for seed in list(self._replicates):
+            self._end(seed, status)
+        self._client.set_terminated(self._parent, RunStatus.to_string(status))
+
+    def _end(self, seed: int, status: int) -> None:
+        self._client.set_terminated(self._replicates.pop(seed), RunStatus.to_string(status))
 
 
 @contextmanager
@@ -113,29 +177,15 @@ def track_network(
     """Open the runs of a training, and close them as what they turned out to be."""
     # `mlflow run` exports its own run, which each run made here would resume instead of being new.
     launcher = os.environ.pop("MLFLOW_RUN_ID", None)
-    client, experiment = _open_store()
-    tags = provenance.describe() | {NETWORK_TAG: network.name}
-    tags[MLFLOW_GIT_COMMIT] = tags.get("git.commit", "")
-    if launcher:
-        tags[LAUNCHER_TAG] = launcher
-    used = {**asdict(network), **asdict(how)}
-    params = [Param(key, str(value)) for key, value in used.items() if key != "name"]
-    parent = client.create_run(experiment, tags=tags, run_name=network.name).info.run_id
-    client.log_batch(parent, params=[*params, Param("seeds", str(list(seeds)))])
-    replicates = {}
-    for seed in seeds:
-        child_tags = tags | {MLFLOW_PARENT_RUN_ID: parent, SEED_TAG: str(seed)}
-        name = f"{network.name} seed {seed}"
-        replicates[seed] = client.create_run(experiment, tags=child_tags, run_name=name).info.run_id
-        client.log_batch(replicates[seed], params=[*params, Param("seed", str(seed))])
-    runs = NetworkRuns(client, network, parent, replicates)
+    runs = NetworkRuns(network)
+    runs.start(how, seeds, launcher)
     try:
         yield runs
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt)
-        runs.end(RunStatus.to_string(RunStatus.KILLED if interrupted else RunStatus.FAILED))
+        runs.end(RunStatus.KILLED if interrupted else RunStatus.FAILED)
         raise
-    runs.end(RunStatus.to_string(RunStatus.FINISHED))
+    runs.end(RunStatus.FINISHED)
 
 
 def log_scores(weights: Mapping[int, Path], scores: Mapping[int, Mapping[str, float]]) -> list[int]:
@@ -144,6 +194,16 @@ def log_scores(weights: Mapping[int, Path], scores: Mapping[int, Mapping[str, fl
     Both arguments are by seed. Returns the seeds of which MLflow holds no run, as happens when DVC
     restored the weights from its cache into a repository with an empty store.
     """
+    try:
+        return _log_scores(weights, scores)
+    except _FAILURES as error:
+        _warn(error)
+        return []
+
+
+def _log_scores(
+    weights: Mapping[int, Path], scores: Mapping[int, Mapping[str, float]]
+) -> list[int]:
     client, experiment = _open_store()
     missing, parents = [], set()
     for seed, path in weights.items():
@@ -202,7 +262,7 @@ def _store() -> tuple[str, str | None]:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if not uri.startswith(_SQLITE):
         return uri, None
-    database = Path(os.environ.get("DVC_ROOT", ".")).resolve() / uri.removeprefix(_SQLITE)
+    database = repository_folder() / uri.removeprefix(_SQLITE)
     return f"{_SQLITE}{database}", (database.parent / "mlartifacts").as_uri()
 
 

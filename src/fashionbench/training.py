@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fashionbench.adam import PREFIX, Adam
 from fashionbench.backprop import TrainingNetwork
-from fashionbench.errors import TrainingError
+from fashionbench.errors import DivergedError
 from fashionbench.examples import Examples
 from fashionbench.losses import Score, add_penalty, loss_gradient, score
 from fashionbench.networks import build, infer, pixels_to_inputs, restore, weights_of
@@ -59,18 +59,6 @@ class Epoch:
     val_accuracy: float
 
 
-def train_replicate(
-    replicate: Replicate, train: Examples, val: Examples
-) -> tuple[list[Epoch], State]:
-    """Train from the first epoch to the last: the curves, and the state at the end."""
-    state = initial_state(replicate)
-    curves = []
-    for epoch in range(1, replicate.how.num_epochs + 1):
-        row, state = train_epoch(replicate, epoch, state, train, val)
-        curves.append(row)
-    return curves, state
-
-
 def initial_state(replicate: Replicate) -> State:
     """The state before the first epoch: PyTorch's default initialisation, drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
@@ -85,7 +73,7 @@ def train_epoch(
     """One pass over the training images in a random order, then a look at the validation ones.
 
     ``epoch`` counts from 1. Returns a row of the curves and the state for the next epoch; ``state``
-    itself is left as it was. Raises TrainingError if the loss is no longer a finite number.
+    itself is left as it was. Raises DivergedError if the loss is no longer a finite number.
     """
     how, seed = replicate.how, replicate.seed
     dropout = random_numbers(seed, Purpose.DROPOUT, epoch)
@@ -98,10 +86,7 @@ def train_epoch(
     trained, extra = _train(replicate, network, adam, train, order)
     validated = score(infer(module, val.images, how.precision), val.labels, how.loss_input)
     if not np.isfinite([trained.loss, extra, validated.loss]).all():
-        raise TrainingError(
-            f"{replicate.network.name} seed {seed}: the loss of epoch {epoch} is not a finite "
-            f"number; lower learning_rate = {how.learning_rate}"
-        )
+        raise DivergedError(f"the loss of epoch {epoch} is not a finite number")
     row = Epoch(
         seed=seed,
         epoch=epoch,

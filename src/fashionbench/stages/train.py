@@ -1,22 +1,28 @@
 """Stage ``train@<network>``: all replicates of one network, their weights and their curves."""
 
+from fashionbench.dependencies import Dependencies
 from fashionbench.params import load_params
 from fashionbench.workers import local_workers
 
 
-def run(name: str) -> None:
-    """Train network ``name`` of params.yaml once a seed; ConfigError, DataError, TrainingError."""
+def run(name: str, dependencies: Dependencies) -> None:
+    """Train network ``name`` of params.yaml once a seed.
+
+    Raises ConfigError, DataError, ChangedError, WorkerError, or TrainingError if a seed diverged.
+    """
     params = load_params()
     network, how, seeds = params.network(name), params.hyperparameters, params.seeds
     with local_workers(len(seeds)) as workers:
         # While the workers start: torch takes a second to import, and MLflow two.
-        from fashionbench import results
-        from fashionbench.replicates import best_seed, curves, train_replicates
+        from fashionbench import replicates, results
+        from fashionbench.checkpoints import Checkpoints
         from fashionbench.training import Replicate
 
-        replicates = [Replicate(network=network, how=how, seed=seed) for seed in seeds]
-        splits = (results.split_file(split) for split in ("train", "val"))
-        epochs = train_replicates(workers, replicates, *splits)
+        results.make_folders(name)
+        to_train = [Replicate(network=network, how=how, seed=seed) for seed in seeds]
+        train, val = (results.split_file(split) for split in ("train", "val"))
+        checkpoints = Checkpoints(results.checkpoints_folder(), dependencies)
+        events = replicates.train_replicates(workers, to_train, train, val, checkpoints)
         from fashionbench.progress import TrainingProgress
         from fashionbench.tracking import track_network
 
@@ -25,13 +31,18 @@ def run(name: str) -> None:
             TrainingProgress(name, how.num_epochs, len(seeds)) as progress,
         ):
             rows = []
-            for epoch in epochs:
-                rows.append(epoch.row)
-                runs.log_epoch(epoch.row)
-                progress.advance(epoch.row)
-                if epoch.is_last:
-                    path = results.write_weights(epoch.state, name, epoch.row.seed)
-                    runs.log_weights(epoch.row.seed, path)
-            results.write_table(curves(rows), results.network_table(name, "curves"))
-            best = best_seed(rows)
+            for event in events:
+                if isinstance(event, replicates.Divergence):
+                    runs.log_divergence(event.seed, event.reason)
+                    continue
+                rows.append(event.row)
+                runs.log_epoch(event.row)
+                progress.advance(event.row, event.is_restored)
+                if event.weights is not None:
+                    path = results.write_weights(event.weights, name, event.row.seed)
+                    runs.log_weights(event.row.seed, path)
+            results.write_table(replicates.curves(rows), results.network_table(name, "curves"))
+            best = replicates.best_seed(rows)
             runs.log_model(best, results.weights_file(name, best))
+    dependencies.check_unchanged()
+    checkpoints.remove(to_train)

@@ -1,0 +1,106 @@
+"""Whether the committed results can be made again: the pipeline in a clean clone, hash by hash."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fashionbench.errors import VerificationError
+from fashionbench.params import read_yaml
+
+LOCK_FILE = Path("dvc.lock")
+_SHOWN = 12
+"""Digits of a hash in the table: enough to see that two differ."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a stage, and the hash that a lock has of it; None if the lock has none."""
+
+    path: str
+    committed: str | None
+    now: str | None
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether the output was made again to the last bit."""
+        return self.committed is not None and self.committed == self.now
+
+
+def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
+    """Run the pipeline of the current commit in a clone, and print each output's hash and verdict.
+
+    ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
+    lock of such a run. Nothing comes from DVC's cache here, and the clone is removed afterwards.
+    Raises VerificationError if an output differs, or if the pipeline fails.
+    """
+    commit = _git("rev-parse", "--short", "HEAD")
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        raise VerificationError(
+            f"there are changes that commit {commit} does not have; commit or stash them first"
+        )
+    with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
+        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+        run_pipeline(Path(folder), settings)
+        outputs = compare_locks(Path(folder) / lock, Path(folder) / LOCK_FILE)
+    differing = [output for output in outputs if not output.is_identical]
+    Console().print(_as_table(outputs, lock, commit))
+    if differing:
+        first = ", ".join(output.path for output in differing[:3])
+        raise VerificationError(
+            f"{len(differing)} of {len(outputs)} outputs of commit {commit} are not those of {lock}"
+            f" ({first}{', ...' * (len(differing) > 3)})"
+        )
+
+
+def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
+    """Run all stages in a repository; VerificationError if one fails."""
+    command = ["dvc", "repro"]
+    if settings:
+        command = ["dvc", "exp", "run", *(word for value in settings for word in ("-S", value))]
+    # Neither the caller's DVC stage nor the caller's MLflow has to do with the clone.
+    unwanted = ("DVC_", "MLFLOW_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    if subprocess.run(command, cwd=repository, env=env, check=False).returncode:
+        raise VerificationError(f"{' '.join(command)} failed in the clone; see above")
+
+
+def compare_locks(committed: Path, now: Path) -> list[Output]:
+    """Every output that either of two lock files has, by its path."""
+    hashes = [_outputs(path) for path in (committed, now)]
+    return [
+        Output(path=path, committed=hashes[0].get(path), now=hashes[1].get(path))
+        for path in sorted(hashes[0].keys() | hashes[1].keys())
+    ]
+
+
+def _outputs(lock: Path) -> dict[str, str]:
+    stages = read_yaml(lock)["stages"].values()
+    return {str(out["path"]): str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
+
+
+def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
+    identical = sum(output.is_identical for output in outputs)
+    table = Table(title=f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}")
+    for heading in ("Output", str(lock), "now", ""):
+        table.add_column(heading, overflow="fold")
+    for output in outputs:
+        table.add_row(
+            output.path,
+            (output.committed or "none")[:_SHOWN],
+            (output.now or "none")[:_SHOWN],
+            "identical" if output.is_identical else "DIFFERS",
+        )
+    return table
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise VerificationError(f"git {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout.strip()

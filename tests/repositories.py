@@ -1,0 +1,141 @@
+"""Repositories of their own, in which real DVC and real MLflow run the project's pipeline."""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).parents[1]
+SAMPLE = Path(__file__).parent / "sample"
+
+# Two seeds for intervals, and few enough networks and images for the suite to stay short.
+SMALL_RUN = {"num_epochs": 2, "seeds": [0, 1], "train_size": 300, "val_size": 100}
+PIPELINE_FILES = (
+    "src",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "MLproject",
+    "python_env.yaml",
+)
+SMALL_NETWORKS = ("n2_mlp", "n4_dropout", "n6_l1", "n7_l2")
+NINTH_NETWORK = {
+    "conv_filters": [4],
+    "hidden_sizes": [16],
+    "batch_norm": True,
+    "dropout": "none",
+    "l1": "none",
+    "l2": "none",
+}
+
+
+def environment() -> dict[str, str]:
+    """The variables of a new shell with the environment activated, and the sample as data."""
+    # A stage that runs these tests, or a user's shell, may have set what would lead astray.
+    unwanted = ("DVC_", "MLFLOW_", "FASHIONBENCH_", "GIT_")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return env | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
+        "FASHIONBENCH_DATA": str(SAMPLE),
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git and DVC repository that holds the project's pipeline, to run commands in."""
+
+    path: Path
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would in a new shell with the environment activated."""
+        done = subprocess.run(
+            command, cwd=self.path, env=environment(), capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def stages_to_run(self) -> set[str]:
+        """The stages of which DVC says that a dependency, a parameter or the command changed."""
+        status = json.loads(self.run("dvc", "status", "--json").stdout)
+        reasons = ("changed deps", "changed command")
+        return {
+            stage
+            for stage, changes in status.items()
+            if any(reason in change for change in changes for reason in reasons if change)
+        }
+
+    def change_params(self, **changes: Any) -> None:
+        """Rewrite params.yaml with new values."""
+        yaml = YAML()
+        path = self.path / "params.yaml"
+        content = yaml.load(path.read_text())
+        content.update(changes)
+        with path.open("w") as file:
+            yaml.dump(content, file)
+
+    def copy(self, path: Path) -> "Repository":
+        """A copy of the whole repository, to change at will."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return Repository(path)
+
+    def hashes(self, *paths: str) -> dict[str, str]:
+        """The sha256 of each file at or below the given paths."""
+        files = [
+            file
+            for path in paths
+            for file in ([self.path / path, *(self.path / path).rglob("*")])
+            if file.is_file()
+        ]
+        return {
+            str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(files)
+        }
+
+
+def make_repository(path: Path) -> Repository:
+    """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
+    for name in PIPELINE_FILES:
+        source, target = PROJECT / name, path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-*"))
+        else:
+            shutil.copy(source, target)
+    _make_sample_official(path / "src/fashionbench/sources.py")
+    repository = Repository(path)
+    declared = YAML(typ="safe").load((path / "params.yaml").read_text())["networks"]
+    networks = {name: declared[name] for name in SMALL_NETWORKS} | {"n9_ninth": NINTH_NETWORK}
+    repository.change_params(**SMALL_RUN, networks=networks)
+    repository.run("git", "init", "-q")
+    repository.run("git", "config", "user.name", "Test")
+    repository.run("git", "config", "user.email", "test@localhost")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "pipeline")
+    return repository
+
+
+def _make_sample_official(sources: Path) -> None:
+    """Give a copy of sources.py the checksums of the sample instead of the whole data set's."""
+    entries = []
+    for packed in sorted(SAMPLE.glob("*.gz")):
+        content = gzip.decompress(packed.read_bytes())
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(f'    OfficialFile("{packed.stem}", {len(content)}, "{digest}"),')
+    table = "\n".join(["OFFICIAL_FILES = (", *entries, ")"])
+    text, count = re.subn(
+        r"^OFFICIAL_FILES = \(.*?^\)", table, sources.read_text(), flags=re.M | re.S
+    )
+    assert count == 1
+    sources.write_text(text)
