@@ -58,7 +58,7 @@ verify: $(READY)
 audit:
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
-	$(VENV)-audit/bin/pip-audit --disable-pip --require-hashes -r requirements.txt
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	rm -r $(VENV)-audit
 
 bench: $(VENV)/.bench

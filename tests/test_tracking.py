@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from safetensors.torch import load_file, save_file
 
 from fashionbench.dependencies import sha256_of
+from fashionbench.errors import TrainingError
 from fashionbench.examples import Examples
 from fashionbench.networks import Classifier, build, restore, weights_of
 from fashionbench.params import Hyperparameters
@@ -162,3 +163,52 @@ def test_a_tracking_uri_of_the_user_wins(
         pass
     assert len(runs(other)) == 2
     assert not (root / "mlflow.db").exists()
+
+
+def test_a_store_that_is_away_stops_nothing_and_no_password_is_shown(
+    how: Hyperparameters,
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Nothing listens on port 9 of this machine.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    weights = track(root, how)
+    assert log_scores(weights, {0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}}) == []
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 2
+    assert "secret" not in caplog.text
+
+
+def test_no_credentials_reach_the_store(
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "someone")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "Tr0ub4dor")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Tr0ub4dor")
+    track(root, how)
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert len(files) > 5
+    assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []
+
+
+def test_a_diverged_replicate_is_marked_and_the_finished_ones_are_not(
+    root: Path, how: Hyperparameters
+) -> None:
+    weights = root / "seed_0.safetensors"
+    save_file(weights_of(build(DECLARED)), weights)
+
+    def diverge() -> None:
+        with track_network(DECLARED, how, (0, 5)) as tracked:
+            tracked.log_weights(0, weights)
+            tracked.log_divergence(5, "the loss of epoch 3 is not a finite number")
+            raise TrainingError("tiny diverged")
+
+    with pytest.raises(TrainingError):
+        diverge()
+    found = runs(root)
+    status = {name: run.info.status for name, run in found.items()}
+    assert status == {"tiny": "FAILED", "tiny seed 0": "FINISHED", "tiny seed 5": "FAILED"}
+    tags = found["tiny seed 5"].data.tags
+    assert tags["fashionbench.diverged"] == "the loss of epoch 3 is not a finite number"

@@ -7,6 +7,7 @@ repository, which DVC names in DVC_ROOT also for experiments that it runs in a t
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,7 +75,8 @@ def _best_effort(method: Callable[Concatenate["NetworkRuns", P], None]) -> Calla
 
 
 def _warn(error: Exception) -> None:
-    reason = " ".join(str(error).split())[:200]
+    # An address may carry a user's name and password.
+    reason = re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
     _log.warning(f"MLflow cannot be told of this stage, which goes on without it ({reason})")
 
 

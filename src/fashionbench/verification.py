@@ -3,7 +3,7 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,9 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
         )
     with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+        committed = read_hashes(Path(folder) / lock)
         run_pipeline(Path(folder), settings)
-        outputs = compare_locks(Path(folder) / lock, Path(folder) / LOCK_FILE)
+        outputs = compare(committed, read_hashes(Path(folder) / LOCK_FILE))
     differing = [output for output in outputs if not output.is_identical]
     Console().print(_as_table(outputs, lock, commit))
     if differing:
@@ -59,10 +60,11 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
 
 
 def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
-    """Run all stages in a repository; VerificationError if one fails."""
-    command = ["dvc", "repro"]
+    """Run all stages in a repository, also those whose results git holds; VerificationError."""
+    command = ["dvc", "repro", "--force"]
     if settings:
-        command = ["dvc", "exp", "run", *(word for value in settings for word in ("-S", value))]
+        words = [word for value in settings for word in ("-S", value)]
+        command = ["dvc", "exp", "run", "--force", *words]
     # Neither the caller's DVC stage nor the caller's MLflow has to do with the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
@@ -70,18 +72,18 @@ def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
         raise VerificationError(f"{' '.join(command)} failed in the clone; see above")
 
 
-def compare_locks(committed: Path, now: Path) -> list[Output]:
-    """Every output that either of two lock files has, by its path."""
-    hashes = [_outputs(path) for path in (committed, now)]
-    return [
-        Output(path=path, committed=hashes[0].get(path), now=hashes[1].get(path))
-        for path in sorted(hashes[0].keys() | hashes[1].keys())
-    ]
-
-
-def _outputs(lock: Path) -> dict[str, str]:
+def read_hashes(lock: Path) -> dict[str, str]:
+    """The hash of each output in a lock file of DVC; ConfigError if there is no such file."""
     stages = read_yaml(lock)["stages"].values()
     return {str(out["path"]): str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
+
+
+def compare(committed: Mapping[str, str], now: Mapping[str, str]) -> list[Output]:
+    """Every output that either has, by its path."""
+    return [
+        Output(path=path, committed=committed.get(path), now=now.get(path))
+        for path in sorted(committed.keys() | now.keys())
+    ]
 
 
 def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
