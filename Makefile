@@ -54,6 +54,10 @@ quick: $(READY)
 verify: $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))
 
+# What SIZE=quick is compared with. To make it anew after a change of the code: remove it first.
+quick.lock: $(READY)
+	fashionbench verify --write --lock $@ $(QUICK)
+
 # pip-audit is no dependency of the project: it comes and goes with the command.
 audit:
 	$(PYTHON) -m venv $(VENV)-audit

@@ -55,6 +55,14 @@ def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> 
         assert weights == {"seed_0.safetensors", "seed_1.safetensors"}
 
 
+def test_no_output_is_a_pickle(finished: Repository) -> None:
+    outputs = [path for path in finished.hashes("data", "models", "metrics") if "." in path]
+    assert len(outputs) > 40
+    for path in outputs:
+        # What a pickle, and what torch.save's archive begins with.
+        assert not (finished.path / path).read_bytes().startswith((b"\x80", b"PK"))
+
+
 def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
     finished: Repository,
 ) -> None:

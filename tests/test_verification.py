@@ -65,6 +65,17 @@ def test_a_clone_is_compared_hash_by_hash(untrained: Repository) -> None:
     assert "DIFFERS" in differing.stdout
 
 
+def test_another_size_has_a_lock_of_its_own(untrained: Repository) -> None:
+    other = ("--lock", "other.lock", "-S", "num_epochs=1", "-S", "seeds=[7]")
+    untrained.run(*VERIFY, "--write", *other)
+    lock = read_hashes(untrained.path / "other.lock")
+    assert len(lock) == 14
+    assert not (untrained.path / "models/slow").exists()
+    untrained.run("git", "add", "other.lock")
+    untrained.run("git", "commit", "-qm", "another size")
+    assert "14 of 14 outputs" in untrained.run(*VERIFY, *other).stdout
+
+
 def test_a_pipeline_that_fails_is_not_verified(untrained: Repository) -> None:
     settings = ("-S", "dropout_prob=1.5", "-S", "networks.slow.dropout=dropout_prob")
     failed = untrained.run(*VERIFY, *settings, check=False)

@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
                 "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
             )
             subparser.add_argument(
+                "--write", action="store_true", help="make that lock instead of comparing with it"
+            )
+            subparser.add_argument(
                 "-S",
                 dest="settings",
                 action="append",
@@ -171,6 +174,7 @@ def _table(parsed: argparse.Namespace) -> None:
 
 
 def _verify(parsed: argparse.Namespace) -> None:
-    from fashionbench.verification import verify
+    from fashionbench import verification
 
-    verify(parsed.lock, parsed.settings)
+    check = verification.write_lock if parsed.write else verification.verify
+    check(parsed.lock, parsed.settings)

@@ -1,9 +1,11 @@
 """Whether the committed results can be made again: the pipeline in a clean clone, hash by hash."""
 
 import os
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,16 +41,10 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
     lock of such a run. Nothing comes from DVC's cache here, and the clone is removed afterwards.
     Raises VerificationError if an output differs, or if the pipeline fails.
     """
-    commit = _git("rev-parse", "--short", "HEAD")
-    if _git("status", "--porcelain", "--untracked-files=no"):
-        raise VerificationError(
-            f"there are changes that commit {commit} does not have; commit or stash them first"
-        )
-    with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
-        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        committed = read_hashes(Path(folder) / lock)
-        run_pipeline(Path(folder), settings)
-        outputs = compare(committed, read_hashes(Path(folder) / LOCK_FILE))
+    with _clone() as (folder, commit):
+        committed = read_hashes(folder / lock)
+        run_pipeline(folder, settings)
+        outputs = compare(committed, read_hashes(folder / LOCK_FILE))
     differing = [output for output in outputs if not output.is_identical]
     Console().print(_as_table(outputs, lock, commit))
     if differing:
@@ -57,6 +53,26 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
             f"{len(differing)} of {len(outputs)} outputs of commit {commit} are not those of {lock}"
             f" ({first}{', ...' * (len(differing) > 3)})"
         )
+
+
+def write_lock(lock: Path, settings: Sequence[str]) -> None:
+    """Make the lock that :func:`verify` compares with, by such a run in a clone."""
+    with _clone() as (folder, _):
+        run_pipeline(folder, settings)
+        shutil.copy(folder / LOCK_FILE, lock)
+
+
+@contextmanager
+def _clone() -> Iterator[tuple[Path, str]]:
+    """A temporary clone of the current commit, and that commit's short name."""
+    commit = _git("rev-parse", "--short", "HEAD")
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        raise VerificationError(
+            f"there are changes that commit {commit} does not have; commit or stash them first"
+        )
+    with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
+        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
+        yield Path(folder), commit
 
 
 def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:

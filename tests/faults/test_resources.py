@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from interruptions import RESULTS, TRAIN, BackgroundTraining
 from mlflow import MlflowClient
@@ -71,11 +72,18 @@ def test_a_folder_nobody_may_write_to_is_named_before_training(
     assert untrained.hashes(*RESULTS) == undisturbed
 
 
-def test_two_at_once_do_not_disturb_each_other(
+def test_two_at_once_do_not_disturb_each_other_and_nothing_listens(
     untrained: Repository, undisturbed: dict[str, str]
 ) -> None:
     training = BackgroundTraining(untrained)
     training.wait_for_epochs(1)
+    listening = [
+        connection
+        for process in (training.stage(), *training.workers())
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == []
     second = untrained.run(*TRAIN, check=False)
     assert second.returncode != 0
     assert "ERROR" in second.stderr
