@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -16,7 +17,7 @@ from fashionbench.errors import VerificationError
 from fashionbench.params import read_yaml
 
 LOCK_FILE = Path("dvc.lock")
-_SHOWN = 12
+_SHOWN = 8
 """Digits of a hash in the table: enough to see that two differ."""
 
 
@@ -104,15 +105,19 @@ def compare(committed: Mapping[str, str], now: Mapping[str, str]) -> list[Output
 
 def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
     identical = sum(output.is_identical for output in outputs)
-    table = Table(title=f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}")
-    for heading in ("Output", str(lock), "now", ""):
-        table.add_column(heading, overflow="fold")
+    table = Table(
+        title=f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    for heading in ("Output", "committed", "now", ""):
+        table.add_column(heading, no_wrap=True)
     for output in outputs:
         table.add_row(
             output.path,
             (output.committed or "none")[:_SHOWN],
             (output.now or "none")[:_SHOWN],
-            "identical" if output.is_identical else "DIFFERS",
+            "same" if output.is_identical else "DIFFERS",
         )
     return table
 
