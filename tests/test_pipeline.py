@@ -55,12 +55,16 @@ def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> 
         assert weights == {"seed_0.safetensors", "seed_1.safetensors"}
 
 
-def test_no_output_is_a_pickle(finished: Repository) -> None:
-    outputs = [path for path in finished.hashes("data", "models", "metrics") if "." in path]
+def test_every_output_is_text_safetensors_or_an_official_file(finished: Repository) -> None:
+    outputs = [finished.path / path for path in finished.hashes("data", "models", "metrics")]
     assert len(outputs) > 40
     for path in outputs:
-        # What a pickle, and what torch.save's archive begins with.
-        assert not (finished.path / path).read_bytes().startswith((b"\x80", b"PK"))
+        if path.suffix == ".safetensors":
+            assert load_file(path)
+        elif path.name.endswith("-ubyte"):
+            assert path.read_bytes()[:3] == b"\0\0\x08"
+        else:
+            assert "\0" not in path.read_text(encoding="utf-8")
 
 
 def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
@@ -160,7 +164,7 @@ def test_a_parameter_retrains_the_networks_that_use_it(
     copied: Repository, changes: dict[str, float], retrained: set[str]
 ) -> None:
     copied.change_params(**changes)
-    assert copied.stages_to_run() == {f"train@{name}" for name in retrained}
+    assert copied.stages_to_run() == {"check", *(f"train@{name}" for name in retrained)}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_an_experiment_trains_only_what_it_changes(copied: Repository) -> None:
     before = {run.info.run_id for run in runs(copied)}
     said = copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3").stdout
     ran = {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")}
-    assert ran == {"train@n4_dropout", "evaluate@n4_dropout", "compare"}
+    assert ran == {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare"}
     added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in before}
     assert added.keys() == {"n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
     for run in added.values():
