@@ -31,6 +31,13 @@ def finish(repository: Repository, undisturbed: dict[str, str]) -> str:
     return done.stderr
 
 
+def cut_off(repository: Repository, epochs: int) -> None:
+    """Train until that many epochs are on disk, and kill everything."""
+    training = BackgroundTraining(repository)
+    training.wait_for_epochs(epochs)
+    training.kill_all()
+
+
 def kill(process: psutil.Process, number: int = signal.SIGKILL) -> None:
     os.kill(process.pid, number)
 
@@ -57,9 +64,7 @@ def test_kill_of_everything_twice_in_a_row(
     untrained: Repository, undisturbed: dict[str, str]
 ) -> None:
     for epochs in (4, 12):
-        training = BackgroundTraining(untrained)
-        training.wait_for_epochs(epochs)
-        training.kill_all()
+        cut_off(untrained, epochs)
     # As if the clock had been set back by a day since.
     for path in [*untrained.path.rglob("checkpoints/*"), *untrained.path.rglob("src/**/*.py")]:
         tomorrow = path.stat().st_mtime + 24 * 3600
@@ -156,9 +161,7 @@ def test_ctrl_c_ends_everything_and_restores_the_terminal(
 def test_a_damaged_checkpoint_is_said_and_costs_only_its_own_replicate(
     untrained: Repository, undisturbed: dict[str, str]
 ) -> None:
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(6)
-    training.kill_all()
+    cut_off(untrained, 6)
     damaged = next((untrained.path / "checkpoints").glob("*-seed_0-*"))
     damaged.write_bytes(damaged.read_bytes()[:-100])
     printed = finish(untrained, undisturbed)
