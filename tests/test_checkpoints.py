@@ -50,10 +50,12 @@ def file_of(checkpoints: Checkpoints, replicate: Replicate, folder: Path) -> Pat
 def test_what_is_saved_comes_back_to_the_last_bit(
     checkpoints: Checkpoints, replicate: Replicate
 ) -> None:
-    assert checkpoints.restore(replicate) == checkpoints.load(replicate, 0) == Checkpoint()
+    assert checkpoints.restore(replicate) == ()
+    assert checkpoints.load(replicate, 0) == Checkpoint()
     checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
     checkpoints.save(replicate, KEPT)
-    assert checkpoints.restore(replicate) == checkpoints.load(replicate, 2) == KEPT
+    assert checkpoints.restore(replicate) == ROWS
+    assert checkpoints.load(replicate, 2) == KEPT
 
 
 def test_the_folder_goes_with_the_last_replicate(
@@ -77,9 +79,9 @@ def test_another_training_finds_nothing(
         replace(replicate, how=replace(replicate.how, learning_rate=0.1)),
         replace(replicate, network=network(hidden_sizes=(17,))),
     ]
-    assert [checkpoints.restore(other) for other in others] == [Checkpoint()] * 3
+    assert [checkpoints.restore(other) for other in others] == [()] * 3
     edited = replace(nothing_watched(), files={Path("src/training.py"): "another digest"})
-    assert Checkpoints(tmp_path / "checkpoints", edited).restore(replicate) == Checkpoint()
+    assert Checkpoints(tmp_path / "checkpoints", edited).restore(replicate) == ()
 
 
 def flip_a_bit(content: bytes) -> bytes:
@@ -114,7 +116,7 @@ def test_a_damaged_or_foreign_file_is_left_aside_with_a_warning(
     path = file_of(checkpoints, replicate, tmp_path)
     path.write_bytes(damage(path.read_bytes()))
     with caplog.at_level(logging.WARNING, "fashionbench"):
-        assert checkpoints.restore(replicate) == Checkpoint()
+        assert checkpoints.restore(replicate) == ()
     assert f"{path} is damaged or of another training" in caplog.text
     with pytest.raises(DataError, match="was damaged while it was in use"):
         checkpoints.load(replicate, 2)
@@ -132,7 +134,8 @@ def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
     own.rename(of_living)
     half = Path(f"{of_dead}.incoming")
     half.write_bytes(b"half of a checkp")
-    assert checkpoints.restore(replicate) == checkpoints.load(replicate, 2) == KEPT
+    assert checkpoints.restore(replicate) == ROWS
+    assert checkpoints.load(replicate, 2) == KEPT
     checkpoints.remove([replicate])
     assert list((tmp_path / "checkpoints").iterdir()) == [of_living]
 
@@ -157,4 +160,4 @@ def test_nothing_is_kept_of_an_epoch_in_which_the_code_was_edited(
     with pytest.raises(ChangedError, match=f"{code} changed while train@tiny ran"):
         checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
     code.write_text("old")
-    assert checkpoints.restore(replicate) == KEPT
+    assert checkpoints.restore(replicate) == ROWS

@@ -14,7 +14,7 @@ PACKAGE = PROJECT / "src/fashionbench"
 STAGES = ("check", "download", "prepare", "train", "evaluate", "compare")
 
 # What stands around the results and cannot change them: messages, displays and MLflow.
-WITHOUT_EFFECT = {"errors.py", "progress.py", "tracking.py"}
+WITHOUT_EFFECT = {"errors.py", "progress.py", "wording.py", "live.py", "mirror.py", "store.py"}
 
 
 def declared(stage: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from torch import nn
 from fashionbench.examples import Examples
 from fashionbench.networks import (
     ChannelsLastFlatten,
-    Classifier,
     Dropout,
     build,
     count_parameters,
@@ -16,6 +15,7 @@ from fashionbench.networks import (
     pixels_to_inputs,
 )
 from fashionbench.params import Params
+from fashionbench.serving import Classifier
 
 
 @pytest.mark.parametrize(

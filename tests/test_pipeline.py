@@ -174,7 +174,8 @@ def test_a_parameter_retrains_the_networks_that_use_it(
         ("evaluation.py", {f"evaluate@{name}" for name in NETWORKS}),
         ("sources.py", {"check", "download", "prepare"}),
         ("guard.py", set()),
-        ("tracking.py", set()),
+        ("tracking/mirror.py", set()),
+        ("wording.py", set()),
         ("training.py", {f"train@{name}" for name in NETWORKS}),
     ],
 )

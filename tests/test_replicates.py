@@ -19,7 +19,6 @@ from fashionbench.params import Hyperparameters
 from fashionbench.replicates import (
     Divergence,
     FinishedEpoch,
-    best_seed,
     curves,
     train_replicates,
 )
@@ -151,11 +150,6 @@ def row(seed: int, epoch: int, val_accuracy: float) -> Epoch:
         val_loss=1.0,
         val_accuracy=val_accuracy,
     )
-
-
-def test_the_best_seed_is_that_with_the_best_last_epoch() -> None:
-    rows = [row(0, 1, 0.9), row(0, 2, 0.5), row(1, 2, 0.7), row(2, 2, 0.7)]
-    assert best_seed(rows) == 1
 
 
 def test_curves_are_sorted_whatever_the_order_of_arrival() -> None:

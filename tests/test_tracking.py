@@ -1,23 +1,21 @@
-"""What lands in a real SQLite store of MLflow."""
+"""What lands in a real SQLite store of MLflow while a network is trained."""
 
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import mlflow
-import numpy as np
 import pytest
 import torch
-from conftest import network
+from conftest import network, nothing_watched
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from safetensors.torch import load_file, save_file
 
-from fashionbench.dependencies import sha256_of
 from fashionbench.errors import TrainingError
-from fashionbench.examples import Examples
-from fashionbench.networks import Classifier, build, restore, weights_of
 from fashionbench.params import Hyperparameters
-from fashionbench.tracking import log_scores, track_network
-from fashionbench.training import Epoch
+from fashionbench.tracking import live, mirror
+from fashionbench.tracking.live import TrainingRuns, track_training
+from fashionbench.training import Epoch, Replicate
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
 
@@ -51,30 +49,27 @@ def row(seed: int, epoch: int) -> Epoch:
     )
 
 
-def track(root: Path, how: Hyperparameters) -> dict[int, Path]:
-    """Track a made-up training of two seeds; its weights files by seed."""
-    weights = {}
-    with track_network(DECLARED, how, (0, 5)) as tracked:
+def replicates(how: Hyperparameters, seeds: tuple[int, ...] = (0, 5)) -> list[Replicate]:
+    return [Replicate(network=DECLARED, how=how, seed=seed) for seed in seeds]
+
+
+def track(how: Hyperparameters) -> None:
+    """Track a made-up training of two seeds."""
+    with track_training(replicates(how), nothing_watched()) as tracked:
         for seed in (0, 5):
-            weights[seed] = root / f"seed_{seed}.safetensors"
-            state = weights_of(build(DECLARED))
-            save_file({name: t + seed for name, t in state.items()}, weights[seed])
             for epoch in (1, 2):
                 tracked.log_epoch(row(seed, epoch))
-            tracked.log_weights(seed, weights[seed])
-        tracked.log_model(5, weights[5])
-    return weights
 
 
 def test_a_network_is_a_parent_and_a_child_a_seed(root: Path, how: Hyperparameters) -> None:
-    weights = track(root, how)
+    track(how)
     found = runs(root)
     assert found.keys() == {"tiny", "tiny seed 0", "tiny seed 5"}
     parent, child = found["tiny"], found["tiny seed 5"]
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert child.data.tags["dvc.stage"] == "train@tiny"
-    assert child.data.tags["fashionbench.weights_sha256"] == sha256_of(weights[5])
+    assert child.data.tags["fashionbench.key"] != found["tiny seed 0"].data.tags["fashionbench.key"]
     assert child.data.tags["version.torch"] == torch.__version__.split("+")[0]
     assert child.data.tags["machine.threads_per_replicate"] == "1"
     assert child.data.params["dropout_prob"] == "0.5"
@@ -84,57 +79,57 @@ def test_a_network_is_a_parent_and_a_child_a_seed(root: Path, how: Hyperparamete
     client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     history = client.get_metric_history(child.info.run_id, "val_loss")
     assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
-    artifacts = client.list_artifacts(child.info.run_id, "weights")
-    assert [artifact.path for artifact in artifacts] == ["weights/seed_5.safetensors"]
 
 
-def test_the_model_is_served_from_raw_pixels(
-    root: Path, how: Hyperparameters, test_examples: Examples
-) -> None:
-    weights = track(root, how)
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-    (model,) = client.search_logged_models([runs(root)["tiny"].info.experiment_id])
-    assert model.name == "tiny"
-    loaded = mlflow.pyfunc.load_model(model.model_uri)
-    pixels = test_examples.images.numpy().astype(np.float32)
-    module = restore(DECLARED, load_file(weights[5]), "cpu")
-    with torch.no_grad():
-        expected = Classifier(module).eval()(torch.from_numpy(pixels)).numpy()
-    for batch in (1, 100):
-        np.testing.assert_allclose(loaded.predict(pixels[:batch]), expected[:batch], atol=1e-6)
+def break_off(how: Hyperparameters, error: BaseException) -> TrainingRuns:
+    """Track a training that ends in an error after the first seed has diverged."""
+    kept = []
 
+    def train() -> None:
+        with track_training(replicates(how), nothing_watched()) as tracked:
+            kept.append(tracked)
+            tracked.log_divergence(0, "the loss of epoch 3 is not a finite number")
+            raise error
 
-def test_scores_find_their_runs_by_the_weights(root: Path, how: Hyperparameters) -> None:
-    weights = track(root, how)
-    scores = {0: {"final_test_accuracy": 0.8}, 5: {"final_test_accuracy": 0.9}}
-    assert log_scores(weights, scores) == []
-    found = runs(root)
-    assert found["tiny seed 5"].data.metrics["final_test_accuracy"] == 0.9
-    parent = found["tiny"].data.metrics
-    assert parent["final_test_accuracy_mean"] == pytest.approx(0.85)
-    assert parent["final_test_accuracy_low"] < 0.8 < 0.9 < parent["final_test_accuracy_high"]
-    assert parent["final_test_accuracy_n"] == 2
-
-
-def test_scores_of_weights_that_mlflow_never_saw_are_reported(
-    root: Path, how: Hyperparameters
-) -> None:
-    weights = track(root, how)
-    stranger = root / "stranger"
-    stranger.write_bytes(b"other weights")
-    scores = {0: {"accuracy": 0.8}, 7: {"accuracy": 0.9}}
-    assert log_scores({0: weights[0], 7: stranger}, scores) == [7]
+    with pytest.raises(type(error)):
+        train()
+    return kept[0]
 
 
 @pytest.mark.parametrize(
-    ("error", "status"), [(ValueError("wrong"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+    ("error", "status"),
+    [(TrainingError("tiny diverged"), "FAILED"), (KeyboardInterrupt(), "KILLED")],
 )
 def test_a_training_that_breaks_off_is_marked(
     root: Path, how: Hyperparameters, error: BaseException, status: str
 ) -> None:
-    with pytest.raises(type(error)), track_network(DECLARED, how, (0,)):
-        raise error
-    assert {run.info.status for run in runs(root).values()} == {status}
+    break_off(how, error).wait(60)
+    found = runs(root)
+    statuses = {name: run.info.status for name, run in found.items()}
+    assert statuses == {"tiny": status, "tiny seed 0": "FAILED", "tiny seed 5": status}
+    reason = found["tiny seed 0"].data.tags["fashionbench.diverged"]
+    assert reason == "the loss of epoch 3 is not a finite number"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_store_that_hangs_holds_nothing_up_and_is_said(
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = Event()
+
+    def hang() -> tuple[MlflowClient, str]:
+        released.wait(60)
+        raise ConnectionError("it was let go")
+
+    monkeypatch.setattr(live, "open_store", hang)
+    monkeypatch.setattr(live, "PATIENCE_S", 0.1)
+    start = monotonic()
+    track(how)
+    tracked = break_off(how, KeyboardInterrupt())
+    assert monotonic() - start < 10
+    assert "it has not answered for 0 s" in caplog.text
+    released.set()
+    tracked.wait(60)
 
 
 def test_below_mlflow_run_the_runs_are_new_and_name_their_launcher(
@@ -142,7 +137,7 @@ def test_below_mlflow_run_the_runs_are_new_and_name_their_launcher(
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "launcher")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-try")
-    track(root, how)
+    track(how)
     found = runs(root)
     assert len(found) == 3
     for run in found.values():
@@ -159,25 +154,21 @@ def test_a_tracking_uri_of_the_user_wins(
     monkeypatch.chdir(other)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # Earlier tests have set one.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other / 'mlflow.db'}")
-    with track_network(DECLARED, how, (0,)):
-        pass
-    assert len(runs(other)) == 2
+    track(how)
+    assert len(runs(other)) == 3
     assert not (root / "mlflow.db").exists()
 
 
+@pytest.mark.usefixtures("root")
 def test_a_store_that_is_away_stops_nothing_and_no_password_is_shown(
-    how: Hyperparameters,
-    monkeypatch: pytest.MonkeyPatch,
-    root: Path,
-    caplog: pytest.LogCaptureFixture,
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Nothing listens on port 9 of this machine.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    weights = track(root, how)
-    assert log_scores(weights, {0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}}) == []
+    track(how)
     warnings = [record.getMessage() for record in caplog.records]
-    assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 2
+    assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 1
     assert "secret" not in caplog.text
 
 
@@ -187,28 +178,14 @@ def test_no_credentials_reach_the_store(
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "someone")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "Tr0ub4dor")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Tr0ub4dor")
-    track(root, how)
+    track(how)
     files = [path for path in root.rglob("*") if path.is_file()]
-    assert len(files) > 5
+    assert files
     assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []
 
 
-def test_a_diverged_replicate_is_marked_and_the_finished_ones_are_not(
-    root: Path, how: Hyperparameters
-) -> None:
-    weights = root / "seed_0.safetensors"
-    save_file(weights_of(build(DECLARED)), weights)
-
-    def diverge() -> None:
-        with track_network(DECLARED, how, (0, 5)) as tracked:
-            tracked.log_weights(0, weights)
-            tracked.log_divergence(5, "the loss of epoch 3 is not a finite number")
-            raise TrainingError("tiny diverged")
-
-    with pytest.raises(TrainingError):
-        diverge()
-    found = runs(root)
-    status = {name: run.info.status for name, run in found.items()}
-    assert status == {"tiny": "FAILED", "tiny seed 0": "FINISHED", "tiny seed 5": "FAILED"}
-    tags = found["tiny seed 5"].data.tags
-    assert tags["fashionbench.diverged"] == "the loss of epoch 3 is not a finite number"
+def test_scores_are_summarised_over_seeds() -> None:
+    summary = mirror._summarise({0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}})
+    assert summary["accuracy_mean"] == pytest.approx(0.85)
+    assert summary["accuracy_low"] < 0.8 < 0.9 < summary["accuracy_high"]
+    assert summary["accuracy_n"] == 2

@@ -59,8 +59,8 @@ class Checkpoints:
             torch.backends.cpu.get_cpu_capability(),
         ]
 
-    def restore(self, replicate: Replicate) -> Checkpoint:
-        """Make the longest of earlier trainings of a replicate this one's; empty if there is none.
+    def restore(self, replicate: Replicate) -> tuple[Epoch, ...]:
+        """Make the longest of earlier trainings of a replicate this one's: its rows, if any.
 
         A file that is damaged or not of this replicate is left aside with a warning.
         """
@@ -68,7 +68,8 @@ class Checkpoints:
         for path in self._candidates(replicate):
             if checkpoint := self._read(path, replicate):
                 found.append(checkpoint)
-            else:
+            # Gone since it was listed: a training of the same replicate has just ended.
+            elif path.exists():
                 _log.warning(f"{path} is damaged or of another training, and left aside")
         longest = max(found, key=lambda checkpoint: len(checkpoint.rows))
         if longest.rows:
@@ -77,7 +78,7 @@ class Checkpoints:
                 f"{replicate.network.name} seed {replicate.seed} goes on after epoch "
                 f"{len(longest.rows)} of {replicate.how.num_epochs}"
             )
-        return longest
+        return longest.rows
 
     def load(self, replicate: Replicate, epochs: int) -> Checkpoint:
         """The replicate after that many epochs of this training; DataError if it is not there."""

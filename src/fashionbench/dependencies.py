@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.errors import ChangedError
-from fashionbench.params import PARAMS_FILE, load_params, read_yaml
+from fashionbench.params import PARAMS_FILE, load_params
+from fashionbench.yaml_files import read_yaml
 
 PIPELINE_FILE = Path("dvc.yaml")
 

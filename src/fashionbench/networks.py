@@ -50,22 +50,6 @@ class ChannelsLastFlatten(nn.Module):
         return inputs.permute(0, 2, 3, 1).flatten(1)
 
 
-class Classifier(nn.Module):
-    """What is served: raw pixels in, class probabilities out.
-
-    Takes float32 images of shape (n, 28, 28) with values 0 to 255 and returns float32
-    probabilities of shape (n, num_classes).
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """The softmax that ends every network of the report."""
-        return cast(Tensor, self.network(images * INPUT_SCALE)).softmax(dim=1)
-
-
 def configure_torch() -> None:
     """Set the arithmetic of this process: what every task does first.
 
@@ -83,8 +67,8 @@ def build(network: Network, generator: torch.Generator | None = None) -> nn.Sequ
 
     After each layer: batch normalisation if declared, then ReLU, then (hidden layers only)
     dropout, drawn from ``generator``. Convolutions are 3x3 with stride 1 and padding 1, without
-    pooling. The softmax that ends the report's networks belongs to the loss and to
-    :class:`Classifier`. Weights are PyTorch's default initialisation, from its global generator.
+    pooling. The softmax that ends the report's networks belongs to the loss, and to what is served.
+    Weights are PyTorch's default initialisation, from its global generator.
     """
     generator = generator or torch.Generator()
     side = isqrt(network.input_size)

@@ -3,12 +3,9 @@
 Imports nothing heavy, so that a wrong parameter is refused within a fraction of a second.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from reprlib import Repr
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,45 +18,17 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from fashionbench.errors import ConfigError
+from fashionbench.wording import did_you_mean, explain
+from fashionbench.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
-
-# What ruamel raises besides its own errors, for values such as 2001-13-45, !!bool x or [[[[....
-_YAML_ERRORS = (
-    YAMLError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)
-
-# Where pydantic speaks of Python's types or of a pattern.
-_IN_PLAIN_WORDS = {
-    "dict_type": "input should be a mapping",
-    "model_type": "input should be a mapping",
-    "tuple_type": "input should be a list",
-    "string_pattern_mismatch": "a name is a lower-case letter and then at most 39 lower-case "
-    "letters, digits or underscores",
-}
-
-_VALUES = Repr()
-_VALUES.maxstring = _VALUES.maxother = _VALUES.maxlong = 60
-"""Shows a wrong value in one line, however long or nested it is."""
 
 LossInput = Literal["probabilities", "logits"]
 Optimizer = Literal["adam"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
-_WORDS = [
-    word for literal in (LossInput, Optimizer, Device, Precision) for word in get_args(literal)
-]
 
 # Names become folders, shell words and MLflow names, so they are kept to what is safe in all.
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -189,7 +158,7 @@ class Params(_Model):
         if name not in self.networks:
             raise ConfigError(
                 f"network {name!r} is not declared under networks in {PARAMS_FILE}; "
-                f"declared are {', '.join(self.networks)}{_did_you_mean(name, self.networks)}"
+                f"declared are {', '.join(self.networks)}{did_you_mean(name, self.networks)}"
             )
         declared = self.networks[name]
         return Network(
@@ -219,46 +188,5 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     except ValidationError as error:
         # A misspelt key is also a missing one: the misspelling is what its writer can see.
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-        raise ConfigError(f"{path}: {_explain(first)}") from error
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file of the repository; ConfigError if it is missing or is none.
-
-    Read as YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is refused. The loader is
-    the safe one: it makes mappings, lists and plain values, and never objects.
-    """
-    try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path} cannot be read ({error}); run from the repository's top folder"
-        ) from error
-    except _YAML_ERRORS as error:
-        raise ConfigError(f"{path} is not YAML: {_in_one_line(str(error))}") from error
-
-
-def _explain(error: ErrorDetails) -> str:
-    """One line for one of pydantic's findings."""
-    location = [_in_one_line(str(part)) for part in error["loc"] if part != "[key]"]
-    name, value = ".".join(location), error["input"]
-    if error["type"] == "missing":
-        return f"{name} is missing"
-    if error["type"] == "extra_forbidden":
-        model: type[BaseModel] = NetworkParams if location[0] == "networks" else Params
-        return f"{name} is not a parameter{_did_you_mean(location[-1], model.model_fields)}"
-    message = _IN_PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    message = _in_one_line(message)
-    if not location:
-        return message
-    guess = _did_you_mean(str(value), _WORDS) if error["type"] == "literal_error" else ""
-    return f"{name} = {_VALUES.repr(value)}: {message[:1].lower()}{message[1:]}{guess}"
-
-
-def _in_one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word[:80], list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        model: type[BaseModel] = NetworkParams if "networks" in first["loc"][:1] else Params
+        raise ConfigError(f"{path}: {explain(first, model.model_fields)}") from error

@@ -71,7 +71,7 @@ def train_replicates(
     """
     tasks, restored = [], []
     for replicate in replicates:
-        rows = checkpoints.restore(replicate).rows
+        rows = checkpoints.restore(replicate)
         task = EpochTask(
             replicate=replicate,
             epoch=len(rows) + 1,
@@ -159,8 +159,3 @@ def run_epoch(task: EpochTask) -> Epoch:
 def curves(rows: Iterable[Epoch]) -> list[dict[str, object]]:
     """The rows of the learning curves as a table, by seed and epoch."""
     return [asdict(row) for row in sorted(rows, key=lambda row: (row.seed, row.epoch))]
-
-
-def best_seed(rows: Iterable[Epoch]) -> int:
-    """The seed with the highest validation accuracy at the end, the smallest among equals."""
-    return max(rows, key=lambda row: (row.epoch, row.val_accuracy, -row.seed)).seed

@@ -16,6 +16,7 @@ METRICS_DIR = Path("metrics")
 MODELS_DIR = Path("models")
 PREPARED_DIR = Path("data/prepared")
 PREDICTIONS_DIR = Path("data/predictions")
+EXHIBITS_DIR = Path("data/exhibits")
 SPLITS = ("train", "val", "test")
 
 
@@ -44,6 +45,11 @@ def predictions_file(network: str) -> Path:
     return PREDICTIONS_DIR / f"{network}.safetensors"
 
 
+def exhibits_file(network: str) -> Path:
+    """Images that show what a network learned and where it errs, as safetensors."""
+    return EXHIBITS_DIR / f"{network}.safetensors"
+
+
 def make_folders(network: str) -> None:
     """Make a network's folders: one that nobody may write to is better found out before training.
 
@@ -53,11 +59,9 @@ def make_folders(network: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def write_weights(weights: bytes, network: str, seed: int) -> Path:
-    """Write the weights of one replicate; return the file."""
-    path = weights_file(network, seed)
-    path.write_bytes(weights)
-    return path
+def write_weights(weights: bytes, network: str, seed: int) -> None:
+    """Write the weights of one replicate."""
+    weights_file(network, seed).write_bytes(weights)
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
@@ -67,7 +71,7 @@ def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
 
 
 def network_table(network: str, table: str) -> Path:
-    """A table of one network: ``curves``, ``scores`` or ``confusion``."""
+    """A table of one network: ``curves``, ``scores``, ``confusion`` or ``weights``."""
     return METRICS_DIR / "networks" / network / f"{table}.csv"
 
 

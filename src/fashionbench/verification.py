@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fashionbench.errors import VerificationError
-from fashionbench.params import read_yaml
+from fashionbench.yaml_files import read_yaml
 
 LOCK_FILE = Path("dvc.lock")
 _SHOWN = 8

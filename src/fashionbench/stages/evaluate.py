@@ -1,11 +1,7 @@
 """Stage ``evaluate@<network>``: final scores of every replicate; only here are test images read."""
 
-import logging
-
 from fashionbench.params import load_params
 from fashionbench.workers import local_workers
-
-_log = logging.getLogger(__name__)
 
 
 def run(name: str) -> None:
@@ -16,7 +12,6 @@ def run(name: str) -> None:
         # While the workers start: torch takes a second to import, and MLflow one.
         from fashionbench import evaluation, results
 
-        weights = {seed: results.weights_file(name, seed) for seed in seeds}
         # A split after the other, and the largest first: no core idles while another has much left.
         waiting = {
             (seed, split): workers.submit(
@@ -26,14 +21,14 @@ def run(name: str) -> None:
                     loss_input=params.loss_input,
                     device=params.device,
                     precision=params.precision,
-                    weights=weights[seed],
+                    weights=results.weights_file(name, seed),
                     split=results.split_file(split),
                 ),
             )
             for split in results.SPLITS
             for seed in seeds
         }
-        from fashionbench.tracking import log_scores
+        from fashionbench.tracking.mirror import log_results
 
         found = {
             seed: {split: waiting[seed, split].result() for split in results.SPLITS}
@@ -42,7 +37,4 @@ def run(name: str) -> None:
     results.write_table(evaluation.score_rows(found), results.network_table(name, "scores"))
     results.write_table(evaluation.confusion_rows(found), results.network_table(name, "confusion"))
     results.write_arrays(evaluation.predictions_by_seed(found), results.predictions_file(name))
-    if unknown := log_scores(weights, evaluation.flat_scores(found)):
-        _log.warning(
-            f"MLflow has no run of {name} seeds {unknown}: scores were written to metrics/ only"
-        )
+    log_results(params, name, evaluation.flat_scores(found))

@@ -24,10 +24,10 @@ def run(name: str, dependencies: Dependencies) -> None:
         checkpoints = Checkpoints(results.checkpoints_folder(), dependencies)
         events = replicates.train_replicates(workers, to_train, train, val, checkpoints)
         from fashionbench.progress import TrainingProgress
-        from fashionbench.tracking import track_network
+        from fashionbench.tracking.live import track_training
 
         with (
-            track_network(network, how, seeds) as runs,
+            track_training(to_train, dependencies) as runs,
             TrainingProgress(name, how.num_epochs, len(seeds)) as progress,
         ):
             rows = []
@@ -39,10 +39,7 @@ def run(name: str, dependencies: Dependencies) -> None:
                 runs.log_epoch(event.row)
                 progress.advance(event.row, event.is_restored)
                 if event.weights is not None:
-                    path = results.write_weights(event.weights, name, event.row.seed)
-                    runs.log_weights(event.row.seed, path)
+                    results.write_weights(event.weights, name, event.row.seed)
             results.write_table(replicates.curves(rows), results.network_table(name, "curves"))
-            best = replicates.best_seed(rows)
-            runs.log_model(best, results.weights_file(name, best))
     dependencies.check_unchanged()
     checkpoints.remove(to_train)

@@ -1,0 +1,50 @@
+"""How a wrong value is told to the person who wrote it: in one line, with the likely fix."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from reprlib import Repr
+
+from pydantic_core import ErrorDetails
+
+# Where pydantic speaks of Python's types or of a pattern.
+_IN_PLAIN_WORDS = {
+    "dict_type": "input should be a mapping",
+    "model_type": "input should be a mapping",
+    "tuple_type": "input should be a list",
+    "string_pattern_mismatch": "a name is a lower-case letter and then at most 39 lower-case "
+    "letters, digits or underscores",
+}
+
+_VALUES = Repr()
+_VALUES.maxstring = _VALUES.maxother = _VALUES.maxlong = 60
+"""Shows a wrong value in one line, however long or nested it is."""
+
+
+def explain(error: ErrorDetails, known: Iterable[str]) -> str:
+    """One line for one of pydantic's findings; ``known`` are the names allowed at its place."""
+    location = [in_one_line(str(part)) for part in error["loc"] if part != "[key]"]
+    name, value = ".".join(location), error["input"]
+    if error["type"] == "missing":
+        return f"{name} is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a parameter{did_you_mean(location[-1], known)}"
+    message = _IN_PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    message = in_one_line(message)
+    if not location:
+        return message
+    guess = ""
+    if error["type"] == "literal_error":
+        guess = did_you_mean(str(value), re.findall("'([^']*)'", error["ctx"]["expected"]))
+    return f"{name} = {_VALUES.repr(value)}: {message[:1].lower()}{message[1:]}{guess}"
+
+
+def in_one_line(text: str) -> str:
+    """A text without line breaks, cut where nobody reads on."""
+    return " ".join(text.split())[:200]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A guess at what was misspelt, to be put at the end of a message; empty without a guess."""
+    close = get_close_matches(word[:80], list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
