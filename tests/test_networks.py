@@ -15,7 +15,6 @@ from fashionbench.networks import (
     pixels_to_inputs,
 )
 from fashionbench.params import Params
-from fashionbench.serving import Classifier
 
 
 @pytest.mark.parametrize(
@@ -113,14 +112,6 @@ def test_inference_does_not_depend_on_the_batch(test_examples: Examples) -> None
     with torch.no_grad():
         expected = module(pixels_to_inputs(test_examples.images))
     torch.testing.assert_close(infer(module, test_examples.images), expected)
-
-
-def test_the_classifier_takes_raw_pixels_and_gives_probabilities(test_examples: Examples) -> None:
-    module = build(network())
-    with torch.no_grad():
-        probabilities = Classifier(module)(test_examples.images.float())
-    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(100))
-    torch.testing.assert_close(probabilities, infer(module, test_examples.images).softmax(1))
 
 
 def test_inputs_are_pixels_over_255() -> None:

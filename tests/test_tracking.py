@@ -1,5 +1,6 @@
 """What lands in a real SQLite store of MLflow while a network is trained."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -107,7 +108,7 @@ def test_a_training_that_breaks_off_is_marked(
     found = runs(root)
     statuses = {name: run.info.status for name, run in found.items()}
     assert statuses == {"tiny": status, "tiny seed 0": "FAILED", "tiny seed 5": status}
-    reason = found["tiny seed 0"].data.tags["fashionbench.diverged"]
+    reason = found["tiny seed 0"].data.tags["fashionbench.failure"]
     assert reason == "the loss of epoch 3 is not a finite number"
 
 
@@ -117,11 +118,11 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
 ) -> None:
     released = Event()
 
-    def hang() -> tuple[MlflowClient, str]:
+    def hang() -> AbstractContextManager[tuple[MlflowClient, str]]:
         released.wait(60)
         raise ConnectionError("it was let go")
 
-    monkeypatch.setattr(live, "open_store", hang)
+    monkeypatch.setattr(live, "locked_store", hang)
     monkeypatch.setattr(live, "PATIENCE_S", 0.1)
     start = monotonic()
     track(how)
@@ -132,7 +133,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
     tracked.wait(60)
 
 
-def test_below_mlflow_run_the_runs_are_new_and_name_their_launcher(
+def test_below_mlflow_run_the_runs_are_new_and_its_children(
     root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_RUN_ID", "launcher")
@@ -142,8 +143,8 @@ def test_below_mlflow_run_the_runs_are_new_and_name_their_launcher(
     assert len(found) == 3
     for run in found.values():
         assert run.info.run_id != "launcher"
-        assert run.data.tags["mlflow_run.id"] == "launcher"
         assert run.data.tags["dvc.experiment"] == "bold-try"
+    assert found["tiny"].data.tags["mlflow.parentRunId"] == "launcher"
 
 
 def test_a_tracking_uri_of_the_user_wins(
@@ -185,7 +186,7 @@ def test_no_credentials_reach_the_store(
 
 
 def test_scores_are_summarised_over_seeds() -> None:
-    summary = mirror._summarise({0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}})
+    summary = mirror.summarise({0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}})
     assert summary["accuracy_mean"] == pytest.approx(0.85)
     assert summary["accuracy_low"] < 0.8 < 0.9 < summary["accuracy_high"]
     assert summary["accuracy_n"] == 2

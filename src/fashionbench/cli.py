@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow's own patience with a server that does not answer is a quarter of an hour.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     logger = logging.getLogger("fashionbench")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())
@@ -110,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add("train", "stage: train all replicates of a network", _train)
     add("evaluate", "stage: score all replicates of a network", _evaluate)
     add("compare", "stage: table and figures of all networks", _compare)
+    add("mirror", "stage: make MLflow show what DVC holds", _mirror)
     add("table", "print the comparison of the last run, or of another one", _table)
     add("verify", "run the pipeline in a clean clone and compare every hash", _verify)
     return parser
@@ -165,6 +169,13 @@ def _compare(_: argparse.Namespace) -> None:
         from fashionbench.stages import compare
 
         compare.run()
+
+
+def _mirror(_: argparse.Namespace) -> None:
+    from fashionbench.params import load_params
+    from fashionbench.tracking.mirror import mirror_pipeline
+
+    mirror_pipeline(load_params())
 
 
 def _table(parsed: argparse.Namespace) -> None:

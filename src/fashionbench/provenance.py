@@ -17,11 +17,7 @@ _DVC_VARIABLES = {
 
 
 def describe() -> dict[str, str]:
-    """Versions, machine, git commit and DVC's names for the stage and the experiment.
-
-    ``git.changed_files`` counts what the working tree has and the commit has not. What is not
-    known (no git, no DVC, no experiment) is left out.
-    """
+    """Versions and machine, and :func:`place`."""
     facts = {f"version.{package}": version(package) for package in _PACKAGES}
     facts |= {
         "version.python": platform.python_version(),
@@ -30,7 +26,16 @@ def describe() -> dict[str, str]:
         "machine.threads_per_replicate": "1",
         "machine.system": platform.platform(),
     }
-    facts |= {fact: os.environ[name] for fact, name in _DVC_VARIABLES.items() if name in os.environ}
+    return facts | place()
+
+
+def place() -> dict[str, str]:
+    """The git commit, and DVC's names for the stage and the experiment.
+
+    ``git.changed_files`` counts what the working tree has and the commit has not. What is not
+    known (no git, no DVC, no experiment) is left out.
+    """
+    facts = {fact: os.environ[name] for fact, name in _DVC_VARIABLES.items() if name in os.environ}
     if commit := _git("rev-parse", "HEAD"):
         facts["git.commit"] = commit
         facts["git.changed_files"] = str(len(_git("status", "--porcelain").splitlines()))

@@ -28,7 +28,7 @@ def run(name: str) -> None:
             for split in results.SPLITS
             for seed in seeds
         }
-        from fashionbench.tracking.mirror import log_results
+        from fashionbench.tracking.mirror import mirror_network
 
         found = {
             seed: {split: waiting[seed, split].result() for split in results.SPLITS}
@@ -37,4 +37,4 @@ def run(name: str) -> None:
     results.write_table(evaluation.score_rows(found), results.network_table(name, "scores"))
     results.write_table(evaluation.confusion_rows(found), results.network_table(name, "confusion"))
     results.write_arrays(evaluation.predictions_by_seed(found), results.predictions_file(name))
-    log_results(params, name, evaluation.flat_scores(found))
+    mirror_network(params, name)

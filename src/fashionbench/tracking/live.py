@@ -5,33 +5,29 @@ which Python raises in the main thread, never breaks off a statement half-way in
 """
 
 import atexit
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import fields
 from queue import SimpleQueue
 from threading import Thread
 
-from mlflow.entities import Metric, Param, RunStatus
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
+from mlflow.entities import Metric, RunStatus
 
-from fashionbench import provenance
 from fashionbench.dependencies import Dependencies
-from fashionbench.tracking.store import (
-    DIVERGED_TAG,
-    FAILURES,
-    KEY_TAG,
-    LAUNCHER_TAG,
-    NETWORK_TAG,
-    SEED_TAG,
-    now_ms,
-    open_store,
-    replicate_key,
-    warn,
+from fashionbench.tracking.runs import (
+    Runs,
+    describe_network,
+    describe_replicate,
+    end,
+    trained_here,
 )
+from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 from fashionbench.training import Epoch, Replicate
 
 CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
+
+DECIMALS = 6
+"""As in the tables in metrics/: what MLflow is told in either way is the same to the last bit."""
 
 PATIENCE_S = 60.0
 """How long a training that has ended waits for MLflow to have taken what it was told."""
@@ -69,38 +65,51 @@ class _Messenger(Thread):
 
 
 class TrainingRuns:
-    """The runs of one training of one network: a parent, and a child for each seed."""
+    """The runs of one training of one network: a parent, and a child for each seed.
+
+    A replicate that MLflow shows completely already, or that another process is training at this
+    moment, is left as it is.
+    """
 
     def __init__(self, replicates: Sequence[Replicate], dependencies: Dependencies) -> None:
         self._open: dict[int, str] = {}
+        self._shown: dict[int, set[int]] = {}
+        self._parent: str | None = None
         self._messenger = _Messenger()
         self._messenger.start()
-        # `mlflow run` exports its own run, which each run made here would resume instead of being
-        # new.
-        launcher = os.environ.pop("MLFLOW_RUN_ID", None)
-        self._messenger.tell(lambda: self._start(replicates, dependencies, launcher))
+        self._messenger.tell(lambda: self._start(replicates, dependencies))
 
     def log_epoch(self, row: Epoch) -> None:
-        """Add one point to each curve of a replicate."""
+        """Add one point to each curve of a replicate, as the table of its curves will have it."""
         now = now_ms()
-        metrics = [Metric(name, getattr(row, name), now, row.epoch) for name in CURVES]
-        self._messenger.tell(lambda: self._client.log_batch(self._open[row.seed], metrics=metrics))
+        values = {name: round(getattr(row, name), DECIMALS) for name in CURVES}
+        metrics = [Metric(name, value, now, row.epoch) for name, value in values.items()]
+
+        def tell() -> None:
+            if row.seed in self._open and row.epoch not in self._shown[row.seed]:
+                with locked_store() as (client, _):
+                    client.log_batch(self._open[row.seed], metrics=metrics)
+
+        self._messenger.tell(tell)
 
     def log_divergence(self, seed: int, reason: str) -> None:
         """End the run of a replicate as failed, and say why."""
 
         def tell() -> None:
-            self._client.set_tag(self._open[seed], DIVERGED_TAG, reason)
-            self._client.set_terminated(self._open.pop(seed), RunStatus.to_string(RunStatus.FAILED))
+            if seed in self._open:
+                with locked_store() as (client, _):
+                    end(client, self._open.pop(seed), RunStatus.FAILED, reason)
 
         self._messenger.tell(tell)
 
-    def end(self, status: int) -> None:
+    def end(self, status: int, reason: str = "") -> None:
         """Close what is still open with one of mlflow.entities.RunStatus."""
 
         def tell() -> None:
-            for run in (*self._open.values(), self._parent):
-                self._client.set_terminated(run, RunStatus.to_string(status))
+            still_open = [*self._open.values(), *([self._parent] if self._parent else [])]
+            with locked_store() as (client, _):
+                for run in still_open:
+                    end(client, run, status, reason)
 
         self._messenger.tell(tell)
 
@@ -108,34 +117,27 @@ class TrainingRuns:
         """Wait until MLflow has been told everything, but no longer than ``patience`` seconds."""
         self._messenger.finish(patience)
 
-    def _start(
-        self, replicates: Sequence[Replicate], dependencies: Dependencies, launcher: str | None
-    ) -> None:
-        self._client, experiment = open_store()
+    def _start(self, replicates: Sequence[Replicate], dependencies: Dependencies) -> None:
         network, how = replicates[0].network, replicates[0].how
-        tags = provenance.describe() | {NETWORK_TAG: network.name}
-        tags[MLFLOW_GIT_COMMIT] = tags.get("git.commit", "")
-        if launcher:
-            tags[LAUNCHER_TAG] = launcher
-        used = {**asdict(network), **asdict(how)}
-        params = {key: str(value) for key, value in used.items() if key != "name"}
-
-        def create(name: str, more_tags: dict[str, str], more_params: dict[str, str]) -> str:
-            run = self._client.create_run(experiment, tags=tags | more_tags, run_name=name)
-            logged = [Param(key, value) for key, value in (params | more_params).items()]
-            self._client.log_batch(run.info.run_id, params=logged)
-            return str(run.info.run_id)
-
-        seeds = [replicate.seed for replicate in replicates]
-        self._parent = create(network.name, {}, {"seeds": str(seeds)})
-        for replicate in replicates:
-            below = {
-                MLFLOW_PARENT_RUN_ID: self._parent,
-                SEED_TAG: str(replicate.seed),
-                KEY_TAG: replicate_key(replicate, dependencies),
+        below = {
+            replicate.seed: describe_replicate(network, how, replicate.seed, dependencies)
+            for replicate in replicates
+        }
+        above = describe_network(network, how, below)
+        origin = trained_here()
+        with locked_store() as (client, experiment):
+            runs = Runs(client, experiment, network.name)
+            to_show = {
+                seed: facts
+                for seed, facts in below.items()
+                if not runs.is_busy(facts.key) and not runs.is_mirrored(facts.key)
             }
-            name = f"{network.name} seed {replicate.seed}"
-            self._open[replicate.seed] = create(name, below, {"seed": str(replicate.seed)})
+            if not to_show:
+                return
+            self._parent = runs.start(above, None, origin)
+            for seed, facts in to_show.items():
+                self._shown[seed] = runs.epochs(facts.key)
+                self._open[seed] = runs.start(facts, self._parent, origin)
 
 
 @contextmanager
@@ -150,8 +152,10 @@ def track_training(
     try:
         yield runs
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        runs.end(RunStatus.KILLED if interrupted else RunStatus.FAILED)
+        if isinstance(error, KeyboardInterrupt):
+            runs.end(RunStatus.KILLED)
+        else:
+            runs.end(RunStatus.FAILED, str(error))
         # Later, when the workers have ended: they must not wait for a slow store.
         atexit.register(runs.wait, PATIENCE_WHEN_INTERRUPTED_S)
         raise

@@ -1,87 +1,144 @@
-"""What DVC holds of a network, as MLflow shows it: weights, model and scores of its replicates."""
+"""Making MLflow show what DVC holds, whether a stage has made that or DVC has restored it.
 
-import logging
-from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+Everything here may be repeated at will: what MLflow shows already is left as it is.
+"""
 
-import mlflow.pytorch
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Metric
-from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.entities import Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from safetensors.torch import load_file
 
-from fashionbench.dependencies import Dependencies, sha256_of
-from fashionbench.networks import restore
-from fashionbench.params import Network, Params
+from fashionbench.comparison import COMPARISON_FILE, FIGURES_DIR
+from fashionbench.dependencies import sha256_of
+from fashionbench.params import Params
 from fashionbench.results import weights_file
-from fashionbench.serving import Classifier
 from fashionbench.statistics import estimate
-from fashionbench.tracking.store import (
-    FAILURES,
-    KEY_TAG,
+from fashionbench.tracking.holdings import Holding, Rows, read_holding
+from fashionbench.tracking.models import MODEL_TAG, follow_registry, log_model
+from fashionbench.tracking.runs import (
+    CONTENT_TAG,
     MODEL_SEED_TAG,
     WEIGHTS_TAG,
-    now_ms,
-    open_store,
-    replicate_key,
-    warn,
+    Runs,
+    end,
+    restored_by_dvc,
 )
-from fashionbench.training import Replicate
+from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 
-Scores = Mapping[int, Mapping[str, float]]
-"""By seed, the scores of a replicate by their names."""
+FIGURE_TAG = "fashionbench.figure_sha256"
 
-_MODEL_SCORE = "final_val_accuracy"
-
-_log = logging.getLogger(__name__)
+_LARGEST_BATCH = 1000  # Metrics that MLflow takes at once.
 
 
-def log_results(params: Params, name: str, scores: Scores) -> None:
-    """Add weights, model and final scores to the runs that trained the replicates of a network.
+def mirror_network(params: Params, name: str) -> None:
+    """Make MLflow show the replicates of a network and what they have in common.
 
-    Warns of the seeds of which MLflow holds no run, as happens when DVC restored the weights from
-    its cache. Raises ConfigError if ``params`` do not declare the network.
+    Raises DataError if a table of results is missing.
     """
-    network, how = params.network(name), params.hyperparameters
-    replicates = [Replicate(network=network, how=how, seed=seed) for seed in params.seeds]
     try:
-        missing = _log_results(replicates, scores)
+        _fill(read_holding(params, name))
     except FAILURES as error:
         warn(error)
-        return
-    if missing:
-        _log.warning(
-            f"MLflow has no run of {name} seeds {missing}: scores were written to metrics/ only"
+
+
+def mirror_pipeline(params: Params) -> None:
+    """Make MLflow show all networks, their figures, and the best of each as its champion.
+
+    Raises DataError if a table of results is missing.
+    """
+    try:
+        holdings = [read_holding(params, name) for name in params.networks]
+        with locked_store() as (client, experiment):
+            runs = Runs(client, experiment)
+            to_fill = [holding for holding in holdings if not _is_shown(holding, runs)]
+        for holding in to_fill:
+            _fill(holding)
+        with locked_store() as (client, experiment):
+            runs = Runs(client, experiment) if to_fill else runs
+            _log_figures(client, runs, holdings)
+            follow_registry(client, runs, holdings)
+    except FAILURES as error:
+        warn(error)
+
+
+def _is_shown(holding: Holding, runs: Runs) -> bool:
+    above = runs.find(holding.facts.key)
+    return bool(
+        above
+        and runs.is_complete(holding.facts.key, holding.whole_content)
+        and all(
+            runs.is_complete(facts.key, holding.content(seed))
+            and runs.parent(facts.key) == above.info.run_id
+            for seed, facts in holding.below.items()
         )
+    )
 
 
-def _log_results(replicates: Sequence[Replicate], scores: Scores) -> list[int]:
-    client, experiment = open_store()
-    dependencies = Dependencies.of("train", replicates[0].network.name)
-    missing, parents = [], set()
-    for replicate in replicates:
-        key = replicate_key(replicate, dependencies)
-        # The last one, where the same was trained more than once.
-        found = client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{key}'", max_results=1)
-        if not found:
-            missing.append(replicate.seed)
-            continue
-        run, weights = found[0], weights_file(replicate.network.name, replicate.seed)
-        client.log_artifact(run.info.run_id, str(weights), artifact_path="weights")
-        client.set_tag(run.info.run_id, WEIGHTS_TAG, sha256_of(weights))
-        client.log_batch(run.info.run_id, metrics=_final_metrics(scores[replicate.seed]))
-        parents.add(run.data.tags[MLFLOW_PARENT_RUN_ID])
-    best = max(scores, key=lambda seed: (scores[seed][_MODEL_SCORE], -seed))
-    for parent in parents:
-        client.log_batch(parent, metrics=_final_metrics(_summarise(scores)))
-        _log_model(client, parent, replicates[0].network, best)
-    return missing
+def _fill(holding: Holding) -> None:
+    """Add to a network's runs what they lack."""
+    with locked_store() as (client, experiment):
+        runs = Runs(client, experiment, holding.network.name)
+        if _is_shown(holding, runs):
+            return
+        if any(runs.is_busy(facts.key) for facts in holding.below.values()):
+            return  # Another process trains the same at this moment, and will come here itself.
+        parent = runs.start(holding.facts, None, _origin(holding, runs, holding.facts.key))
+        for seed, facts in holding.below.items():
+            if not runs.is_complete(facts.key, holding.content(seed)):
+                _fill_replicate(client, runs, holding, seed, parent)
+            elif runs.parent(facts.key) != parent:
+                client.set_tag(_id(runs, facts.key), MLFLOW_PARENT_RUN_ID, parent)
+        client.log_batch(parent, metrics=_final_metrics(summarise(holding.scores)))
+        client.set_tag(parent, MODEL_SEED_TAG, str(holding.best_seed))
+        client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))
+        client.set_tag(parent, CONTENT_TAG, holding.whole_content)
+        end(client, parent, RunStatus.FINISHED)
 
 
-def _summarise(scores: Scores) -> dict[str, float]:
+def _fill_replicate(
+    client: MlflowClient, runs: Runs, holding: Holding, seed: int, parent: str
+) -> None:
+    facts = holding.below[seed]
+    shown = runs.epochs(facts.key)
+    run = runs.start(facts, parent, _origin(holding, runs, facts.key))
+    for batch in _batches(holding.curves[seed], shown):
+        client.log_batch(run, metrics=batch)
+    client.log_batch(run, metrics=_final_metrics(holding.scores[seed]))
+    weights = weights_file(holding.network.name, seed)
+    client.log_artifact(run, str(weights), artifact_path="weights")
+    client.set_tag(run, WEIGHTS_TAG, holding.weights[seed])
+    client.set_tag(run, CONTENT_TAG, holding.content(seed))
+    end(client, run, RunStatus.FINISHED)
+
+
+def _origin(holding: Holding, runs: Runs, key: str) -> Mapping[str, str]:
+    """A run that a training has made keeps the tags that it got there."""
+    return {} if runs.find(key) else restored_by_dvc(holding.network.name)
+
+
+def _id(runs: Runs, key: str) -> str:
+    run = runs.find(key)
+    assert run is not None
+    return str(run.info.run_id)
+
+
+def _batches(curve: Rows, shown: set[int]) -> Iterator[list[Metric]]:
+    """The points of all curves of a replicate but those of the epochs in ``shown``."""
+    now = now_ms()
+    points = (
+        Metric(name, value, now, int(row["epoch"]))
+        for row in curve
+        for name, value in row.items()
+        if name != "epoch" and row["epoch"] not in shown
+    )
+    while batch := list(islice(points, _LARGEST_BATCH)):
+        yield batch
+
+
+def summarise(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
     """Mean and ends of the 95% interval over seeds of each score, and how many seeds there are."""
     summary = {}
     for name in next(iter(scores.values())):
@@ -91,36 +148,20 @@ def _summarise(scores: Scores) -> dict[str, float]:
     return summary
 
 
-def _log_model(client: MlflowClient, parent: str, network: Network, seed: int) -> None:
-    """Keep, as the network's model, one of its replicates: what ``mlflow models serve`` serves.
-
-    It takes float32 images of shape (n, 28, 28) with pixels 0 to 255 and answers with float32
-    probabilities of shape (n, classes).
-    """
-    module = restore(network, load_file(weights_file(network.name, seed)), "cpu")
-    for parameter in module.parameters():
-        # The layouts that are fast in training are not those that torch.export can write.
-        parameter.data = parameter.contiguous()
-    classifier = Classifier(module).eval()
-    float32 = np.dtype("float32")
-    signature = ModelSignature(
-        inputs=Schema([TensorSpec(float32, (-1, 28, 28))]),
-        outputs=Schema([TensorSpec(float32, (-1, network.num_classes))]),
-    )
-    client.set_tag(parent, MODEL_SEED_TAG, str(seed))
-    with mlflow.start_run(run_id=parent):
-        mlflow.pytorch.log_model(
-            classifier,
-            name=network.name,
-            signature=signature,
-            # More than one image: an export from a single one would take only single ones.
-            input_example=np.zeros((2, 28, 28), float32),
-            # Named here, since finding them out by running the model takes half a minute.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("torch", "numpy")],
-        )
-
-
 def _final_metrics(values: Mapping[str, float]) -> list[Metric]:
     # A single seed has no interval; SQL stores have no room for nan.
     now = now_ms()
     return [Metric(name, value, now, 0) for name, value in values.items() if np.isfinite(value)]
+
+
+def _log_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
+    """Add to each network's run its figure and the comparison of all networks."""
+    common = [COMPARISON_FILE, FIGURES_DIR / "comparison.svg"]
+    for holding in holdings:
+        run = runs.find(holding.facts.key)
+        figures = [FIGURES_DIR / f"{holding.network.name}.svg", *common]
+        content = " ".join(sha256_of(figure)[:16] for figure in figures)
+        if run and run.data.tags.get(FIGURE_TAG) != content:
+            for figure in figures:
+                client.log_artifact(run.info.run_id, str(figure), artifact_path="figures")
+            client.set_tag(run.info.run_id, FIGURE_TAG, content)

@@ -1,37 +1,26 @@
-"""Where MLflow keeps the runs, and the names under which it keeps them.
+"""Where MLflow keeps the runs, and how several processes write there without harm.
 
 The store is MLFLOW_TRACKING_URI if that is set, else ``mlflow.db`` at the top of the repository,
 which DVC names in DVC_ROOT also for experiments that it runs in a temporary copy.
 """
 
-import hashlib
-import json
+import fcntl
 import logging
 import os
 import re
 import time
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashionbench.dependencies import Dependencies
 from fashionbench.results import repository_folder
-from fashionbench.training import Replicate
 
 EXPERIMENT = "fashionbench"
-NETWORK_TAG = "fashionbench.network"
-SEED_TAG = "fashionbench.seed"
-KEY_TAG = "fashionbench.key"
-"""Of a replicate: what :func:`replicate_key` has of it."""
-DIVERGED_TAG = "fashionbench.diverged"
-"""Of a replicate whose loss was no longer a finite number: when that was."""
-MODEL_SEED_TAG = "fashionbench.model_seed"
-WEIGHTS_TAG = "fashionbench.weights_sha256"
-LAUNCHER_TAG = "mlflow_run.id"
-"""Of a run made below ``mlflow run``: the id of the run that started the pipeline."""
 
 FAILURES = (MlflowException, SQLAlchemyError, OSError)
 """What comes of a store that is away, full or read-only."""
@@ -45,14 +34,34 @@ def warn(error: Exception | str) -> None:
     """Say once more that MLflow does not learn of something, and why."""
     # An address may carry a user's name and password.
     reason = re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
-    _log.warning(f"MLflow cannot be told of this stage, which goes on without it ({reason})")
+    _log.warning(
+        f"MLflow cannot be told of this stage, which goes on without it ({reason}); the next dvc "
+        "repro makes up for it"
+    )
 
 
-def open_store() -> tuple[MlflowClient, str]:
-    """A client, and the id of the experiment, which is created if this is the first run."""
+@contextmanager
+def locked_store() -> Iterator[tuple[MlflowClient, str]]:
+    """A client, and the id of the experiment, which is created if this is the first run.
+
+    Of processes that share an SQLite file one at a time is in this block: none creates the tables
+    while another does, and none looks for a run that another is about to create. The system takes
+    back the lock of a process that ends, in whatever way.
+    """
+    uri, database = _store()
+    if database is None:
+        yield _open(uri, None)
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f"{database.name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield _open(uri, (database.parent / "mlartifacts").as_uri())
+
+
+def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
+    """``artifacts`` is where a new experiment keeps them; None: its server decides."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    uri, artifacts = _store()
     mlflow.set_tracking_uri(uri)
     client = MlflowClient()
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -61,15 +70,15 @@ def open_store() -> tuple[MlflowClient, str]:
     try:
         return client, client.create_experiment(EXPERIMENT, artifact_location=artifacts)
     except MlflowException:
-        # Another stage created it at the same moment.
+        # Another machine created it at the same moment.
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             raise
         return client, str(experiment.experiment_id)
 
 
-def _store() -> tuple[str, str | None]:
-    """Where runs go, and where a new experiment keeps its artifacts (None: its server decides).
+def _store() -> tuple[str, Path | None]:
+    """The address of the store, and its file if it is an SQLite one.
 
     A relative SQLite file, MLflow's own default among them, is one below the repository's top and
     not below the folder that a stage happens to run in.
@@ -78,17 +87,7 @@ def _store() -> tuple[str, str | None]:
     if not uri.startswith(_SQLITE):
         return uri, None
     database = repository_folder() / uri.removeprefix(_SQLITE)
-    return f"{_SQLITE}{database}", (database.parent / "mlartifacts").as_uri()
-
-
-def replicate_key(replicate: Replicate, dependencies: Dependencies) -> str:
-    """A digest of all that makes a replicate what it is: its parameters, seed, data and code.
-
-    ``dependencies`` are those of the stage that trains the replicate's network.
-    """
-    files = {str(path): digest for path, digest in dependencies.files.items()}
-    facts = json.dumps([asdict(replicate), files], sort_keys=True)
-    return hashlib.sha256(facts.encode()).hexdigest()
+    return f"{_SQLITE}{database}", database
 
 
 def now_ms() -> int:

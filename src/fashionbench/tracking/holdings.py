@@ -1,0 +1,82 @@
+"""What DVC holds of a network: curves, scores and weights, as the stages left them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from fashionbench.dependencies import Dependencies, sha256_of
+from fashionbench.params import Network, Params, Precision
+from fashionbench.results import network_table, read_table, weights_file
+from fashionbench.tracking.runs import Facts, describe_network, describe_replicate, digest
+
+KINDS = ("loss", "accuracy")
+MODEL_SCORE = "final_val_accuracy"
+"""What models are chosen by: never a score of test images."""
+
+Rows = list[dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holding:
+    """The results of a network, by seed; ``facts`` are of its own run, ``below`` of its replicates.
+
+    ``curves`` have a row an epoch, ``scores`` are by name, ``weights`` are the sha256 of the files.
+    """
+
+    network: Network
+    precision: Precision
+    facts: Facts
+    below: Mapping[int, Facts]
+    curves: Mapping[int, Rows]
+    scores: Mapping[int, Mapping[str, float]]
+    weights: Mapping[int, str]
+
+    def content(self, seed: int) -> str:
+        """A digest of all that there is of a replicate."""
+        return digest(self.curves[seed], self.scores[seed], self.weights[seed])
+
+    @property
+    def whole_content(self) -> str:
+        """A digest of all that there is of the network."""
+        return digest([self.content(seed) for seed in self.below])
+
+    @property
+    def best_seed(self) -> int:
+        """Of the replicate whose weights are the network's model."""
+        return max(self.scores, key=lambda seed: (self.scores[seed][MODEL_SCORE], -seed))
+
+    @property
+    def mean_score(self) -> float:
+        """What networks are ranked by: the mean over seeds of MODEL_SCORE."""
+        return sum(of_seed[MODEL_SCORE] for of_seed in self.scores.values()) / len(self.scores)
+
+
+def read_holding(params: Params, name: str) -> Holding:
+    """Read the results of network ``name``.
+
+    Raises DataError if a table is missing, OSError if weights are, ConfigError for an unknown name.
+    """
+    network, how = params.network(name), params.hyperparameters
+    dependencies = Dependencies.of("train", name)
+    below = {seed: describe_replicate(network, how, seed, dependencies) for seed in params.seeds}
+    curves = read_table(network_table(name, "curves"))
+    scores = read_table(network_table(name, "scores"))
+    return Holding(
+        network=network,
+        precision=how.precision,
+        facts=describe_network(network, how, below),
+        below=below,
+        curves={
+            seed: cast(Rows, curves[curves["seed"] == seed].drop(columns="seed").to_dict("records"))
+            for seed in below
+        },
+        scores={
+            seed: {
+                f"final_{row['split']}_{kind}": float(row[kind])
+                for row in scores[scores["seed"] == seed].to_dict("records")
+                for kind in KINDS
+            }
+            for seed in below
+        },
+        weights={seed: sha256_of(weights_file(name, seed)) for seed in below},
+    )
