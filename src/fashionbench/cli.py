@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
+        if os.environ.get("DVC_EXP_NAME"):
+            # What runs in DVC's queue has no terminal, so a stage's user looks for it in MLflow.
+            from fashionbench.tracking.failures import tell_failure
+
+            tell_failure(_describe(error))
         return 1
     except Terminated:
         sys.stderr.write("fashionbench: terminated\n")

@@ -69,7 +69,6 @@ class Facts:
     key: str
     name: str
     note: str
-    network: str
     params: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[DatasetInput] = ()
@@ -83,9 +82,8 @@ def describe_replicate(
         key=replicate_key(network, how, seed, dependencies),
         name=f"{network.name} seed {seed}",
         note=f"Seed {seed} of {network.name}: {_in_words(network)}.",
-        network=network.name,
         params=_params(network, how) | {"seed": str(seed)},
-        tags={SEED_TAG: str(seed)},
+        tags={NETWORK_TAG: network.name, SEED_TAG: str(seed)},
         datasets=_datasets(dependencies),
     )
 
@@ -99,8 +97,8 @@ def describe_network(
         name=network.name,
         note=f"{network.name} is {_in_words(network)}. Each score is a mean over seeds with the "
         "ends of its 95% interval; the replicates are the runs below.",
-        network=network.name,
         params=_params(network, how) | {"seeds": str(list(replicates))},
+        tags={NETWORK_TAG: network.name},
         datasets=next(iter(replicates.values())).datasets,
     )
 
@@ -207,7 +205,7 @@ class Runs:
 
         ``origin`` are tags that say where the run comes from; one that goes on gets new ones.
         """
-        tags = {**facts.tags, **origin, NETWORK_TAG: facts.network, KEY_TAG: facts.key}
+        tags = {**facts.tags, **origin, KEY_TAG: facts.key}
         tags |= {MLFLOW_RUN_NOTE: facts.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
         if above := parent or os.environ.get(LAUNCHER_VARIABLE):
             tags[MLFLOW_PARENT_RUN_ID] = above
