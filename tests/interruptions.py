@@ -8,9 +8,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Self
 
 import psutil
-from repositories import Repository, environment, make_repository
+from repositories import Repository, make_repository
 
 RESULTS = ("dvc.lock", "metrics", "models")
 NUM_EPOCHS = 12
@@ -58,7 +59,7 @@ class BackgroundTraining:
             self.dvc = subprocess.Popen(
                 command or TRAIN,
                 cwd=repository.path,
-                env=environment(),
+                env=repository.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -96,6 +97,18 @@ class BackgroundTraining:
     def output(self) -> str:
         """What dvc and the stage have printed so far."""
         return self._output.read_text()
+
+    def suspend_after(self, epochs: int) -> None:
+        """Hold the training up as soon as that many epochs are on disk."""
+        self.wait_for_epochs(epochs)
+        for worker in self.workers():
+            worker.suspend()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_all()
 
     def kill_all(self) -> None:
         """``kill -9`` of dvc, the stage and the workers at once."""

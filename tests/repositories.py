@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,28 @@ def environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Repository:
-    """A git and DVC repository that holds the project's pipeline, to run commands in."""
+    """A git and DVC repository that holds the project's pipeline, to run commands in.
+
+    ``variables`` are set in addition to those of :func:`environment`.
+    """
 
     path: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a shell in which a user works in this repository."""
+        return environment() | dict(self.variables)
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would in a new shell with the environment activated."""
         done = subprocess.run(
-            command, cwd=self.path, env=environment(), capture_output=True, text=True, check=False
+            command,
+            cwd=self.path,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
         return done
@@ -88,7 +103,7 @@ class Repository:
     def copy(self, path: Path) -> "Repository":
         """A copy of the whole repository, to change at will."""
         shutil.copytree(self.path, path, symlinks=True)
-        return Repository(path)
+        return Repository(path, self.variables)
 
     def hashes(self, *paths: str) -> dict[str, str]:
         """The sha256 of each file at or below the given paths."""

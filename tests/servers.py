@@ -1,0 +1,119 @@
+"""Real servers, started and ended by tests: MLflow's, PostgreSQL's, and one that never answers."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from interruptions import wait_until
+from repositories import environment
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port of this machine on which nothing listens."""
+    with socket.create_server((HOST, 0)) as found:
+        return int(found.getsockname()[1])
+
+
+class TrackingServer:
+    """``mlflow server``, with its artifacts served by itself, in processes of its own group."""
+
+    def __init__(self, folder: Path, store: str | None = None) -> None:
+        self._folder = folder
+        self._store = store or f"sqlite:///{folder / 'served.db'}"
+        self._port = free_port()
+        self.uri = f"http://{HOST}:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, where it was before, and wait until it answers."""
+        command = ["mlflow", "server", "--host", HOST, "--port", str(self._port), "--workers", "1"]
+        command += ["--backend-store-uri", self._store]
+        command += ["--artifacts-destination", str(self._folder / "served")]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env=environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(lambda: answers(f"{self.uri}/health"), seconds=120)
+
+    def kill(self) -> None:
+        """``kill -9`` of all its processes."""
+        if self._process:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def tracking_server(folder: Path, store: str | None = None) -> Iterator[TrackingServer]:
+    """A server that runs in this block, unless that kills it."""
+    folder.mkdir(exist_ok=True)
+    server = TrackingServer(folder, store)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def answers(address: str) -> bool:
+    """Whether an HTTP server answers with status 200."""
+    try:
+        with urlopen(address, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The address of a server that takes connections and never answers."""
+    with socket.create_server((HOST, 0)) as listening:
+        yield f"http://{HOST}:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """The address of an empty PostgreSQL database; skips the test where that is not installed."""
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
+    programs, data, port = binaries[-1].parent, folder / "postgresql", free_port()
+    # Owned by whom the server runs as: it refuses to be root's.
+    data.mkdir()
+    user = []
+    if os.getuid() == 0:
+        postgres = pwd.getpwnam("postgres")
+        os.chown(data, postgres.pw_uid, postgres.pw_gid)
+        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    password = data.parent / "password"
+    password.write_text("quiet-please")
+    password.chmod(0o644)
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*user, str(programs / program), "-D", str(data), *arguments]
+        subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)
+
+    run("initdb", "-U", "bench", f"--pwfile={password}", "-A", "scram-sha-256")
+    options = f"-c listen_addresses={HOST} -p {port} -k {data}"
+    run("pg_ctl", "start", "-w", "-l", str(data / "log"), "-o", options)
+    try:
+        yield f"postgresql://bench:quiet-please@{HOST}:{port}/postgres"
+    finally:
+        run("pg_ctl", "stop", "-w", "-m", "immediate")
+        shutil.rmtree(data)
