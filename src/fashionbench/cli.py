@@ -91,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name in ("train", "evaluate"):
             subparser.add_argument("network", help="a network declared in params.yaml")
+        if name == "predict":
+            subparser.add_argument(
+                "images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"
+            )
+            subparser.add_argument("--network", help="a network instead of the best of all")
         if name == "table":
             subparser.add_argument(
                 "--rev", help="a commit, a branch or an experiment instead of the workspace"
@@ -120,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     add("compare", "stage: table and figures of all networks", _compare)
     add("mirror", "stage: make MLflow show what DVC holds", _mirror)
     add("table", "print the comparison of the last run, or of another one", _table)
+    add("predict", "classify pictures with the best network, or with another one", _predict)
     add("verify", "run the pipeline in a clean clone and compare every hash", _verify)
     return parser
 
@@ -187,6 +193,12 @@ def _table(parsed: argparse.Namespace) -> None:
     from fashionbench import table
 
     table.show(parsed.rev, markdown=parsed.markdown)
+
+
+def _predict(parsed: argparse.Namespace) -> None:
+    from fashionbench import prediction
+
+    prediction.predict(parsed.images, parsed.network)
 
 
 def _verify(parsed: argparse.Namespace) -> None:

@@ -15,11 +15,14 @@ from mlflow.entities import LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.pyfunc import PyFuncModel
 from mlflow.types import Schema, TensorSpec
 
+from fashionbench.errors import DataError
 from fashionbench.results import repository_folder, weights_file
 from fashionbench.tracking.holdings import Holding
 from fashionbench.tracking.runs import KEY_TAG, MODEL_SEED_TAG, NETWORK_TAG, Runs
+from fashionbench.tracking.store import FAILURES, locked_store, without_password
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best network of all."""
@@ -62,6 +65,27 @@ def log_model(client: MlflowClient, experiment: str, run: str, holding: Holding)
             tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
         )
     return str(made.model_id)
+
+
+def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
+    """The champion of a network, or of all, and in words which one that is.
+
+    Raises DataError if MLflow cannot be asked or has none.
+    """
+    name = model_name(network) if network else BEST_MODEL
+    try:
+        with locked_store() as (client, _):
+            found = client.get_model_version_by_alias(name, CHAMPION)
+        # Beside the picture's class the log of downloads is of no interest.
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)
+            model = mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}")
+    except FAILURES as error:
+        raise DataError(
+            f"MLflow has no model {name}@{CHAMPION} ({without_password(error)}); run dvc repro"
+        ) from error
+    which = f"{found.tags[NETWORK_TAG]} seed {found.tags[MODEL_SEED_TAG]}"
+    return model, f"{which}, version {found.version} of {name}"
 
 
 def follow_registry(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:

@@ -32,12 +32,15 @@ _log = logging.getLogger(__name__)
 
 def warn(error: Exception | str) -> None:
     """Say once more that MLflow does not learn of something, and why."""
-    # An address may carry a user's name and password.
-    reason = re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
     _log.warning(
-        f"MLflow cannot be told of this stage, which goes on without it ({reason}); the next dvc "
-        "repro makes up for it"
+        f"MLflow cannot be told of this stage, which goes on without it ({without_password(error)})"
+        "; the next dvc repro makes up for it"
     )
+
+
+def without_password(error: Exception | str) -> str:
+    """What MLflow says, in one line and without the name and password that an address may carry."""
+    return re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
 
 
 @contextmanager
