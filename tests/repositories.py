@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,7 @@ class Repository:
     def copy(self, path: Path) -> "Repository":
         """A copy of the whole repository, to change at will."""
         shutil.copytree(self.path, path, symlinks=True)
+        _move_artifacts(self.path, path)
         return Repository(path, self.variables)
 
     def hashes(self, *paths: str) -> dict[str, str]:
@@ -117,6 +120,20 @@ class Repository:
             str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest()
             for file in sorted(files)
         }
+
+
+def _move_artifacts(old: Path, new: Path) -> None:
+    """Let a copied store keep its artifacts in the copy: it has full paths of them."""
+    if (new / "mlflow.db").exists():
+        with closing(sqlite3.connect(new / "mlflow.db")) as store, store:
+            for table, column in (
+                ("experiments", "artifact_location"),
+                ("runs", "artifact_uri"),
+                ("logged_models", "artifact_location"),
+                ("model_versions", "storage_location"),
+            ):
+                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                store.execute(change, (str(old), str(new)))
 
 
 def make_repository(path: Path) -> Repository:

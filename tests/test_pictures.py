@@ -97,5 +97,5 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     path = saved(Image.new("1", (11_000, 10_000)), tmp_path / "huge.png")
-    with pytest.raises(DataError, match="cannot be read .Image size"):
+    with pytest.raises(DataError, match=r"cannot be read .Image size"):
         read_picture(path)

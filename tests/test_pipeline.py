@@ -97,6 +97,7 @@ def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
 def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository) -> None:
     found = {run.info.run_name: run for run in runs(finished)}
     assert found.keys() == {
+        "comparison",
         *NETWORKS,
         *(f"{name} seed {seed}" for name in NETWORKS for seed in (0, 1)),
     }
@@ -107,7 +108,7 @@ def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository)
             assert run.info.status == "FINISHED"
             assert run.data.tags["mlflow.parentRunId"] == found[name].info.run_id
             assert run.data.tags["dvc.stage"] == f"train@{name}"
-            assert "restored" not in run.data.tags
+            assert "fashionbench.restored" not in run.data.tags
             assert run.data.tags["fashionbench.weights_sha256"] == sha256_of(weights)
             assert len(run.data.tags["git.commit"]) == 40
             assert 0 <= run.data.metrics["final_test_accuracy"] <= 1
@@ -182,10 +183,9 @@ def test_an_experiment_trains_only_what_it_changes(copied: Repository) -> None:
     changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "mirror"}
     assert stages_of(said) == changed
     added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in before}
-    assert added.keys() == {"n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
-    for run in added.values():
-        assert run.data.tags["dvc.experiment"] == "less-dropout"
-        assert run.data.params["dropout_prob"] == "0.3"
+    assert added.keys() == {"comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
+    assert added["n4_dropout seed 0"].data.tags["dvc.experiment"] == "less-dropout"
+    assert added["n4_dropout seed 0"].data.params["dropout_prob"] == "0.3"
 
 
 def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
@@ -195,7 +195,7 @@ def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
     count = len(runs(copied))
     copied.run("dvc", "exp", "run", "--temp", "-n", "hot", "-S", "l2_strength=0.1")
     assert copied.hashes(*RESULTS, "models", "params.yaml") == before
-    assert len(runs(copied)) == count + 3
+    assert len(runs(copied)) == count + 4
 
     assert "hot" in copied.run("dvc", "exp", "show", "--csv").stdout
     table = ("python", "-m", "fashionbench", "table", "--markdown")
@@ -215,7 +215,7 @@ def test_mlflow_run_makes_an_experiment_beside_the_results(copied: Repository) -
     copied.run(*command, "-Pdropout_prob=0.3", *small)
     assert copied.hashes(*RESULTS, "models", "params.yaml") == before
     added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in known}
-    assert added.keys() == {"n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
+    assert added.keys() == {"comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
     assert added["n4_dropout"].data.tags["mlflow.parentRunId"]
 
 

@@ -98,7 +98,7 @@ def test_a_server_that_dies_in_mid_training_stops_nothing_and_is_filled_later(
             assert training.dvc.returncode == 0, printed
         assert printed.count(WARNING) == 1
         assert_filled_when_back(server, repository)
-        assert {run.info.run_id for run in runs_of(client)} == begun
+        assert {run.info.run_id for run in runs_of(client)} > begun
 
 
 @pytest.mark.slow
@@ -130,4 +130,4 @@ def assert_filled_when_back(server: TrackingServer, repository: Repository) -> N
     assert WARNING not in said.stderr
     client = MlflowClient(server.uri)
     assert_shows_what_dvc_holds(client, repository)
-    assert by_name(client).keys() == {"slow", "slow seed 0", "slow seed 1"}
+    assert by_name(client).keys() == {"comparison", "slow", "slow seed 0", "slow seed 1"}

@@ -14,15 +14,18 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from fashionbench.comparison import COMPARISON_FILE, FIGURES_DIR
 from fashionbench.dependencies import sha256_of
 from fashionbench.params import Params
-from fashionbench.results import weights_file
+from fashionbench.results import read_table, weights_file
 from fashionbench.statistics import estimate
+from fashionbench.table import to_markdown
 from fashionbench.tracking.holdings import Holding, Rows, read_holding
 from fashionbench.tracking.models import MODEL_TAG, follow_registry, log_model
 from fashionbench.tracking.runs import (
     CONTENT_TAG,
     MODEL_SEED_TAG,
     WEIGHTS_TAG,
+    Facts,
     Runs,
+    digest,
     end,
     restored_by_dvc,
 )
@@ -58,7 +61,8 @@ def mirror_pipeline(params: Params) -> None:
             _fill(holding)
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment) if to_fill else runs
-            _log_figures(client, runs, holdings)
+            _show_figures(client, runs, holdings)
+            _show_comparison(client, runs, holdings)
             follow_registry(client, runs, holdings)
     except FAILURES as error:
         warn(error)
@@ -116,7 +120,9 @@ def _fill_replicate(
 
 def _origin(holding: Holding, runs: Runs, key: str) -> Mapping[str, str]:
     """A run that a training has made keeps the tags that it got there."""
-    return {} if runs.find(key) else restored_by_dvc(holding.network.name)
+    if runs.find(key):
+        return {}
+    return restored_by_dvc() | {"dvc.stage": f"train@{holding.network.name}"}
 
 
 def _id(runs: Runs, key: str) -> str:
@@ -154,14 +160,30 @@ def _final_metrics(values: Mapping[str, float]) -> list[Metric]:
     return [Metric(name, value, now, 0) for name, value in values.items() if np.isfinite(value)]
 
 
-def _log_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
-    """Add to each network's run its figure and the comparison of all networks."""
-    common = [COMPARISON_FILE, FIGURES_DIR / "comparison.svg"]
+def _show_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
+    """Add to each network's run its figure."""
     for holding in holdings:
         run = runs.find(holding.facts.key)
-        figures = [FIGURES_DIR / f"{holding.network.name}.svg", *common]
-        content = " ".join(sha256_of(figure)[:16] for figure in figures)
-        if run and run.data.tags.get(FIGURE_TAG) != content:
-            for figure in figures:
-                client.log_artifact(run.info.run_id, str(figure), artifact_path="figures")
-            client.set_tag(run.info.run_id, FIGURE_TAG, content)
+        figure = FIGURES_DIR / f"{holding.network.name}.svg"
+        sha256 = sha256_of(figure)
+        if run and run.data.tags.get(FIGURE_TAG) != sha256:
+            client.log_artifact(run.info.run_id, str(figure))
+            client.set_tag(run.info.run_id, FIGURE_TAG, sha256)
+
+
+def _show_comparison(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
+    """Have a run for these networks together, with the table and the figure of all."""
+    files = (COMPARISON_FILE, FIGURES_DIR / "comparison.svg")
+    content = digest([sha256_of(file) for file in files])
+    facts = Facts(
+        key=digest("comparison", [holding.facts.key for holding in holdings]),
+        name="comparison",
+        note=to_markdown(read_table(COMPARISON_FILE)),
+        params={},
+    )
+    if not runs.is_complete(facts.key, content):
+        run = runs.start(facts, None, restored_by_dvc())
+        for file in files:
+            client.log_artifact(run, str(file))
+        client.set_tag(run, CONTENT_TAG, content)
+        end(client, run, RunStatus.FINISHED)

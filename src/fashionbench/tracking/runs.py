@@ -37,6 +37,8 @@ OWNER_TAG = "fashionbench.process"
 """Of a run that goes on: host and number of the process that tells MLflow of it."""
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 MODEL_SEED_TAG = "fashionbench.model_seed"
+RESTORED_TAG = "fashionbench.restored"
+"""Of a run that no training has told of: DVC had its results."""
 LAUNCHER_VARIABLE = "MLFLOW_RUN_ID"
 """``mlflow run`` exports its own run, which is the parent of those made below it."""
 
@@ -266,9 +268,9 @@ def trained_here() -> dict[str, str]:
     return _with_commit(provenance.describe())
 
 
-def restored_by_dvc(network: str) -> dict[str, str]:
+def restored_by_dvc() -> dict[str, str]:
     """Tags of a run whose results DVC had, whatever machine they were made on."""
-    return _with_commit(provenance.place()) | {"dvc.stage": f"train@{network}", "restored": "true"}
+    return _with_commit(provenance.place()) | {RESTORED_TAG: "true"}
 
 
 def _with_commit(facts: dict[str, str]) -> dict[str, str]:
