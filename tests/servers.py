@@ -1,7 +1,6 @@
 """Real servers, started and ended by tests: MLflow's, PostgreSQL's, and one that never answers."""
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -9,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -17,6 +17,7 @@ from interruptions import wait_until
 from repositories import environment
 
 HOST = "127.0.0.1"
+PASSWORD = "quiet-please"
 
 
 def free_port() -> int:
@@ -64,8 +65,8 @@ def tracking_server(folder: Path, store: str | None = None) -> Iterator[Tracking
     """A server that runs in this block, unless that kills it."""
     folder.mkdir(exist_ok=True)
     server = TrackingServer(folder, store)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
@@ -88,32 +89,31 @@ def silent_server() -> Iterator[str]:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The address of an empty PostgreSQL database; skips the test where that is not installed."""
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not binaries:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
-    programs, data, port = binaries[-1].parent, folder / "postgresql", free_port()
-    # Owned by whom the server runs as: it refuses to be root's.
-    data.mkdir()
-    user = []
-    if os.getuid() == 0:
-        postgres = pwd.getpwnam("postgres")
-        os.chown(data, postgres.pw_uid, postgres.pw_gid)
-        user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    password = data.parent / "password"
-    password.write_text("quiet-please")
-    password.chmod(0o644)
+    # Not in pytest's folder: the server refuses to be root's, and that folder is its user's alone.
+    with TemporaryDirectory(prefix="fashionbench-postgresql-") as top:
+        folder, port = Path(top), free_port()
+        password = folder / "password"
+        password.write_text(PASSWORD)
+        user = []
+        if os.getuid() == 0:
+            for path in (folder, password):
+                shutil.chown(path, "postgres", "postgres")
+            user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
 
-    def run(program: str, *arguments: str) -> None:
-        command = [*user, str(programs / program), "-D", str(data), *arguments]
-        subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL)
+        def run(program: str, *arguments: str) -> None:
+            command = [*user, str(found[-1].with_name(program)), "-D", str(folder / "data")]
+            quiet = subprocess.DEVNULL
+            subprocess.run([*command, *arguments], cwd=folder, check=True, stdout=quiet)
 
-    run("initdb", "-U", "bench", f"--pwfile={password}", "-A", "scram-sha-256")
-    options = f"-c listen_addresses={HOST} -p {port} -k {data}"
-    run("pg_ctl", "start", "-w", "-l", str(data / "log"), "-o", options)
-    try:
-        yield f"postgresql://bench:quiet-please@{HOST}:{port}/postgres"
-    finally:
-        run("pg_ctl", "stop", "-w", "-m", "immediate")
-        shutil.rmtree(data)
+        run("initdb", "-U", "bench", f"--pwfile={password}", "-A", "scram-sha-256")
+        options = f"-c listen_addresses={HOST} -p {port} -k {folder}"
+        run("pg_ctl", "start", "-w", "-l", str(folder / "log"), "-o", options)
+        try:
+            yield f"postgresql+psycopg2://bench:{PASSWORD}@{HOST}:{port}/postgres"
+        finally:
+            run("pg_ctl", "stop", "-w", "-m", "immediate")

@@ -14,7 +14,12 @@ PACKAGE = PROJECT / "src/fashionbench"
 STAGES = ("check", "download", "prepare", "train", "evaluate", "compare")
 
 # What stands around the results and cannot change them: messages, displays and MLflow.
-WITHOUT_EFFECT = {"errors.py", "progress.py", "wording.py", "live.py", "mirror.py", "store.py"}
+WITHOUT_EFFECT = {
+    "errors.py",
+    "progress.py",
+    "wording.py",
+    *(file.name for file in (PACKAGE / "tracking").iterdir()),
+}
 
 
 def declared(stage: str) -> dict[str, Any]:

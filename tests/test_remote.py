@@ -23,7 +23,7 @@ def test_everything_holds_on_a_server_with_postgresql(
     untrained: Repository, tmp_path: Path
 ) -> None:
     with (
-        postgresql(tmp_path) as database,
+        postgresql() as database,
         tracking_server(tmp_path / "server", database) as server,
     ):
         repository = replace(untrained, variables={"MLFLOW_TRACKING_URI": server.uri})

@@ -2,7 +2,8 @@
 
 from mlflow.entities import RunStatus
 
-from fashionbench.tracking.runs import Facts, Runs, digest, end, trained_here
+from fashionbench.tracking.facts import Facts, digest, trained_here
+from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, warn
 
 

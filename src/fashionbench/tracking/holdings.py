@@ -7,7 +7,7 @@ from typing import cast
 from fashionbench.dependencies import Dependencies, sha256_of
 from fashionbench.params import Network, Params, Precision
 from fashionbench.results import network_table, read_table, weights_file
-from fashionbench.tracking.runs import Facts, describe_network, describe_replicate, digest
+from fashionbench.tracking.facts import Facts, describe_network, describe_replicate, digest
 
 KINDS = ("loss", "accuracy")
 MODEL_SCORE = "final_val_accuracy"
@@ -39,6 +39,14 @@ class Holding:
     def whole_content(self) -> str:
         """A digest of all that there is of the network."""
         return digest([self.content(seed) for seed in self.below])
+
+    @property
+    def mean_curve(self) -> Rows:
+        """A row an epoch, each value a mean over seeds."""
+        return [
+            {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+            for rows in zip(*self.curves.values(), strict=True)
+        ]
 
     @property
     def best_seed(self) -> int:

@@ -14,13 +14,8 @@ from threading import Thread
 from mlflow.entities import Metric, RunStatus
 
 from fashionbench.dependencies import Dependencies
-from fashionbench.tracking.runs import (
-    Runs,
-    describe_network,
-    describe_replicate,
-    end,
-    trained_here,
-)
+from fashionbench.tracking.facts import describe_network, describe_replicate, trained_here
+from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 from fashionbench.training import Epoch, Replicate
 

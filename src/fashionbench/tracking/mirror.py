@@ -17,20 +17,13 @@ from fashionbench.params import Params
 from fashionbench.results import read_table, weights_file
 from fashionbench.statistics import estimate
 from fashionbench.table import to_markdown
+from fashionbench.tracking.facts import Facts, digest, restored_by_dvc
 from fashionbench.tracking.holdings import Holding, Rows, read_holding
-from fashionbench.tracking.models import MODEL_TAG, follow_registry, log_model
-from fashionbench.tracking.runs import (
-    CONTENT_TAG,
-    MODEL_SEED_TAG,
-    WEIGHTS_TAG,
-    Facts,
-    Runs,
-    digest,
-    end,
-    restored_by_dvc,
-)
+from fashionbench.tracking.models import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
+from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 
+WEIGHTS_TAG = "fashionbench.weights_sha256"
 FIGURE_TAG = "fashionbench.figure_sha256"
 
 _LARGEST_BATCH = 1000  # Metrics that MLflow takes at once.
@@ -89,12 +82,15 @@ def _fill(holding: Holding) -> None:
             return
         if any(runs.is_busy(facts.key) for facts in holding.below.values()):
             return  # Another process trains the same at this moment, and will come here itself.
+        shown = runs.epochs(holding.facts.key)
         parent = runs.start(holding.facts, None, _origin(holding, runs, holding.facts.key))
         for seed, facts in holding.below.items():
             if not runs.is_complete(facts.key, holding.content(seed)):
                 _fill_replicate(client, runs, holding, seed, parent)
             elif runs.parent(facts.key) != parent:
                 client.set_tag(_id(runs, facts.key), MLFLOW_PARENT_RUN_ID, parent)
+        for batch in _batches(holding.mean_curve, shown):
+            client.log_batch(parent, metrics=batch)
         client.log_batch(parent, metrics=_final_metrics(summarise(holding.scores)))
         client.set_tag(parent, MODEL_SEED_TAG, str(holding.best_seed))
         client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))

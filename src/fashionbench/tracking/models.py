@@ -20,13 +20,15 @@ from mlflow.types import Schema, TensorSpec
 
 from fashionbench.errors import DataError
 from fashionbench.results import repository_folder, weights_file
+from fashionbench.tracking.facts import NETWORK_TAG
 from fashionbench.tracking.holdings import Holding
-from fashionbench.tracking.runs import KEY_TAG, MODEL_SEED_TAG, NETWORK_TAG, Runs
+from fashionbench.tracking.runs import KEY_TAG, Runs
 from fashionbench.tracking.store import FAILURES, locked_store, without_password
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best network of all."""
 CHAMPION = "champion"
+MODEL_SEED_TAG = "fashionbench.model_seed"
 MODEL_TAG = "fashionbench.model"
 """Of a network's run: the id of its model."""
 

@@ -22,6 +22,9 @@ from fashionbench.results import repository_folder
 
 EXPERIMENT = "fashionbench"
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""The tag with which MLflow's pages open with runs and models instead of prompts and traces."""
+
 FAILURES = (MlflowException, SQLAlchemyError, OSError)
 """What comes of a store that is away, full or read-only."""
 
@@ -71,7 +74,8 @@ def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
     if experiment:
         return client, str(experiment.experiment_id)
     try:
-        return client, client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+        created = client.create_experiment(EXPERIMENT, artifacts, tags=KIND)
+        return client, str(created)
     except MlflowException:
         # Another machine created it at the same moment.
         experiment = client.get_experiment_by_name(EXPERIMENT)
