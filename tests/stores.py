@@ -122,7 +122,7 @@ def assert_shows_what_dvc_holds(client: MlflowClient, repository: Repository) ->
                 assert sorted(points) == list(zip(rows["epoch"], rows[name], strict=True))
             for row in scores[scores["seed"] == seed].to_dict("records"):
                 for kind in ("loss", "accuracy"):
-                    assert run.data.metrics[f"final_{row['split']}_{kind}"] == row[kind]
+                    assert run.data.metrics[f"final/{row['split']}_{kind}"] == row[kind]
             weights = repository.path / f"models/{network}/seed_{seed}.safetensors"
             sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
             assert run.data.tags["fashionbench.weights_sha256"] == sha256

@@ -186,7 +186,13 @@ def test_no_credentials_reach_the_store(
 
 
 def test_scores_are_summarised_over_seeds() -> None:
-    summary = mirror.summarise({0: {"accuracy": 0.8}, 5: {"accuracy": 0.9}})
-    assert summary["accuracy_mean"] == pytest.approx(0.85)
-    assert summary["accuracy_low"] < 0.8 < 0.9 < summary["accuracy_high"]
-    assert summary["accuracy_n"] == 2
+    summary = mirror.summarise({0: {"final/accuracy": 0.8}, 5: {"final/accuracy": 0.9}})
+    assert summary.keys() == {
+        "final/accuracy",
+        "interval/accuracy_low",
+        "interval/accuracy_high",
+        "interval/n",
+    }
+    assert summary["final/accuracy"] == pytest.approx(0.85)
+    assert summary["interval/accuracy_low"] < 0.8 < 0.9 < summary["interval/accuracy_high"]
+    assert summary["interval/n"] == 2

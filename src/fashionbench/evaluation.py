@@ -116,17 +116,5 @@ def predictions_by_seed(
     return {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
 
 
-def flat_scores(evaluations: BySeedAndSplit) -> dict[int, dict[str, float]]:
-    """By seed, the scores under one name each: ``final_test_accuracy`` and so on."""
-    return {
-        seed: {
-            f"final_{split}_{kind}": getattr(found, kind)
-            for split, found in of_seed.items()
-            for kind in ("loss", "accuracy")
-        }
-        for seed, of_seed in evaluations.items()
-    }
-
-
 def _by_class(values: npt.NDArray[Any]) -> Iterable[tuple[str, Any]]:
     return zip(CLASSES, values, strict=True)

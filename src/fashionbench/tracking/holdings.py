@@ -10,7 +10,7 @@ from fashionbench.results import network_table, read_table, weights_file
 from fashionbench.tracking.facts import Facts, describe_network, describe_replicate, digest
 
 KINDS = ("loss", "accuracy")
-MODEL_SCORE = "final_val_accuracy"
+MODEL_SCORE = "final/val_accuracy"
 """What models are chosen by: never a score of test images."""
 
 Rows = list[dict[str, float]]
@@ -21,6 +21,7 @@ class Holding:
     """The results of a network, by seed; ``facts`` are of its own run, ``below`` of its replicates.
 
     ``curves`` have a row an epoch, ``scores`` are by name, ``weights`` are the sha256 of the files.
+    Of names like final/test_accuracy MLflow shows the first part as a heading.
     """
 
     network: Network
@@ -80,7 +81,7 @@ def read_holding(params: Params, name: str) -> Holding:
         },
         scores={
             seed: {
-                f"final_{row['split']}_{kind}": float(row[kind])
+                f"final/{row['split']}_{kind}": float(row[kind])
                 for row in scores[scores["seed"] == seed].to_dict("records")
                 for kind in KINDS
             }

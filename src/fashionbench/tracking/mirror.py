@@ -141,12 +141,16 @@ def _batches(curve: Rows, shown: set[int]) -> Iterator[list[Metric]]:
 
 
 def summarise(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
-    """Mean and ends of the 95% interval over seeds of each score, and how many seeds there are."""
-    summary = {}
+    """Mean over seeds of each score, by the name of the score, and the ends of its 95% interval.
+
+    So networks and replicates stand in the same column. ``interval/n`` is how many seeds there are.
+    """
+    summary = {"interval/n": float(len(scores))}
     for name in next(iter(scores.values())):
         found = estimate([of_seed[name] for of_seed in scores.values()])
-        for part in ("mean", "low", "high", "n"):
-            summary[f"{name}_{part}"] = float(getattr(found, part))
+        short = name.rpartition("/")[2]
+        summary |= {name: found.mean}
+        summary |= {f"interval/{short}_low": found.low, f"interval/{short}_high": found.high}
     return summary
 
 

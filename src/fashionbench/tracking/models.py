@@ -53,7 +53,7 @@ def log_model(client: MlflowClient, experiment: str, run: str, holding: Holding)
     # model checks its input itself.
     probabilities = TensorSpec(np.dtype("float32"), (-1, holding.network.num_classes))
     with TemporaryDirectory() as folder, catch_warnings(), mlflow.start_run(run_id=run):
-        # It misses an example, which it would pickle, and type hints, which know no arrays.
+        # It misses an example, of which it would make a schema.
         simplefilter("ignore", UserWarning)
         declaration = Path(folder) / "network.json"
         declaration.write_text(json.dumps(config), encoding="utf-8")
