@@ -48,7 +48,7 @@ class Runs:
         self._by_key: dict[str, Run] = {}
         for run in self._search(f"tags.`{NETWORK_TAG}` = '{network}'" if network else ""):
             if run.info.status == "RUNNING" and _owner_is(run, alive=False):
-                end(client, run.info.run_id, RunStatus.KILLED, "its process has died")
+                end(client, run.info.run_id, RunStatus.KILLED)
             # Newest first.
             self._by_key.setdefault(run.data.tags.get(KEY_TAG, run.info.run_id), run)
 
@@ -97,19 +97,20 @@ class Runs:
             tags[MLFLOW_PARENT_RUN_ID] = above
         known = self.find(facts.key)
         if known is None:
-            run = self._client.create_run(self._experiment, tags=tags, run_name=facts.name)
-            run_id = str(run.info.run_id)
-            params = [Param(name, value) for name, value in facts.params.items()]
-            self._client.log_batch(run_id, params=params)
-            if facts.datasets:
-                self._client.log_inputs(run_id, datasets=facts.datasets)
-            return run_id
-        run_id = str(known.info.run_id)
-        self._client.update_run(run_id, RunStatus.to_string(RunStatus.RUNNING))
-        self._client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-        if FAILURE_TAG in known.data.tags:
-            self._client.delete_tag(run_id, FAILURE_TAG)
-        return run_id
+            made = self._client.create_run(self._experiment, tags=tags, run_name=facts.name)
+            run = str(made.info.run_id)
+        else:
+            run = str(known.info.run_id)
+            self._client.update_run(run, RunStatus.to_string(RunStatus.RUNNING))
+            self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
+            if FAILURE_TAG in known.data.tags:
+                self._client.delete_tag(run, FAILURE_TAG)
+        # Also of a known one, which may have died before it had them.
+        params = [Param(name, value) for name, value in facts.params.items()]
+        self._client.log_batch(run, params=params)
+        if facts.datasets:
+            self._client.log_inputs(run, datasets=facts.datasets)
+        return run
 
     def _search(self, query: str) -> Iterable[Run]:
         token = None

@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from fashionbench.guard import LOCKS_DIR
 from fashionbench.results import repository_folder
 
 EXPERIMENT = "fashionbench"
@@ -50,18 +51,18 @@ def without_password(error: Exception | str) -> str:
 def locked_store() -> Iterator[tuple[MlflowClient, str]]:
     """A client, and the id of the experiment, which is created if this is the first run.
 
-    Of processes that share an SQLite file one at a time is in this block: none creates the tables
-    while another does, and none looks for a run that another is about to create. The system takes
-    back the lock of a process that ends, in whatever way.
+    Of processes that share an SQLite file, or a repository, one at a time is in this block: none
+    creates the tables while another does, and none looks for a run that another is about to create.
+    The system takes back the lock of a process that ends, in whatever way.
     """
     uri, database = _store()
-    if database is None:
-        yield _open(uri, None)
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_name(f"{database.name}.lock").open("a") as file:
+    lock = repository_folder() / LOCKS_DIR / "mlflow.lock"
+    if database:
+        lock = database.with_name(f"{database.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield _open(uri, (database.parent / "mlartifacts").as_uri())
+        yield _open(uri, (database.parent / "mlartifacts").as_uri() if database else None)
 
 
 def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
