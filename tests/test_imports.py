@@ -1,0 +1,28 @@
+"""What takes seconds to import is imported only where it is used."""
+
+import subprocess
+import sys
+
+import pytest
+
+CLI_AND_LIGHT_STAGES = (
+    "fashionbench.cli",
+    "fashionbench.stages.download",
+    "fashionbench.stages.prepare",
+    "fashionbench.stages.compare",
+    "fashionbench.table",
+)
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        (CLI_AND_LIGHT_STAGES, "mlflow"),
+        (("fashionbench.stages.evaluate", "fashionbench.evaluation"), "mlflow"),
+        # With nothing to do the mirror is to be over soon.
+        (("fashionbench.tracking.mirror",), "torch"),
+    ],
+)
+def test_a_heavy_package_is_not_imported(modules: tuple[str, ...], unwanted: str) -> None:
+    code = f"import sys, {', '.join(modules)}; sys.exit({unwanted!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
