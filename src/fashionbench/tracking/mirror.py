@@ -21,7 +21,7 @@ from fashionbench.tracking.facts import Facts, digest, restored_by_dvc
 from fashionbench.tracking.holdings import Holding, Rows, read_holding
 from fashionbench.tracking.models import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
-from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
+from fashionbench.tracking.store import FAILURES, in_workspace, locked_store, now_ms, warn
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 FIGURE_TAG = "fashionbench.figure_sha256"
@@ -68,7 +68,7 @@ def _is_shown(holding: Holding, runs: Runs) -> bool:
         and runs.is_complete(holding.facts.key, holding.whole_content)
         and all(
             runs.is_complete(facts.key, holding.content(seed))
-            and runs.parent(facts.key) == above.info.run_id
+            and _stands_below(runs, facts.key, above.info.run_id)
             for seed, facts in holding.below.items()
         )
     )
@@ -87,7 +87,7 @@ def _fill(holding: Holding) -> None:
         for seed, facts in holding.below.items():
             if not runs.is_complete(facts.key, holding.content(seed)):
                 _fill_replicate(client, runs, holding, seed, parent)
-            elif runs.parent(facts.key) != parent:
+            elif not _stands_below(runs, facts.key, parent):
                 client.set_tag(_id(runs, facts.key), MLFLOW_PARENT_RUN_ID, parent)
         for batch in _batches(holding.mean_curve, shown):
             client.log_batch(parent, metrics=batch)
@@ -96,6 +96,14 @@ def _fill(holding: Holding) -> None:
         client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))
         client.set_tag(parent, CONTENT_TAG, holding.whole_content)
         end(client, parent, RunStatus.FINISHED)
+
+
+def _stands_below(runs: Runs, key: str, parent: str) -> bool:
+    """Whether a replicate is where it belongs: with other seeds beside it, that is another run.
+
+    An experiment in a copy leaves it with the network of the workspace.
+    """
+    return not in_workspace() or runs.parent(key) == parent
 
 
 def _fill_replicate(

@@ -19,11 +19,11 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import Schema, TensorSpec
 
 from fashionbench.errors import DataError
-from fashionbench.results import repository_folder, weights_file
+from fashionbench.results import weights_file
 from fashionbench.tracking.facts import NETWORK_TAG
 from fashionbench.tracking.holdings import Holding
 from fashionbench.tracking.runs import KEY_TAG, Runs
-from fashionbench.tracking.store import FAILURES, locked_store, without_password
+from fashionbench.tracking.store import FAILURES, in_workspace, locked_store, without_password
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best network of all."""
@@ -96,7 +96,7 @@ def follow_registry(client: MlflowClient, runs: Runs, holdings: Sequence[Holding
     Experiments that DVC runs in a copy only add versions: what they found is the workspace's when
     they are applied to it.
     """
-    registry = _Registry(client, moves_aliases=Path.cwd() == repository_folder())
+    registry = _Registry(client, moves_aliases=in_workspace())
     for holding in holdings:
         registry.show(model_name(holding.network.name), holding, runs)
     best = max(holdings, key=lambda holding: holding.mean_score)

@@ -98,6 +98,11 @@ def _store() -> tuple[str, Path | None]:
     return f"{_SQLITE}{database}", database
 
 
+def in_workspace() -> bool:
+    """Whether this is no experiment that DVC runs in a copy of the repository."""
+    return Path.cwd() == repository_folder()
+
+
 def now_ms() -> int:
     """The time as MLflow wants it: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
