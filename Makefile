@@ -3,6 +3,7 @@
 # make test     lint, types and tests
 # make bench    how fast all this is here, beside what one would use instead
 # make bench-pipeline    where the time of the whole pipeline goes; it runs all of it
+# make logits   train all networks with the textbook's loss too, and keep that beside the results
 # make verify   run everything in a clean clone and compare each hash with the committed ones;
 #               SIZE=quick does so with what make quick runs
 # make audit    look the locked packages up in the database of known vulnerabilities
@@ -23,7 +24,7 @@ SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 
-.PHONY: all install test quick verify audit bench bench-pipeline lock
+.PHONY: all install test quick logits verify audit bench bench-pipeline lock
 
 all: $(READY)
 	dvc repro
@@ -50,6 +51,13 @@ quick: $(READY)
 	@! dvc exp list --name-only | grep -qw quick || dvc exp remove quick
 	dvc exp run --temp --name quick $(QUICK)
 	fashionbench table --rev quick
+
+# The study that the report page compares with: as long as a run of the whole pipeline.
+logits: $(READY)
+	@! dvc exp list --name-only | grep -qw logits || dvc exp remove logits
+	dvc exp run --temp --name logits -S loss_input=logits compare
+	fashionbench keep logits studies/logits
+	dvc repro report
 
 verify: $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))

@@ -31,6 +31,7 @@ PIPELINE_FILES = (
     "params.yaml",
     "MLproject",
     "python_env.yaml",
+    "studies",
 )
 SMALL_NETWORKS = ("n2_mlp", "n4_dropout", "n6_l1", "n7_l2")
 NINTH_NETWORK = {

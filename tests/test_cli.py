@@ -47,5 +47,14 @@ def test_nothing_heavy_is_imported_early(module: str) -> None:
 def test_the_package_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "fashionbench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    for name in ("download", "prepare", "train", "evaluate", "compare", "table"):
+    for name in (
+        "download",
+        "prepare",
+        "train",
+        "evaluate",
+        "compare",
+        "report",
+        "table",
+        "verdicts",
+    ):
         assert name in done.stdout

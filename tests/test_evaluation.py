@@ -11,14 +11,17 @@ import torch
 from conftest import network
 from safetensors.torch import save_file
 
+from fashionbench.data import Split
 from fashionbench.errors import DataError
 from fashionbench.evaluation import (
     EvaluationTask,
+    best_seed,
     confusion_rows,
     evaluate,
     predictions_by_seed,
     run_evaluation,
     score_rows,
+    worst_errors,
 )
 from fashionbench.networks import build, weights_of
 
@@ -34,6 +37,29 @@ def test_the_confusion_matrix_has_the_actual_class_first() -> None:
     assert found.accuracy == 0.8
     assert found.class_accuracy[:3].tolist() == [1, 1, 0.5]
     assert np.isnan(found.class_accuracy[3:]).all()
+
+
+def test_the_surest_errors_come_first_with_their_images() -> None:
+    logits = torch.eye(10)[[0, 1, 1, 3, 0]] * torch.tensor([[9.0], [9.0], [2.0], [4.0], [1.0]])
+    images = np.arange(5 * 784).reshape(5, 28, 28).astype(np.uint8)
+    labels = torch.tensor([0, 1, 2, 2, 5])
+    found = evaluate(logits, labels, "logits")
+    errors = worst_errors(found, Split(images, labels.byte().numpy()))
+    assert errors["predictions"].tolist() == [3, 1, 0]
+    assert errors["labels"].tolist() == [2, 2, 5]
+    assert np.array_equal(errors["images"], images[[3, 2, 4]])
+    expected = [np.e**strength / (np.e**strength + 9) for strength in (4, 2, 1)]
+    assert errors["confidences"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_best_seed_is_the_best_on_the_validation_images() -> None:
+    good, bad = (evaluate(LOGITS, labels, "logits") for labels in (LABELS, LABELS.flip(0)))
+    by_seed = {
+        3: {"val": bad, "test": good},
+        7: {"val": good, "test": bad},
+        9: {"val": good, "test": good},
+    }
+    assert best_seed(by_seed) == 7
 
 
 def test_tables_name_splits_and_classes() -> None:

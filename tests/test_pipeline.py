@@ -88,10 +88,33 @@ def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
     comparison = pd.read_csv(finished.path / "metrics/comparison.csv")
     assert list(comparison["network"]) == list(NETWORKS)
     assert set(comparison["seeds"]) == {2}
-    figures = {path.stem for path in (finished.path / "metrics/figures").iterdir()}
-    assert figures == {*NETWORKS, "comparison"}
+    folder = finished.path / "metrics/figures"
+    figures = {str(path.relative_to(folder)) for path in folder.rglob("*.svg")}
+    of_networks = {
+        f"{kind}/{name}.svg"
+        for kind in ("networks", "confusion", "filters", "errors")
+        for name in NETWORKS
+    }
+    assert figures == {"accuracy.svg", "costs.svg", "curves.svg"} | of_networks
     summary = json.loads((finished.path / "metrics/summary.json").read_text())
     assert len(summary) == 2 * len(NETWORKS)
+
+
+def test_report_judges_every_claim_and_names_what_all_was_made_from(finished: Repository) -> None:
+    (verdicts,) = json.loads((finished.path / "metrics/claims.json").read_text()).values()
+    assert [record["claim"] for record in verdicts] == list(range(1, 16))
+    assert {record["verdict"] for record in verdicts} == {"inconclusive"}
+    remarks = {record["claim"]: record["remark"] for record in verdicts}
+    assert remarks[11] == "2 of at least 3 seeds"
+    assert remarks[15] == "not tested: there is no n8_conv in params.yaml"
+    page = (finished.path / "metrics/report.html").read_text()
+    for name in NETWORKS:
+        assert f'<h3 id="network-{name}">' in page
+        assert f'aria-label="Confusion matrix of {name}, ' in page
+    for path in ("src/fashionbench/training.py", "src/fashionbench/report.html.jinja"):
+        assert sha256_of(finished.path / path) in page
+    # The study that is kept is of other parameters: it must not stand beside these results.
+    assert "The correction" not in page
 
 
 def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository) -> None:
@@ -154,19 +177,21 @@ def test_a_parameter_retrains_the_networks_that_use_it(
     copied: Repository, changes: dict[str, float], retrained: set[str]
 ) -> None:
     copied.change_params(**changes)
-    assert copied.stages_to_run() == {"check", *(f"train@{name}" for name in retrained)}
+    expected = {"check", "report", *(f"train@{name}" for name in retrained)}
+    assert copied.stages_to_run() == expected
 
 
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("figures.py", {"compare"}),
-        ("evaluation.py", {f"evaluate@{name}" for name in NETWORKS}),
-        ("sources.py", {"check", "download", "prepare"}),
+        ("figures.py", {"compare", "report"}),
+        ("claims.py", {"report"}),
+        ("evaluation.py", {"report", *(f"evaluate@{name}" for name in NETWORKS)}),
+        ("sources.py", {"check", "download", "prepare", "report"}),
         ("guard.py", set()),
         ("tracking/mirror.py", set()),
         ("wording.py", set()),
-        ("training.py", {f"train@{name}" for name in NETWORKS}),
+        ("training.py", {"report", *(f"train@{name}" for name in NETWORKS)}),
     ],
 )
 def test_an_edit_reruns_the_stages_that_use_the_code(
@@ -180,7 +205,7 @@ def test_an_edit_reruns_the_stages_that_use_the_code(
 def test_an_experiment_trains_only_what_it_changes(copied: Repository) -> None:
     before = {run.info.run_id for run in runs(copied)}
     said = copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3").stdout
-    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "mirror"}
+    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "report", "mirror"}
     assert stages_of(said) == changed
     added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in before}
     assert added.keys() == {"comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}

@@ -1,12 +1,15 @@
 """The files by which people enter the project agree with params.yaml, dvc.yaml and metrics/."""
 
+import io
 import re
 from typing import Any
 
 import pytest
 from repositories import PROJECT
+from rich.console import Console
 from ruamel.yaml import YAML
 
+from fashionbench import explanations, verdict_table
 from fashionbench.comparison import COMPARISON_FILE
 from fashionbench.params import Params
 from fashionbench.results import read_table
@@ -42,6 +45,17 @@ def test_an_experiment_of_mlproject_starts_from_params(params: Params) -> None:
 def test_the_readme_shows_the_committed_results() -> None:
     readme = (PROJECT / "README.md").read_text()
     assert to_markdown(read_table(PROJECT / COMPARISON_FILE)) in readme
+
+
+def test_the_readme_shows_the_committed_verdicts_and_explanations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    console = Console(file=io.StringIO())
+    verdict_table.show(markdown=True, console=console)
+    explanations.show(markdown=True, console=console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() in (PROJECT / "README.md").read_text()
 
 
 def test_every_file_that_the_readme_links_to_exists() -> None:

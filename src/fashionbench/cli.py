@@ -96,11 +96,14 @@ def _parser() -> argparse.ArgumentParser:
                 "images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"
             )
             subparser.add_argument("--network", help="a network instead of the best of all")
-        if name == "table":
+        if name in ("table", "verdicts"):
             subparser.add_argument(
                 "--rev", help="a commit, a branch or an experiment instead of the workspace"
             )
             subparser.add_argument("--markdown", action="store_true", help="print Markdown")
+        if name == "keep":
+            subparser.add_argument("experiment", help="an experiment, a commit or a branch")
+            subparser.add_argument("folder", type=Path, help="what it holds is replaced")
         if name == "verify":
             subparser.add_argument(
                 "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
@@ -123,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     add("train", "stage: train all replicates of a network", _train)
     add("evaluate", "stage: score all replicates of a network", _evaluate)
     add("compare", "stage: table and figures of all networks", _compare)
+    add("report", "stage: the verdicts on the report's claims, and the page", _report)
+    add("verdicts", "print the verdicts of the last run, or of another one", _verdicts)
+    add("keep", "keep lock and tables of an experiment in a folder", _keep)
     add("mirror", "stage: make MLflow show what DVC holds", _mirror)
     add("table", "print the comparison of the last run, or of another one", _table)
     add("predict", "classify pictures with the best network, or with another one", _predict)
@@ -180,6 +186,26 @@ def _compare(_: argparse.Namespace) -> None:
         from fashionbench.stages import compare
 
         compare.run()
+
+
+def _report(_: argparse.Namespace) -> None:
+    with _guarded("report") as dependencies:
+        from fashionbench.stages import report
+
+        report.run(dependencies)
+
+
+def _verdicts(parsed: argparse.Namespace) -> None:
+    from fashionbench import explanations, verdict_table
+
+    verdict_table.show(parsed.rev, markdown=parsed.markdown)
+    explanations.show(parsed.rev, markdown=parsed.markdown)
+
+
+def _keep(parsed: argparse.Namespace) -> None:
+    from fashionbench import studies
+
+    studies.keep(parsed.experiment, parsed.folder)
 
 
 def _mirror(_: argparse.Namespace) -> None:

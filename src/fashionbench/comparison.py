@@ -1,9 +1,11 @@
 """The comparison: what the replicates' curves and scores say of each network."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pandas as pd
 
+from fashionbench.costs import Costs
 from fashionbench.results import METRICS_DIR
 from fashionbench.statistics import estimate
 
@@ -21,22 +23,19 @@ SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 def compare_networks(
     curves: Mapping[str, pd.DataFrame],
     scores: Mapping[str, pd.DataFrame],
-    parameters: Mapping[str, int],
+    costs: Mapping[str, Costs],
 ) -> pd.DataFrame:
     """One row a network, by its name, in the order of ``curves``.
 
     ``curves`` are of the columns of training.Epoch, ``scores`` of seed, split, loss and accuracy.
-    Columns of the result: network, parameters (trainable), seeds (how many), then mean, ``_low``
-    and ``_high`` (95% interval) of each of SCORES, and of best_val_accuracy, the highest point of
+    Columns of the result: network, those of Costs, seeds (how many), then mean, ``_low`` and
+    ``_high`` (95% interval) of each of SCORES, and of best_val_accuracy, the highest point of
     the mean curve over seeds, which is reached in epoch best_val_epoch.
     """
     rows = []
     for name, curve in curves.items():
-        row: dict[str, object] = {
-            "network": name,
-            "parameters": parameters[name],
-            "seeds": curve["seed"].nunique(),
-        }
+        row: dict[str, object] = {"network": name} | asdict(costs[name])
+        row["seeds"] = curve["seed"].nunique()
         for score in SCORES:
             split, _, kind = score.partition("_")
             table = scores[name]

@@ -11,12 +11,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fashionbench.data import CLASSES
+from fashionbench.data import CLASSES, Split
 from fashionbench.errors import DataError
 from fashionbench.examples import load_examples
 from fashionbench.losses import score
 from fashionbench.networks import configure_torch, infer, restore
 from fashionbench.params import Device, LossInput, Network, Precision
+
+SHOWN_ERRORS = 8
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,15 @@ class Evaluation:
     """Loss in nats and accuracy over a split, its confusion matrix, and what it is made of.
 
     ``confusion[actual, predicted]`` counts images: int64 of shape (classes, classes).
-    ``predictions`` is the class found for each image, in the split's order: uint8 of shape (n,).
+    ``predictions`` is the class found for each image, in the split's order: uint8 of shape (n,);
+    ``confidences`` the probability that the network gives it: float32 of shape (n,).
     """
 
     loss: float
     accuracy: float
     confusion: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.uint8]
+    confidences: npt.NDArray[np.float32]
 
     @property
     def class_accuracy(self) -> npt.NDArray[np.float64]:
@@ -45,7 +49,9 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
     """Score logits (n, classes) against int64 labels (n,)."""
     scored = score(logits, labels, loss_input)
     classes = logits.shape[1]
+    # Not by the largest probability: those of two classes may both round to 1.
     predictions = logits.argmax(dim=1)
+    confidences = logits.softmax(dim=1).amax(dim=1)
     pairs = labels * classes + predictions
     confusion = pairs.bincount(minlength=classes**2).reshape(classes, classes)
     return Evaluation(
@@ -53,6 +59,7 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
         accuracy=scored.accuracy,
         confusion=confusion.cpu().numpy(),
         predictions=predictions.byte().cpu().numpy(),
+        confidences=confidences.cpu().numpy(),
     )
 
 
@@ -114,6 +121,27 @@ def predictions_by_seed(
 ) -> dict[str, npt.NDArray[np.uint8]]:
     """Under ``seed_0`` and so on, the predicted classes of ``split``: uint8 of shape (n,)."""
     return {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
+
+
+def best_seed(evaluations: BySeedAndSplit) -> int:
+    """The seed with the highest validation accuracy, the first among equals."""
+    return max(evaluations, key=lambda seed: evaluations[seed]["val"].accuracy)
+
+
+def worst_errors(found: Evaluation, split: Split) -> dict[str, npt.NDArray[Any]]:
+    """The SHOWN_ERRORS wrong answers of which a network was the surest, the surest first.
+
+    ``images`` (n, 28, 28), ``labels`` and ``predictions`` (n,), all uint8, and float32
+    ``confidences`` (n,); n is smaller if there are fewer.
+    """
+    wrong = np.flatnonzero(found.predictions != split.labels)
+    surest = wrong[np.argsort(-found.confidences[wrong], kind="stable")][:SHOWN_ERRORS]
+    return {
+        "images": split.images[surest],
+        "labels": split.labels[surest],
+        "predictions": found.predictions[surest],
+        "confidences": found.confidences[surest],
+    }
 
 
 def _by_class(values: npt.NDArray[Any]) -> Iterable[tuple[str, Any]]:

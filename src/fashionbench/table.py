@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pandas as pd
 from rich import box
@@ -11,7 +12,6 @@ from rich.table import Table
 
 from fashionbench.comparison import COMPARISON_FILE
 from fashionbench.errors import DataError
-from fashionbench.results import read_table
 
 HEADINGS = ("Network", "Parameters", "Val accuracy %", "Test accuracy %", "Test loss", "Best epoch")
 
@@ -21,7 +21,7 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
 
     ``rev`` is a commit, a branch or an experiment. Raises DataError if there is no comparison.
     """
-    comparison = read_table(COMPARISON_FILE) if rev is None else _read_revision(rev)
+    comparison = pd.read_csv(io.StringIO(read_result(COMPARISON_FILE, rev)))
     console = console or Console()
     if markdown:
         console.print(to_markdown(comparison), markup=False, highlight=False, soft_wrap=True)
@@ -33,7 +33,7 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
     table.add_column(HEADINGS[0], no_wrap=True)
     for heading in HEADINGS[1:]:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
-    for row in _rows(comparison):
+    for row in rows(comparison):
         table.add_row(*row)
     console.print(table)
     console.print("Every run, with its curves and models: [bold]mlflow ui[/bold]")
@@ -42,26 +42,35 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
 def to_markdown(comparison: pd.DataFrame) -> str:
     """The same table for a README or a pull request."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in _rows(comparison)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows(comparison)]
     return "\n".join(lines)
 
 
-def _read_revision(rev: str) -> pd.DataFrame:
-    # Imported here: it costs a second, and only this form of the command needs it.
+def read_result(path: Path, rev: str | None = None) -> str:
+    """A text file of the results: of the workspace, or as git or DVC holds it of ``rev``.
+
+    Raises DataError if there is none.
+    """
+    if rev is None:
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error
+    # Imported here: it costs a second, and only this form of the commands needs it.
     import dvc.api
     from dvc.exceptions import DvcException
     from scmrepo.exceptions import SCMError
 
     try:
-        content = dvc.api.read(COMPARISON_FILE.as_posix(), rev=rev)
+        return str(dvc.api.read(path.as_posix(), rev=rev))
     except (DvcException, SCMError, OSError) as error:
         raise DataError(
-            f"{rev!r} has no {COMPARISON_FILE} ({error}); dvc exp list names the experiments"
+            f"{rev!r} has no {path} ({error}); dvc exp list names the experiments"
         ) from error
-    return pd.read_csv(io.StringIO(content))
 
 
-def _rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+def rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """The cells of the table, under HEADINGS."""
     for _, row in comparison.iterrows():
         yield (
             str(row["network"]),

@@ -2,6 +2,9 @@
 
 import json
 
+from safetensors.numpy import load_file
+
+from fashionbench import figures
 from fashionbench.comparison import (
     COMPARISON_FILE,
     FIGURES_DIR,
@@ -12,26 +15,33 @@ from fashionbench.comparison import (
     mean_curves,
     summarise,
 )
-from fashionbench.figures import draw_comparison, draw_network, save_svg
-from fashionbench.networks import count_parameters
+from fashionbench.costs import count_costs
 from fashionbench.params import load_params
-from fashionbench.results import network_table, read_table, write_table
+from fashionbench.results import exhibits_file, network_table, read_table, write_table
 
 
 def run() -> None:
     """Compare all networks of params.yaml; DataError if the results of one are missing."""
     params = load_params()
-    curves, scores, parameters = {}, {}, {}
+    curves, scores, costs, drawn = {}, {}, {}, {}
     for name in params.networks:
-        curves[name] = read_table(network_table(name, "curves"))
+        curves[name] = curve = read_table(network_table(name, "curves"))
         scores[name] = read_table(network_table(name, "scores"))
-        parameters[name] = count_parameters(params.network(name))
-    comparison = compare_networks(curves, scores, parameters)
+        costs[name] = count_costs(params.network(name), params.train_size, params.num_epochs)
+        for kind in KINDS:
+            write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
+        exhibits = load_file(exhibits_file(name))
+        confusion = read_table(network_table(name, "confusion"))
+        drawn[f"networks/{name}"] = figures.draw_network(name, curve)
+        drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
+        drawn[f"filters/{name}"] = figures.draw_filters(exhibits["filters"])
+        drawn[f"errors/{name}"] = figures.draw_errors(exhibits)
+    comparison = compare_networks(curves, scores, costs)
     write_table(comparison, COMPARISON_FILE)
     summary = json.dumps(summarise(comparison), indent=2)
     SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
-    for name, curve in curves.items():
-        for kind in KINDS:
-            write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
-        save_svg(draw_network(name, curve), FIGURES_DIR / f"{name}.svg")
-    save_svg(draw_comparison(curves, comparison), FIGURES_DIR / "comparison.svg")
+    drawn["accuracy"] = figures.draw_accuracy(comparison)
+    drawn["curves"] = figures.draw_curves(curves, comparison)
+    drawn["costs"] = figures.draw_costs(comparison)
+    for figure_name, figure in drawn.items():
+        figures.save_svg(figure, FIGURES_DIR / f"{figure_name}.svg")

@@ -10,7 +10,10 @@ def run(name: str) -> None:
     network, seeds = params.network(name), params.seeds
     with local_workers(len(seeds)) as workers:
         # While the workers start: torch takes a second to import, and MLflow one.
-        from fashionbench import evaluation, results
+        from safetensors.numpy import load_file
+
+        from fashionbench import evaluation, inspection, results
+        from fashionbench.data import load_split
 
         # A split after the other, and the largest first: no core idles while another has much left.
         waiting = {
@@ -34,7 +37,19 @@ def run(name: str) -> None:
             seed: {split: waiting[seed, split].result() for split in results.SPLITS}
             for seed in seeds
         }
-    results.write_table(evaluation.score_rows(found), results.network_table(name, "scores"))
-    results.write_table(evaluation.confusion_rows(found), results.network_table(name, "confusion"))
+    tables = {
+        "scores": evaluation.score_rows(found),
+        "confusion": evaluation.confusion_rows(found),
+        "weights": inspection.weight_rows(
+            {seed: load_file(results.weights_file(name, seed)) for seed in seeds},
+            params.learning_rate,
+        ),
+    }
+    for table, rows in tables.items():
+        results.write_table(rows, results.network_table(name, table))
     results.write_arrays(evaluation.predictions_by_seed(found), results.predictions_file(name))
+    best = evaluation.best_seed(found)
+    filters = inspection.strongest_filters(load_file(results.weights_file(name, best)))
+    errors = evaluation.worst_errors(found[best]["test"], load_split(results.split_file("test")))
+    results.write_arrays({"filters": filters} | errors, results.exhibits_file(name))
     mirror_network(params, name)

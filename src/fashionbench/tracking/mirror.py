@@ -22,6 +22,7 @@ from fashionbench.tracking.holdings import Holding, Rows, read_holding
 from fashionbench.tracking.models import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
 from fashionbench.tracking.store import FAILURES, in_workspace, locked_store, now_ms, warn
+from fashionbench.verdict_table import REPORT_FILE
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 FIGURE_TAG = "fashionbench.figure_sha256"
@@ -172,7 +173,7 @@ def _show_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding])
     """Add to each network's run its figure."""
     for holding in holdings:
         run = runs.find(holding.facts.key)
-        figure = FIGURES_DIR / f"{holding.network.name}.svg"
+        figure = FIGURES_DIR / "networks" / f"{holding.network.name}.svg"
         sha256 = sha256_of(figure)
         if run and run.data.tags.get(FIGURE_TAG) != sha256:
             client.log_artifact(run.info.run_id, str(figure))
@@ -180,8 +181,8 @@ def _show_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding])
 
 
 def _show_comparison(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
-    """Have a run for these networks together, with the table and the figure of all."""
-    files = (COMPARISON_FILE, FIGURES_DIR / "comparison.svg")
+    """Have a run for these networks together, with the table and the page of all."""
+    files = (COMPARISON_FILE, FIGURES_DIR / "accuracy.svg", REPORT_FILE)
     content = digest([sha256_of(file) for file in files])
     facts = Facts(
         key=digest("comparison", [holding.facts.key for holding in holdings]),

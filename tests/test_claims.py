@@ -1,0 +1,104 @@
+"""Each claim on made-up results, of which it is known what they say of it."""
+
+from dataclasses import replace
+
+import pytest
+from made_up import MadeUp, near, results, scattered
+
+from fashionbench.claims import CLAIMS
+from fashionbench.verdicts import Verdict
+
+R: Verdict = "reproduced"
+C: Verdict = "contradicted"
+U: Verdict = "inconclusive"
+
+CASES: list[tuple[int, Verdict, dict[str, MadeUp]]] = [
+    (1, R, {"n1_mlp": MadeUp(accuracy=near(0.87))}),
+    (1, C, {"n1_mlp": MadeUp(accuracy=near(0.80))}),
+    (1, C, {"n1_mlp": MadeUp(accuracy=near(0.90))}),
+    (1, U, {"n1_mlp": MadeUp(accuracy=scattered(0.87))}),
+    (2, R, {"n1_mlp": MadeUp(rise=near(0.0))}),
+    (2, C, {"n1_mlp": MadeUp(rise=near(0.03))}),
+    (2, U, {"n1_mlp": MadeUp(rise=near(0.01))}),
+    (3, R, {"n2_mlp": MadeUp(accuracy=near(0.853))}),
+    (3, C, {"n2_mlp": MadeUp(accuracy=near(0.88))}),
+    (3, U, {"n2_mlp": MadeUp(accuracy=scattered(0.85))}),
+    (4, R, {"n1_mlp": MadeUp(train_lead=near(0.03))}),
+    (4, C, {"n1_mlp": MadeUp(train_lead=near(-0.01))}),
+    (4, U, {"n2_mlp": MadeUp(train_lead=scattered(0.01))}),
+    (5, R, {"n3_mlp": MadeUp(train_lead=near(0.01))}),
+    (5, C, {"n3_mlp": MadeUp(train_lead=near(0.04))}),
+    (5, U, {"n3_mlp": MadeUp(train_lead=scattered(0.01))}),
+    (6, R, {"n3_mlp": MadeUp(accuracy=near(0.84), loss=near(1.65))}),
+    (6, C, {"n3_mlp": MadeUp(accuracy=near(0.84), loss=near(1.55))}),
+    (6, U, {"n3_mlp": MadeUp(accuracy=scattered(0.84), loss=near(1.65))}),
+    (7, R, {"n3_mlp": MadeUp(rise=near(-0.02))}),
+    (7, C, {"n3_mlp": MadeUp(rise=near(0.09))}),
+    (7, U, {"n3_mlp": MadeUp(rise=scattered(0.01))}),
+    (8, R, {"n4_dropout": MadeUp(curve_lead=near(-0.02))}),
+    (8, C, {"n4_dropout": MadeUp(curve_lead=near(0.02))}),
+    (8, U, {"n4_dropout": MadeUp(curve_lead=scattered(-0.02))}),
+    (9, R, {"n5_batch_norm": MadeUp(accuracy=near(0.88))}),
+    (9, C, {"n5_batch_norm": MadeUp(accuracy=near(0.88)), "n7_l2": MadeUp(accuracy=near(0.9))}),
+    (9, C, {"n5_batch_norm": MadeUp(accuracy=near(0.95))}),
+    (9, U, {"n5_batch_norm": MadeUp(accuracy=scattered(0.88))}),
+    (10, R, {"n5_batch_norm": MadeUp(loss=near(1.54))}),
+    (10, C, {"n5_batch_norm": MadeUp(loss=near(1.50))}),
+    (10, C, {"n5_batch_norm": MadeUp(loss=near(1.54)), "n4_dropout": MadeUp(loss=near(1.5))}),
+    (10, U, {"n5_batch_norm": MadeUp(loss=scattered(1.54))}),
+    (11, R, {"n6_l1": MadeUp(accuracy=near(0.80))}),
+    (11, C, {"n6_l1": MadeUp(accuracy=near(0.845, 0.0001))}),
+    (11, U, {"n6_l1": MadeUp(accuracy=scattered(0.80))}),
+    (12, R, {"n6_l1": MadeUp(accuracy=near(0.80))}),
+    (12, C, {"n6_l1": MadeUp(accuracy=near(0.90))}),
+    (12, U, {"n6_l1": MadeUp(accuracy=scattered(0.80))}),
+    (13, R, {"n6_l1": MadeUp(near_zero=near(0.5))}),
+    (13, C, {"n6_l1": MadeUp(near_zero=near(0.05))}),
+    (13, U, {"n6_l1": MadeUp(near_zero=scattered(0.15))}),
+    (14, R, {"n6_l1": MadeUp(total_variation=near(1.4))}),
+    (14, C, {"n6_l1": MadeUp(total_variation=near(0.5))}),
+    (14, U, {"n6_l1": MadeUp(total_variation=scattered(0.85))}),
+    (15, R, {"n8_conv": MadeUp(accuracy=near(0.91))}),
+    (15, C, {"n8_conv": MadeUp(accuracy=near(0.855, 0.0001))}),
+    (15, U, {"n8_conv": MadeUp(accuracy=scattered(0.90))}),
+]
+
+
+@pytest.mark.parametrize(("number", "verdict", "networks"), CASES)
+def test_each_claim_comes_out_as_the_results_say(
+    number: int, verdict: Verdict, networks: dict[str, MadeUp]
+) -> None:
+    (claim,) = [claim for claim in CLAIMS if claim.number == number]
+    judgement = claim.judge(results(networks))
+    assert judgement.verdict == verdict
+    assert {finding.estimate.n for finding in judgement.findings} == {5}
+
+
+def test_each_claim_is_tried_in_all_three_ways() -> None:
+    assert [claim.number for claim in CLAIMS] == list(range(1, 16))
+    tried = {(number, verdict) for number, verdict, _ in CASES}
+    assert tried == {(claim.number, verdict) for claim in CLAIMS for verdict in (R, C, U)}
+
+
+def test_two_seeds_conclude_nothing_and_say_so() -> None:
+    for claim in CLAIMS:
+        judgement = claim.judge(results(seeds=2))
+        assert judgement.verdict == "inconclusive"
+        assert judgement.remark == "2 of at least 3 seeds"
+
+
+@pytest.mark.parametrize(
+    ("number", "remark"),
+    [(2, "not tested: it takes 10 epochs"), (7, "not tested: it takes more than 6 epochs")],
+)
+def test_short_trainings_are_not_judged_on_what_they_do_not_have(number: int, remark: str) -> None:
+    judgement = CLAIMS[number - 1].judge(results(num_epochs=6))
+    assert (judgement.verdict, judgement.remark) == ("inconclusive", remark)
+    assert judgement.findings == ()
+
+
+def test_networks_that_are_not_there_are_named() -> None:
+    found = results()
+    curves = {name: table for name, table in found.curves.items() if name != "n5_batch_norm"}
+    judgement = CLAIMS[8].judge(replace(found, curves=curves))
+    assert judgement.remark == "not tested: there is no n5_batch_norm in params.yaml"
