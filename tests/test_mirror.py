@@ -119,6 +119,25 @@ def test_an_experiment_stands_beside_and_the_mirror_follows_the_workspace(
 
 
 @pytest.mark.slow
+def test_an_experiment_in_a_copy_takes_no_replicate_from_the_workspace(
+    untrained: Repository,
+) -> None:
+    untrained.change_params(num_epochs=2)
+    untrained.run("dvc", "repro")
+    untrained.run("git", "add", "-A")
+    untrained.run("git", "commit", "-qm", "results")
+    client = client_of(untrained)
+    before = champions(client)
+    untrained.run("dvc", "exp", "run", "--temp", "-n", "one-seed", "-S", "seeds=[0]")
+    networks = [run for run in runs_of(client) if run.info.run_name == "slow"]
+    assert {run.data.params["seeds"] for run in networks} == {"[0, 1]", "[0]"}
+    replicates = [run for run in runs_of(client) if run.info.run_name == "slow seed 0"]
+    (of_both,) = [run for run in networks if run.data.params["seeds"] == "[0, 1]"]
+    assert [run.data.tags["mlflow.parentRunId"] for run in replicates] == [of_both.info.run_id]
+    assert champions(client) == before
+
+
+@pytest.mark.slow
 def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
     untrained: Repository,
 ) -> None:

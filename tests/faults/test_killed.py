@@ -121,6 +121,12 @@ def test_ctrl_c_ends_everything_and_restores_the_terminal(
 ) -> None:
     terminal, far_end = pty.openpty()
     before = termios.tcgetattr(far_end)
+
+    def as_a_terminal_would() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # A job in the background, as this test may be, does not hear of Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     dvc = subprocess.Popen(
         TRAIN,
         cwd=untrained.path,
@@ -129,7 +135,7 @@ def test_ctrl_c_ends_everything_and_restores_the_terminal(
         stdout=far_end,
         stderr=far_end,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=as_a_terminal_would,
     )
     os.set_blocking(terminal, False)
     printed = b""
