@@ -82,7 +82,7 @@ def test_no_artifact_is_a_pickle(finished: Repository) -> None:
         assert not [path for path in listed if path.endswith((".pkl", ".pt", ".pth", ".pickle"))]
     for run in runs_of(client):
         suffixes = {path.rpartition(".")[2] for path in files_of(run)}
-        assert suffixes <= {"safetensors", "svg", "csv"}
+        assert suffixes <= {"safetensors", "svg", "csv", "html"}
 
 
 def test_a_loaded_model_gives_the_probabilities_of_the_evaluation(finished: Repository) -> None:
