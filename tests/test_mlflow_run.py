@@ -38,7 +38,8 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
         assert launch(untrained, entry_point)[1] == set()
     assert launch(untrained, "train", "network=slow")[1] == TREE
     assert launch(untrained, "evaluate", "network=slow")[1] == set()
-    assert launch(untrained, "compare")[1] == set()
+    for entry_point in ("compare", "report"):
+        assert launch(untrained, entry_point)[1] == set()
     assert launch(untrained, "mirror")[1] == {"comparison"}
     assert launch(untrained, "main")[1] == set()
     untrained.change_params(num_epochs=2)
