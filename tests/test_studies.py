@@ -37,7 +37,8 @@ def test_an_experiment_is_kept_with_its_lock_and_its_tables(copied: Repository) 
 def test_an_experiment_that_is_not_there_is_named(copied: Repository) -> None:
     done = copied.run("fashionbench", "keep", "nothing", "studies/other", check=False)
     assert done.returncode == 1
-    assert "experiment 'nothing' has no dvc.lock" in done.stderr
+    assert "there is no experiment 'nothing'" in done.stderr
+    assert "dvc exp list" in done.stderr
     assert not (copied.path / "studies/other").exists()
 
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fashionbench.costs import Costs
 from fashionbench.results import METRICS_DIR
 from fashionbench.statistics import estimate
+
+if TYPE_CHECKING:
+    # Counting costs takes torch, and reading a comparison does not.
+    from fashionbench.costs import Costs
 
 COMPARISON_FILE = METRICS_DIR / "comparison.csv"
 SUMMARY_FILE = METRICS_DIR / "summary.json"
@@ -23,7 +27,7 @@ SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 def compare_networks(
     curves: Mapping[str, pd.DataFrame],
     scores: Mapping[str, pd.DataFrame],
-    costs: Mapping[str, Costs],
+    costs: "Mapping[str, Costs]",
 ) -> pd.DataFrame:
     """One row a network, by its name, in the order of ``curves``.
 

@@ -34,13 +34,16 @@ def keep(rev: str, folder: Path) -> None:
 
     try:
         files = DVCFileSystem(rev=rev)
-        missing = [path for path in _KEPT if not files.exists(path.as_posix())]
+        missing = [path.as_posix() for path in _KEPT if not files.exists(path.as_posix())]
     except (DvcException, SCMError, OSError) as error:
         raise DataError(
             f"there is no experiment {rev!r} ({error}); dvc exp list names those there are"
         ) from error
     if missing:
-        raise DataError(f"experiment {rev!r} has no {missing[0]}; run it again")
+        raise DataError(
+            f"there is no experiment {rev!r} that has ended well (it has no {missing[0]}); dvc exp "
+            "list names those there are"
+        )
     shutil.rmtree(folder, ignore_errors=True)
     for path in _KEPT:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
