@@ -24,7 +24,7 @@ SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 
-.PHONY: all install test quick logits verify audit bench bench-pipeline lock
+.PHONY: all install test quick logits verify quick.lock audit bench bench-pipeline lock
 
 all: $(READY)
 	dvc repro
@@ -62,7 +62,7 @@ logits: $(READY)
 verify: $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))
 
-# What SIZE=quick is compared with. To make it anew after a change of the code: remove it first.
+# What SIZE=quick is compared with: to be made anew, and committed, after a change of the code.
 quick.lock: $(READY)
 	fashionbench verify --write --lock $@ $(QUICK)
 
