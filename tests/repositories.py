@@ -33,6 +33,9 @@ PIPELINE_FILES = (
     "python_env.yaml",
     "studies",
 )
+# Several times what the longest command takes: none may hold up the whole suite.
+PATIENCE_S = 900
+MLFLOW_RUN = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "fashionbench")
 SMALL_NETWORKS = ("n2_mlp", "n4_dropout", "n6_l1", "n7_l2")
 NINTH_NETWORK = {
     "conv_filters": [4],
@@ -79,6 +82,7 @@ class Repository:
             env=self.environment,
             capture_output=True,
             text=True,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"

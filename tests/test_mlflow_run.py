@@ -2,10 +2,9 @@
 
 import pytest
 from mlflow.entities import Run
-from repositories import Repository
+from repositories import MLFLOW_RUN, SMALL_RUN, Repository
 from stores import client_of, runs_of
 
-LAUNCH = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "fashionbench", "-e")
 TREE = {"slow", "slow seed 0", "slow seed 1"}
 
 
@@ -13,7 +12,7 @@ def launch(repository: Repository, entry_point: str, *parameters: str) -> tuple[
     """Run an entry point; its own run, and the names of the others that are new."""
     client = client_of(repository)
     known = {run.info.run_id for run in runs_of(client)}
-    repository.run(*LAUNCH, entry_point, *(f"-P{parameter}" for parameter in parameters))
+    repository.run(*MLFLOW_RUN, "-e", entry_point, *(f"-P{parameter}" for parameter in parameters))
     added = [run for run in runs_of(client) if run.info.run_id not in known]
     (launcher,) = [run for run in added if "mlflow.project.entryPoint" in run.data.tags]
     below = {
@@ -41,10 +40,18 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
     for entry_point in ("compare", "report"):
         assert launch(untrained, entry_point)[1] == set()
     assert launch(untrained, "mirror")[1] == {"comparison"}
-    assert launch(untrained, "main")[1] == set()
+    client = client_of(untrained)
+    for run in runs_of(client):
+        client.delete_run(run.info.run_id)
+    assert launch(untrained, "main")[1] == {*TREE, "comparison"}
     untrained.change_params(num_epochs=2)
     assert launch(untrained, "main")[1] == {*TREE, "comparison"}
-    small = ("num_epochs=2", "seeds=[0,1]", "train_size=300", "val_size=100", "dropout_prob=0.3")
     untrained.run("git", "add", "-A")
     untrained.run("git", "commit", "-qm", "results")
+
+    # An experiment leaves the workspace as it is.
+    before = untrained.hashes("dvc.lock", "metrics", "models", "params.yaml")
+    changes = SMALL_RUN | {"num_epochs": 2, "dropout_prob": 0.3}
+    small = [f"{name}={value}" for name, value in changes.items()]
     assert launch(untrained, "experiment", *small)[1] == {*TREE, "comparison"}
+    assert untrained.hashes("dvc.lock", "metrics", "models", "params.yaml") == before

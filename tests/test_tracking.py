@@ -15,6 +15,7 @@ from mlflow.entities import Run
 from fashionbench.errors import TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
+from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.live import TrainingRuns, track_training
 from fashionbench.training import Epoch, Replicate
 
@@ -26,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository of its own for each test, as DVC would name it to a stage."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("DVC_STAGE", "train@tiny")
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DVC_EXP_NAME"):
+    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -136,7 +137,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
 def test_below_mlflow_run_the_runs_are_new_and_its_children(
     root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_RUN_ID", "launcher")
+    monkeypatch.setattr(tracking_runs, "LAUNCHER", "launcher")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-try")
     track(how)
     found = runs(root)

@@ -22,8 +22,11 @@ FAILURE_TAG = "fashionbench.failure"
 """Of a run that failed: why."""
 OWNER_TAG = "fashionbench.process"
 """Of a run that goes on: host and number of the process that tells MLflow of it."""
-LAUNCHER_VARIABLE = "MLFLOW_RUN_ID"
-"""``mlflow run`` exports its own run, which is the parent of those made below it."""
+LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
+"""The id of the run of ``mlflow run``, which is the parent of those made below it.
+
+Read at once: whenever MLflow ends a run, it takes the variable out of the environment.
+"""
 
 _EVERY_CURVE = "val_loss"  # The metrics of an epoch are told at once: all curves have it or none.
 _PAGE = 1000
@@ -93,7 +96,7 @@ class Runs:
         """
         tags = {**facts.tags, **origin, KEY_TAG: facts.key}
         tags |= {MLFLOW_RUN_NOTE: facts.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
-        if above := parent or os.environ.get(LAUNCHER_VARIABLE):
+        if above := parent or LAUNCHER:
             tags[MLFLOW_PARENT_RUN_ID] = above
         known = self.find(facts.key)
         if known is None:
