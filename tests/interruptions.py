@@ -38,12 +38,14 @@ def make_untrained(path: Path) -> Repository:
     return repository
 
 
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> None:
-    """Wait until something is true; AssertionError if it takes too long."""
+def wait_until(
+    condition: Callable[[], object], seconds: float = PATIENCE_S, pause: float = 0.01
+) -> None:
+    """Ask again and again until something is true; AssertionError if it takes too long."""
     end = monotonic() + seconds
     while not condition():
         assert monotonic() < end, "waited in vain"
-        sleep(0.01)
+        sleep(pause)
 
 
 class BackgroundTraining:

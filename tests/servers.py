@@ -18,6 +18,19 @@ from repositories import environment
 
 HOST = "127.0.0.1"
 PASSWORD = "quiet-please"
+CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "bench", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+"""The variables by which MLflow's clients say who they are."""
+
+# Without the cache each request would cost the server a second, which is what a password's hash is.
+_AUTHENTICATION = f"""
+[mlflow]
+default_permission = READ
+database_uri = sqlite:///users.db
+admin_username = bench
+admin_password = {PASSWORD}
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+auth_cache_ttl_seconds = 3600
+"""
 
 
 def free_port() -> int:
@@ -27,11 +40,15 @@ def free_port() -> int:
 
 
 class TrackingServer:
-    """``mlflow server``, with its artifacts served by itself, in processes of its own group."""
+    """``mlflow server``, with its artifacts served by itself, in processes of its own group.
 
-    def __init__(self, folder: Path, store: str | None = None) -> None:
+    With ``has_users`` it serves those only who say who they are, which :data:`CREDENTIALS` does.
+    """
+
+    def __init__(self, folder: Path, store: str | None = None, *, has_users: bool = False) -> None:
         self._folder = folder
         self._store = store or f"sqlite:///{folder / 'served.db'}"
+        self._has_users = has_users
         self._port = free_port()
         self.uri = f"http://{HOST}:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,11 +58,20 @@ class TrackingServer:
         command = ["mlflow", "server", "--host", HOST, "--port", str(self._port), "--workers", "1"]
         command += ["--backend-store-uri", self._store]
         command += ["--artifacts-destination", str(self._folder / "served")]
+        env = environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        if self._has_users:
+            command += ["--app-name", "basic-auth"]
+            settings = self._folder / "auth.ini"
+            settings.write_text(_AUTHENTICATION)
+            env |= {
+                "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+                "MLFLOW_FLASK_SERVER_SECRET_KEY": PASSWORD,
+            }
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                env=env,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -61,10 +87,12 @@ class TrackingServer:
 
 
 @contextmanager
-def tracking_server(folder: Path, store: str | None = None) -> Iterator[TrackingServer]:
+def tracking_server(
+    folder: Path, store: str | None = None, *, has_users: bool = False
+) -> Iterator[TrackingServer]:
     """A server that runs in this block, unless that kills it."""
     folder.mkdir(exist_ok=True)
-    server = TrackingServer(folder, store)
+    server = TrackingServer(folder, store, has_users=has_users)
     try:
         server.start()
         yield server

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from queues import wait_for_queue
+from queues import run_queue
 from repositories import SMALL_NETWORKS, Repository
 from stores import (
     assert_shows_what_dvc_holds,
@@ -78,7 +78,10 @@ def test_an_experiment_stands_beside_and_the_mirror_follows_the_workspace(
 ) -> None:
     client = client_of(copied)
     known, first = {run.info.run_id for run in runs_of(client)}, champions(client)
-    copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3")
+    said = copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3").stdout
+    # It trains nothing but what it changes.
+    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "report", "mirror"}
+    assert stages_of(said) == changed
     added = [run for run in runs_of(client) if run.info.run_id not in known]
     assert sorted(str(run.info.run_name) for run in added) == [
         "comparison",
@@ -146,8 +149,7 @@ def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
     untrained.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3,0.7")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "wrong", "-S", "dropout_prob=1.5")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "diverging", "-S", "learning_rate=1e30")
-    untrained.run("dvc", "queue", "start", "-j", "2")
-    status = wait_for_queue(untrained)
+    status = run_queue(untrained, jobs=2)
     assert status.count("Success") == 3
     failed_ones = {line.split()[1] for line in status.splitlines() if "Failed" in line}
     assert failed_ones == {"diverging", "wrong"}
