@@ -9,11 +9,9 @@ from pathlib import Path
 from fashionbench.workers import available_cores
 
 _PACKAGES = ("fashionbench", "torch", "numpy", "mlflow", "dvc")
-_DVC_VARIABLES = {
-    "dvc.stage": "DVC_STAGE",
-    "dvc.experiment": "DVC_EXP_NAME",
-    "dvc.baseline": "DVC_EXP_BASELINE_REV",
-}
+EXPERIMENT_FACTS = {"dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
+"""Of an experiment that DVC runs: the variables that tell them."""
+_DVC_VARIABLES = {"dvc.stage": "DVC_STAGE", **EXPERIMENT_FACTS}
 
 
 def describe() -> dict[str, str]:
@@ -40,6 +38,15 @@ def place() -> dict[str, str]:
         facts["git.commit"] = commit
         facts["git.changed_files"] = str(len(_git("status", "--porcelain").splitlines()))
     return facts
+
+
+def is_of_baseline(file: Path) -> bool:
+    """Whether a DVC experiment runs here and a file is as in the commit that it started from."""
+    baseline = os.environ.get(EXPERIMENT_FACTS["dvc.baseline"])
+    if not baseline:
+        return False
+    committed = _git("rev-parse", "--verify", "--quiet", f"{baseline}:./{file.as_posix()}")
+    return bool(committed) and committed == _git("hash-object", file.as_posix())
 
 
 def _git(*arguments: str) -> str:

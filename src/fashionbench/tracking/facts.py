@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT
@@ -125,9 +126,16 @@ def trained_here() -> dict[str, str]:
     return _with_commit(provenance.describe())
 
 
-def restored_by_dvc() -> dict[str, str]:
-    """Tags of a run whose results DVC had, whatever machine they were made on."""
-    return _with_commit(provenance.place()) | {RESTORED_TAG: "true"}
+def restored_by_dvc(table: Path) -> dict[str, str]:
+    """Tags of a run whose results DVC had, whatever machine they were made on.
+
+    If an experiment runs here, the run is that experiment's only if it has changed ``table``.
+    """
+    facts = provenance.place()
+    if provenance.is_of_baseline(table):
+        for fact in provenance.EXPERIMENT_FACTS:
+            facts.pop(fact, None)
+    return _with_commit(facts) | {RESTORED_TAG: "true"}
 
 
 def _with_commit(facts: dict[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from fashionbench.comparison import COMPARISON_FILE, FIGURES_DIR
 from fashionbench.dependencies import sha256_of
 from fashionbench.params import Params
-from fashionbench.results import read_table, weights_file
+from fashionbench.results import network_table, read_table, weights_file
 from fashionbench.statistics import estimate
 from fashionbench.table import to_markdown
 from fashionbench.tracking.facts import Facts, digest, restored_by_dvc
@@ -127,7 +127,8 @@ def _origin(holding: Holding, runs: Runs, key: str) -> Mapping[str, str]:
     """A run that a training has made keeps the tags that it got there."""
     if runs.find(key):
         return {}
-    return restored_by_dvc() | {"dvc.stage": f"train@{holding.network.name}"}
+    name = holding.network.name
+    return restored_by_dvc(network_table(name, "curves")) | {"dvc.stage": f"train@{name}"}
 
 
 def _id(runs: Runs, key: str) -> str:
@@ -191,7 +192,7 @@ def _show_comparison(client: MlflowClient, runs: Runs, holdings: Sequence[Holdin
         params={},
     )
     if not runs.is_complete(facts.key, content):
-        run = runs.start(facts, None, restored_by_dvc())
+        run = runs.start(facts, None, restored_by_dvc(COMPARISON_FILE))
         for file in files:
             client.log_artifact(run, str(file))
         client.set_tag(run, CONTENT_TAG, content)
