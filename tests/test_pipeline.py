@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from repositories import SMALL_NETWORKS, SMALL_RUN, Repository, make_repository
+from repositories import SMALL_NETWORKS, Repository, make_repository
 from safetensors.numpy import load_file
 
 from fashionbench.dependencies import sha256_of
@@ -146,6 +146,7 @@ def test_running_again_does_nothing(finished: Repository) -> None:
     assert finished.hashes(*RESULTS, "models") == before
 
 
+@pytest.mark.slow
 def test_a_clone_on_one_core_makes_the_same_bytes_and_fills_its_mlflow(
     finished: Repository, tmp_path: Path
 ) -> None:
@@ -204,17 +205,7 @@ def test_an_edit_reruns_the_stages_that_use_the_code(
     assert copied.stages_to_run() == stages
 
 
-def test_an_experiment_trains_only_what_it_changes(copied: Repository) -> None:
-    before = {run.info.run_id for run in runs(copied)}
-    said = copied.run("dvc", "exp", "run", "-n", "less-dropout", "-S", "dropout_prob=0.3").stdout
-    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "report", "mirror"}
-    assert stages_of(said) == changed
-    added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in before}
-    assert added.keys() == {"comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
-    assert added["n4_dropout seed 0"].data.tags["dvc.experiment"] == "less-dropout"
-    assert added["n4_dropout seed 0"].data.params["dropout_prob"] == "0.3"
-
-
+@pytest.mark.slow
 def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
     copied: Repository,
 ) -> None:
@@ -232,18 +223,6 @@ def test_a_temporary_experiment_leaves_the_workspace_and_shares_the_store(
     unknown = copied.run(*table, "--rev", "cold", check=False)
     assert unknown.returncode == 1
     assert "'cold' has no metrics/comparison.csv" in unknown.stderr
-
-
-def test_mlflow_run_makes_an_experiment_beside_the_results(copied: Repository) -> None:
-    before = copied.hashes(*RESULTS, "models", "params.yaml")
-    known = {run.info.run_id for run in runs(copied)}
-    small = [f"-P{name}={value}" for name, value in SMALL_RUN.items()]
-    command = ("mlflow", "run", ".", "--env-manager", "local", "-e", "experiment")
-    copied.run(*command, "-Pdropout_prob=0.3", *small)
-    assert copied.hashes(*RESULTS, "models", "params.yaml") == before
-    added = {run.info.run_name: run for run in runs(copied) if run.info.run_id not in known}
-    assert added.keys() == {"comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"}
-    assert added["n4_dropout"].data.tags["mlflow.parentRunId"]
 
 
 def test_a_false_file_is_refused_by_the_download_stage(

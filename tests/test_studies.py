@@ -18,18 +18,19 @@ def test_the_kept_study_was_made_by_this_code_with_these_parameters(
     assert is_counterpart(LOGITS_STUDY, params), caplog.text
 
 
-def test_an_experiment_is_kept_with_its_lock_and_its_tables(copied: Repository) -> None:
-    copied.run("dvc", "exp", "run", "--name", "other", "-S", "loss_input=logits", "compare")
-    copied.run("git", "checkout", "-f", "HEAD")
-    leftover = copied.path / "studies/other/metrics/networks/n0_gone/curves.csv"
+def test_an_experiment_is_kept_with_its_lock_and_its_tables(untrained: Repository) -> None:
+    short = ("-S", "num_epochs=1", "-S", "loss_input=logits")
+    untrained.run("dvc", "exp", "run", "--name", "other", *short, "compare")
+    untrained.run("git", "checkout", "-f", "HEAD")
+    leftover = untrained.path / "studies/other/metrics/networks/n0_gone/curves.csv"
     leftover.parent.mkdir(parents=True)
     leftover.write_text("of an earlier study")
-    copied.run("fashionbench", "keep", "other", "studies/other")
-    kept = copied.path / "studies/other"
+    untrained.run("fashionbench", "keep", "other", "studies/other")
+    kept = untrained.path / "studies/other"
     stages = YAML(typ="safe").load((kept / "dvc.lock").read_text())["stages"]
-    assert stages["train@n2_mlp"]["params"]["params.yaml"]["loss_input"] == "logits"
+    assert stages["train@slow"]["params"]["params.yaml"]["loss_input"] == "logits"
     assert (kept / "metrics/comparison.csv").exists()
-    assert (kept / "metrics/networks/n2_mlp/curves.csv").exists()
+    assert (kept / "metrics/networks/slow/curves.csv").exists()
     assert not leftover.exists()
     assert not (kept / "metrics/figures").exists()
 
