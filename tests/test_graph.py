@@ -72,6 +72,10 @@ def test_only_evaluate_reads_the_test_split() -> None:
     ]
 
 
+def test_all_networks_are_trained_from_the_same_files() -> None:
+    assert not [dep for dep in declared("train")["deps"] if "$" in dep]
+
+
 def test_every_parameter_belongs_to_a_stage() -> None:
     by_name = {"${item.dropout}": "dropout_prob", "${item.l1}": "l1_strength"}
     by_name |= {"${item.l2}": "l2_strength", "networks.${key}": "networks"}

@@ -21,6 +21,7 @@ CLI_AND_LIGHT_STAGES = (
         (("fashionbench.stages.evaluate", "fashionbench.evaluation"), "mlflow"),
         # With nothing to do the mirror is to be over soon.
         (("fashionbench.tracking.mirror",), "torch"),
+        (("fashionbench.tracking.mirror",), "scipy.stats"),
     ],
 )
 def test_a_heavy_package_is_not_imported(modules: tuple[str, ...], unwanted: str) -> None:

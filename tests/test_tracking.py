@@ -13,6 +13,7 @@ from conftest import network, nothing_watched
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from fashionbench import comparison, verdict_table
 from fashionbench.errors import TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
@@ -224,3 +225,9 @@ def test_a_restored_run_is_an_experiments_only_if_that_has_changed_its_results(
     new.write_text("seed,epoch")
     assert restored_by_dvc(table)["dvc.experiment"] == "less-dropout"
     assert restored_by_dvc(new)["dvc.experiment"] == "less-dropout"
+
+
+def test_the_mirror_knows_where_the_comparison_is() -> None:
+    assert mirror.COMPARISON_FILE == comparison.COMPARISON_FILE
+    assert mirror.FIGURES_DIR == comparison.FIGURES_DIR
+    assert mirror.REPORT_FILE == verdict_table.REPORT_FILE

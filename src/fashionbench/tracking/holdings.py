@@ -60,13 +60,13 @@ class Holding:
         return sum(of_seed[MODEL_SCORE] for of_seed in self.scores.values()) / len(self.scores)
 
 
-def read_holding(params: Params, name: str) -> Holding:
+def read_holding(params: Params, name: str, dependencies: Dependencies) -> Holding:
     """Read the results of network ``name``.
 
+    ``dependencies`` are those of the stage ``train``, of any network: their files are the same.
     Raises DataError if a table is missing, OSError if weights are, ConfigError for an unknown name.
     """
     network, how = params.network(name), params.hyperparameters
-    dependencies = Dependencies.of("train", name)
     below = {seed: describe_replicate(network, how, seed, dependencies) for seed in params.seeds}
     curves = read_table(network_table(name, "curves"))
     scores = read_table(network_table(name, "scores"))
