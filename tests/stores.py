@@ -43,6 +43,11 @@ def curves_of(client: MlflowClient, run: Run) -> dict[str, list[tuple[int, float
     }
 
 
+def points(client: MlflowClient) -> int:
+    """How many epochs of all replicates MLflow shows."""
+    return sum(len(curves_of(client, run).get("val_loss", [])) for run in runs_of(client))
+
+
 def contents(client: MlflowClient) -> dict[str, Any]:
     """By name, all that runs, models and registry show, but for ids, times and machines."""
     runs = by_name(client)

@@ -1,4 +1,4 @@
-"""A tracking server elsewhere: PostgreSQL holds the runs, and the server passes artifacts on."""
+"""A tracking server elsewhere: it holds all that a file does, and may be away, silent or die."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +8,16 @@ from interruptions import BackgroundTraining, wait_until
 from mlflow import MlflowClient
 from queues import run_queue
 from repositories import MLFLOW_RUN, Repository
-from servers import CREDENTIALS, PASSWORD, postgresql, tracking_server
-from stores import assert_shows_what_dvc_holds, by_name, champions, curves_of, runs_of
+from servers import (
+    CREDENTIALS,
+    PASSWORD,
+    TrackingServer,
+    free_port,
+    postgresql,
+    silent_server,
+    tracking_server,
+)
+from stores import assert_shows_what_dvc_holds, by_name, champions, points, runs_of
 
 TREE = {"comparison", "slow", "slow seed 0", "slow seed 1"}
 WARNING = "MLflow cannot be told of this stage"
@@ -18,6 +26,67 @@ import mlflow, numpy
 model = mlflow.pyfunc.load_model("models:/fashionbench@champion")
 assert abs(model.predict(numpy.zeros((2, 28, 28))).sum() - 2) < 1e-5
 """
+
+
+def train_while_it_dies(
+    server: TrackingServer, repository: Repository, client: MlflowClient
+) -> tuple[str, set[str]]:
+    """Train, and kill the server once it shows an epoch; what was printed, and the runs it had."""
+    with BackgroundTraining(repository) as training:
+        training.suspend_after(4)
+        wait_until(lambda: points(client) >= 1)
+        begun = {run.info.run_id for run in runs_of(client)}
+        server.kill()
+        for worker in training.workers():
+            worker.resume()
+        printed = training.end()
+        assert training.dvc.returncode == 0, printed
+    return printed, begun
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_mid_training_stops_nothing_and_is_filled_later(
+    untrained: Repository, tmp_path: Path
+) -> None:
+    with tracking_server(tmp_path / "server") as server:
+        repository = replace(untrained, variables={"MLFLOW_TRACKING_URI": server.uri})
+        client = MlflowClient(server.uri)
+        printed, begun = train_while_it_dies(server, repository, client)
+        assert printed.count(WARNING) == 1
+        assert_filled_when_back(server, repository)
+        assert {run.info.run_id for run in runs_of(client)} > begun
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_is_filled_when_it_is_there(
+    untrained: Repository, tmp_path: Path
+) -> None:
+    away = f"http://me:secret@127.0.0.1:{free_port()}"
+    done = replace(untrained, variables={"MLFLOW_TRACKING_URI": away}).run("dvc", "repro")
+    # Of the stages that train, evaluate and mirror.
+    assert done.stderr.count(WARNING) == 3
+    assert "secret" not in done.stdout + done.stderr
+    with tracking_server(tmp_path / "server") as server:
+        repository = replace(untrained, variables={"MLFLOW_TRACKING_URI": server.uri})
+        assert_filled_when_back(server, repository)
+
+
+def test_a_server_that_never_answers_holds_nothing_up(untrained: Repository) -> None:
+    with silent_server() as uri:
+        # The same as without, but sooner.
+        variables = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+        done = replace(untrained, variables=variables).run("dvc", "repro", "train@slow")
+    assert done.stderr.count(WARNING) == 1
+
+
+def assert_filled_when_back(server: TrackingServer, repository: Repository) -> None:
+    server.kill()
+    server.start()
+    said = repository.run("dvc", "repro")
+    assert WARNING not in said.stderr
+    client = MlflowClient(server.uri)
+    assert_shows_what_dvc_holds(client, repository)
+    assert by_name(client).keys() == TREE
 
 
 @pytest.mark.slow
@@ -33,17 +102,8 @@ def test_everything_holds_on_a_server_with_postgresql(
         where = {"MLFLOW_TRACKING_URI": server.uri}
         repository = replace(untrained, variables=where | CREDENTIALS)
         client = MlflowClient(server.uri)
-        with BackgroundTraining(repository) as training:
-            training.suspend_after(4)
-            # Live, and then the server dies.
-            wait_until(lambda: any(curves_of(client, run) for run in runs_of(client)))
-            begun = {run.info.run_id for run in runs_of(client)}
-            server.kill()
-            for worker in training.workers():
-                worker.resume()
-            printed = training.end()
-            assert training.dvc.returncode == 0, printed
-        assert WARNING in printed
+        printed, begun = train_while_it_dies(server, repository, client)
+        assert printed.count(WARNING) == 1
 
         # What it has missed is made up for, once only, by those whom the server knows.
         server.start()
