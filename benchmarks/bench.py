@@ -1,111 +1,173 @@
 """How fast fashionbench is on this machine: ``make bench`` prints it and keeps it beside this file.
 
 results.md has the tables; accuracy.svg sets each network's accuracy against the time it takes to
-train, growth.svg shows how the cost grows.
+train, growth.svg shows how the cost grows. ``--small`` runs the same code in little time.
 """
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from argparse import ArgumentParser
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from growth import NETWORK, Point, measure_growth, throughput_of_two
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+import contenders
+from growth import NETWORK, kept_pools, measure_growth, throughput_of_two
 from memory import peak_memory
-from steps import EVALUATED, Measured, measure
+from sizes import FULL, SMALL, Sizes, parse_arguments
+from steps import Measured, Task, measure
 from timing import describe_machine, in_turns, one_core
 
-from fashionbench.comparison import COMPARISON_FILE
-from fashionbench.figures import save_svg
+from fashionbench.data import load_split
+from fashionbench.errors import ConfigError, DataError, FashionbenchError
 from fashionbench.params import Params, load_params
-from fashionbench.results import read_table
+from fashionbench.results import read_table, split_file
+from fashionbench.sources import RAW_DIR
 from fashionbench.workers import local_workers
 
-FOLDER = Path(__file__).parent
 LOOPS = ("tensors in memory", "DataLoader", "scikit-learn", "JAX")
-_STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
 def main() -> None:
-    """Measure everything, print it and write it beside this file."""
-    params = load_params()
-    measured = {found.network: found for found in _on_one_core(params)}
-    commands = _commands()
-    together = {
-        name: throughput_of_two(params, name, images)
-        for name, images in (("n2_mlp", 25_600), ("n8_conv", 6_400))
-    }
+    """Measure everything, print it and write it; what the user can mend is told in one line."""
+    parser = ArgumentParser(description="Measure how fast fashionbench is on this machine.")
+    parsed = parse_arguments(
+        parser, small_help="run the same code on little: its times say nothing"
+    )
+    sizes = SMALL if parsed.small else FULL
+    try:
+        params = load_params()
+        check(sizes)
+        bench(params, sizes, parsed.output)
+    except FashionbenchError as error:
+        sys.exit(f"bench.py: error: {error}")
+
+
+def check(sizes: Sizes) -> None:
+    """Raise DataError or ConfigError if what is to be measured with is not there."""
+    train = split_file("train")
+    for needed in (train, RAW_DIR):
+        if not needed.exists():
+            raise DataError(f"{needed} is not there; run make first")
+    images = len(load_split(train))
+    if images < sizes.least_images:
+        raise DataError(
+            f"{train} has {images} images, and {sizes.least_images} are needed; raise train_size "
+            "and run make, or use --small"
+        )
+    if sizes is FULL and not contenders.has_jax():
+        raise ConfigError("JAX is not installed; run make bench, or use --small")
+
+
+def bench(params: Params, sizes: Sizes, output: Path) -> None:
+    """Measure, print the report and write it and the drawings into a folder."""
+    # Workers import this file too, and have no use for what takes another second.
+    from drawings import draw_accuracy, draw_growth
+
+    from fashionbench.comparison import COMPARISON_FILE
+    from fashionbench.figures import save_svg
+
+    left_out = list(_left_out(params, COMPARISON_FILE))
+    measured = {found.network: found for found in _on_one_core(params, sizes)}
+    commands = _commands(sizes.rounds)
+    with kept_pools() as pools:
+        together = {
+            name: throughput_of_two(params, name, sizes, pools)
+            for name in sizes.together
+            if name in params.networks
+        }
+        points = list(measure_growth(params, sizes, pools)) if NETWORK in params.networks else []
     report = "\n\n".join(
         [
-            "# Speed\n\nMade by `make bench`. Steps and evaluations run on one core, in turns with "
-            "what they are compared with; all figures are medians.",
-            describe_machine(),
+            *_introduction(sizes, left_out),
             "## Targets",
             _table("What", "Wanted", "Found", "", rows=_targets(measured, together, commands)),
-            "## Training steps\n\nMilliseconds a batch, everything included that belongs to an "
-            "epoch: the order, loss and accuracy. “Arithmetic” is the share of fashionbench's "
-            "time in which the same floating-point operations would be done as one large sgemm.",
-            _table(
-                "Network", "fashionbench", "bfloat16", *LOOPS, "GFLOP", "arithmetic",
-                rows=map(_step_row, measured.values()),
-            ),
-            f"## Evaluation of {EVALUATED:,} images",
-            _table(
-                "Network", "ms", "GFLOP", "arithmetic", "sgemm, GFLOP/s",
-                rows=map(_evaluation_row, measured.values()),
-            ),
+            *_speed(measured.values(), sizes),
             "## Commands and memory",
-            _table("What", "", rows=[*_command_rows(commands), *peak_memory(params)]),
+            _table("What", "", rows=[*_command_rows(commands), *peak_memory(params, sizes)]),
         ]
-    )  # fmt: skip
+    )
     sys.stdout.write(report + "\n")
-    (FOLDER / "results.md").write_text(report + "\n", encoding="utf-8")
-    save_svg(draw_accuracy(measured, params), FOLDER / "accuracy.svg")
-    save_svg(draw_growth(list(measure_growth(params))), FOLDER / "growth.svg")
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "results.md").write_text(report + "\n", encoding="utf-8")
+    if COMPARISON_FILE.exists():
+        drawing = draw_accuracy(measured, read_table(COMPARISON_FILE), params)
+        save_svg(drawing, output / "accuracy.svg")
+    if points:
+        save_svg(draw_growth(points), output / "growth.svg")
 
 
-def _on_one_core(params: Params) -> Iterator[Measured]:
-    for name in params.networks:
+def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
+    for name in sizes.choose(params.networks):
         sys.stderr.write(f"{name} ...\n")
+        task = Task(network=params.network(name), how=params.hyperparameters, sizes=sizes)
         with one_core(), local_workers(1) as worker:
-            yield worker.submit(measure, params, name).result()
+            yield worker.submit(measure, task).result()
+
+
+def _left_out(params: Params, comparison_file: Path) -> Iterator[str]:
+    """What cannot be measured or drawn here, each with the reason."""
+    if not contenders.has_jax():
+        yield "JAX, which is not installed"
+    if NETWORK not in params.networks:
+        yield f"growth.svg, since params.yaml has no {NETWORK}"
+    if not comparison_file.exists():
+        yield f"accuracy.svg, since there is no {comparison_file}"
+
+
+def _introduction(sizes: Sizes, left_out: Sequence[str]) -> Iterator[str]:
+    yield (
+        "# Speed\n\nMade by `make bench`. Steps and evaluations run on one core, in turns with "
+        "what they are compared with; all figures are medians."
+    )
+    if sizes is SMALL:
+        yield "Made with `--small`: too little is measured here for the times to say anything."
+    yield "\n".join([describe_machine(), *(f"- left out: {what}" for what in left_out)])
+
+
+def _speed(measured: Iterable[Measured], sizes: Sizes) -> Iterator[str]:
+    yield (
+        "## Training steps\n\nMilliseconds a batch, everything included that belongs to an "
+        "epoch: the order, loss and accuracy. “Arithmetic” is the share of fashionbench's "
+        "time in which the same floating-point operations would be done as one large sgemm."
+    )
+    columns = ["Network", "fashionbench", "bfloat16", *LOOPS, "GFLOP", "arithmetic"]
+    yield _table(*columns, rows=map(_step_row, measured))
+    yield f"## Evaluation of {sizes.evaluated:,} images"
+    columns = ["Network", "ms", "GFLOP", "arithmetic", "sgemm, GFLOP/s"]
+    yield _table(*columns, rows=map(_evaluation_row, measured))
 
 
 def _targets(
     measured: dict[str, Measured], together: dict[str, float], commands: dict[str, float]
 ) -> Iterator[tuple[str, ...]]:
     """What was aimed at, and whether it is reached: rows of text."""
-    n2, n3, n8 = (measured[name] for name in ("n2_mlp", "n3_mlp", "n8_conv"))
 
     def row(what: str, wanted: float, found: float, *, at_most: bool = True) -> tuple[str, ...]:
         reached = found <= wanted if at_most else found >= wanted
         sign = "≤" if at_most else "≥"
         return what, f"{sign} {wanted:g}", f"{found:.2f}", "reached" if reached else "missed"
 
-    for found, loop, wanted in (
-        (n2, "JAX", 1.0),
-        (n2, "DataLoader", 0.2),
-        (n2, "scikit-learn", 0.5),
-        (n3, "JAX", 1.2),
+    for name, loop, wanted in (
+        ("n2_mlp", "JAX", 1.0),
+        ("n2_mlp", "DataLoader", 0.2),
+        ("n2_mlp", "scikit-learn", 0.5),
+        ("n3_mlp", "JAX", 1.2),
     ):
-        ratio = found.steps["fashionbench"] / found.steps[loop]
-        yield row(f"{found.network} step / {loop}'s", wanted, ratio)
-    yield row("n8_conv step / its operations at the sgemm rate", 1.25, 1 / n8.step_share)
-    yield row(
-        "n8_conv step in bfloat16 / in float32",
-        0.6,
-        n8.steps["bfloat16"] / n8.steps["fashionbench"],
-    )
+        if name in measured and loop in measured[name].steps:
+            steps = measured[name].steps
+            yield row(f"{name} step / {loop}'s", wanted, steps["fashionbench"] / steps[loop])
+    if n8 := measured.get("n8_conv"):
+        yield row("n8_conv step / its operations at the sgemm rate", 1.25, 1 / n8.step_share)
+        ratio = n8.steps["bfloat16"] / n8.steps["fashionbench"]
+        yield row("n8_conv step in bfloat16 / in float32", 0.6, ratio)
     for found in measured.values():
         what = f"{found.network} evaluation / its operations at the sgemm rate"
         yield row(what, 1.5, 1 / found.evaluation_share)
     for name, wanted in (("n2_mlp", 1.9), ("n8_conv", 1.8)):
-        yield row(f"{name}, two on two cores / one", wanted, together[name], at_most=False)
+        if name in together:
+            yield row(f"{name}, two on two cores / one", wanted, together[name], at_most=False)
     for command, wanted in (("fashionbench --help", 0.3), ("dvc repro, nothing to do", 5)):
         if command in commands:
             yield row(f"{command}, seconds", wanted, commands[command])
@@ -139,11 +201,11 @@ def _evaluation_row(found: Measured) -> tuple[str, ...]:
     )
 
 
-def _commands() -> dict[str, float]:
+def _commands(rounds: int) -> dict[str, float]:
     commands = {"fashionbench --help": ["fashionbench", "--help"]}
     if subprocess.run(["dvc", "status", "-q"], check=False).returncode == 0:
         commands["dvc repro, nothing to do"] = ["dvc", "repro"]
-    return in_turns({name: partial(_run, command) for name, command in commands.items()}, rounds=5)
+    return in_turns({name: partial(_run, command) for name, command in commands.items()}, rounds)
 
 
 def _run(command: list[str]) -> None:
@@ -153,65 +215,6 @@ def _run(command: list[str]) -> None:
 def _command_rows(commands: dict[str, float]) -> Iterator[tuple[str, str]]:
     for name, taken in commands.items():
         yield name, f"{taken:.2f} s"
-
-
-def draw_accuracy(measured: dict[str, Measured], params: Params) -> Figure:
-    """Validation accuracy of metrics/comparison.csv over the time that one replicate trains."""
-    comparison = read_table(COMPARISON_FILE)
-    steps = -(-params.train_size // params.batch_size) * params.num_epochs
-    accuracy = comparison["val_accuracy"]
-    shown = comparison[accuracy > accuracy.max() / 2]
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes = figure.subplots()
-        for row in comparison.to_dict("records"):
-            taken = measured[row["network"]].steps["fashionbench"] * steps
-            mean, low, high = (row[f"val_accuracy{end}"] for end in ("", "_low", "_high"))
-            label = row["network"]
-            if row["network"] in set(shown["network"]):
-                axes.errorbar(taken, mean, yerr=[[mean - low], [high - mean]], fmt="o", capsize=3)
-            else:
-                high, label = shown["val_accuracy_low"].min() - 0.01, f"{label}: {mean:.2f} ▼"
-            axes.annotate(label, (taken, high), (0, 3), textcoords="offset points", ha="center")
-        axes.set(
-            xscale="log",
-            xlabel=f"seconds of one core for {params.num_epochs} epochs of one replicate",
-            ylabel="validation accuracy (mean and 95% interval)",
-        )
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.margins(x=0.15)
-        axes.set_ylim(shown["val_accuracy_low"].min() - 0.015)
-        axes.grid(alpha=0.3)
-    return figure
-
-
-def draw_growth(points: Sequence[Point]) -> Figure:
-    """A panel for each thing that grows, with the line of a cost in proportion to it."""
-    by_kind = sorted(points, key=lambda point: point.grows)
-    panels = {kind: list(group) for kind, group in groupby(by_kind, lambda point: point.grows)}
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11, 2.8), layout="constrained")
-        for axes, (kind, found) in zip(
-            figure.subplots(1, len(panels)), panels.items(), strict=True
-        ):
-            values, times = zip(*((point.value, point.seconds) for point in found), strict=True)
-            axes.plot(values, times, "o-", color="#0063a6", label="measured")
-            first = found[0]
-            proportional = [
-                first.seconds * (first.value / value if kind == "cores" else value / first.value)
-                for value in values
-            ]
-            axes.plot(values, proportional, ":", color="#7a7a7a", label="in proportion")
-            axes.set_xscale("log", base=2)
-            axes.set_yscale("log", base=2)
-            axes.set(xlabel=kind)
-            axes.set_xticks(values, [str(value) for value in values])
-            axes.yaxis.set_major_formatter(ScalarFormatter())
-            axes.grid(alpha=0.3)
-        figure.axes[0].set_ylabel(f"seconds to train {NETWORK}")
-        figure.axes[0].legend(frameon=False)
-    return figure
 
 
 def _table(*headings: str, rows: Any) -> str:

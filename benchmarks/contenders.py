@@ -2,29 +2,30 @@
 
 Each maker returns a function that trains one epoch on the given images, with the report's loss,
 Adam and batches, and finds the epoch's mean loss and accuracy as a learning curve needs them. The
-others are written as their own documentation teaches.
+others are written as their own documentation teaches. What only one of them needs is imported where
+it is used: it takes seconds, and JAX is not there before ``make bench`` has run.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import torch
-from sklearn.neural_network import MLPClassifier
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
-from torchvision.datasets import FashionMNIST
-from torchvision.transforms import ToTensor
 
 from fashionbench.examples import Examples
 from fashionbench.params import Hyperparameters, Network
 from fashionbench.training import Replicate, initial_state, train_epoch
 
 Epoch = Callable[[], object]
+
+
+def has_jax() -> bool:
+    """Whether the packages of :func:`jax_scan` are installed."""
+    return all(find_spec(package) for package in ("jax", "optax"))
 
 
 def fashionbench(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
@@ -43,6 +44,9 @@ def fashionbench(network: Network, how: Hyperparameters, train: Examples) -> Epo
 
 def dataloader(network: Network, how: Hyperparameters, images: int) -> Epoch:
     """The loop of PyTorch's tutorials: a DataLoader of torchvision's data set, autograd, Adam."""
+    from torchvision.datasets import FashionMNIST
+    from torchvision.transforms import ToTensor
+
     # https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
     data = FashionMNIST(root=Path("data"), train=True, transform=ToTensor())
     loader = DataLoader(Subset(data, range(images)), batch_size=how.batch_size, shuffle=True)
@@ -89,6 +93,10 @@ def tensors_in_memory(network: Network, how: Hyperparameters, train: Examples) -
 
 def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
     """JAX: a perceptron's whole epoch compiled as one scan, with optax's Adam."""
+    import jax
+    import jax.numpy as jnp
+    import optax
+
     inputs = jnp.asarray(train.images.numpy().reshape(len(train.images), -1) / np.float32(255))
     labels = jnp.asarray(train.labels.numpy())
     sizes = (network.input_size, *network.hidden_sizes, network.num_classes)
@@ -100,17 +108,9 @@ def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
     ]
     optimizer = optax.adam(how.learning_rate)
 
-    def loss_and_accuracy(params, inputs, labels):  # type: ignore[no-untyped-def]
-        for weight, bias in params[:-1]:
-            inputs = jax.nn.relu(inputs @ weight + bias)
-        weight, bias = params[-1]
-        probabilities = jax.nn.softmax(inputs @ weight + bias)
-        loss = optax.softmax_cross_entropy_with_integer_labels(probabilities, labels).mean()
-        return loss, (probabilities.argmax(axis=1) == labels).mean()
-
     def step(carry, batch):  # type: ignore[no-untyped-def]
         params, state = carry
-        gradient = jax.value_and_grad(loss_and_accuracy, has_aux=True)
+        gradient = jax.value_and_grad(_loss_and_accuracy, has_aux=True)
         scores, gradients = gradient(params, inputs[batch], labels[batch])
         updates, state = optimizer.update(gradients, state)
         return (optax.apply_updates(params, updates), state), scores
@@ -132,8 +132,22 @@ def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
     return epoch
 
 
+def _loss_and_accuracy(params, inputs, labels):  # type: ignore[no-untyped-def]
+    import jax
+    import optax
+
+    for weight, bias in params[:-1]:
+        inputs = jax.nn.relu(inputs @ weight + bias)
+    weight, bias = params[-1]
+    probabilities = jax.nn.softmax(inputs @ weight + bias)
+    loss = optax.softmax_cross_entropy_with_integer_labels(probabilities, labels).mean()
+    return loss, (probabilities.argmax(axis=1) == labels).mean()
+
+
 def scikit_learn(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
     """scikit-learn's MLPClassifier, an epoch a call; its loss is that of the logits."""
+    from sklearn.neural_network import MLPClassifier
+
     inputs = train.images.numpy().reshape(len(train.images), -1) / np.float32(255)
     labels = train.labels.numpy()
     classifier = MLPClassifier(

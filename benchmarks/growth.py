@@ -3,9 +3,12 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
+from sizes import Sizes
 from timing import in_turns
 
 from fashionbench.checkpoints import Checkpoints
@@ -17,11 +20,10 @@ from fashionbench.results import split_file
 from fashionbench.training import Replicate
 from fashionbench.workers import available_cores, local_workers
 
-ROUNDS = 3
 NETWORK = "n2_mlp"
-IMAGES = 6_000
-EPOCHS = 2
-FACTORS = (1, 2, 4, 8)
+
+Pools = Callable[[int], Executor]
+"""Given a number of cores, the pool of as many processes."""
 
 
 @dataclass(frozen=True)
@@ -33,47 +35,61 @@ class Point:
     seconds: float
 
 
-def measure_growth(params: Params) -> Iterator[Point]:
-    """From a small base, one thing at a time eight times as large, and one core to all."""
+@contextmanager
+def kept_pools() -> Iterator[Pools]:
+    """Pools that start when they are first asked for and end with the block."""
+    with ExitStack() as stack:
+        yield cache(lambda cores: stack.enter_context(local_workers(cores)))
+
+
+def measure_growth(params: Params, sizes: Sizes, pools: Pools) -> Iterator[Point]:
+    """From a small base, one thing at a time up to the largest factor, and one core to all."""
     base = Replicate(
         network=params.network(NETWORK),
-        how=replace(params.hyperparameters, num_epochs=EPOCHS),
+        how=replace(params.hyperparameters, num_epochs=sizes.epochs),
         seed=0,
     )
     cores = available_cores()
-    for factor in FACTORS:
-        longer = replace(base, how=replace(base.how, num_epochs=EPOCHS * factor))
-        sizes = tuple(size * factor for size in base.network.hidden_sizes)
-        wider = replace(base, network=replace(base.network, hidden_sizes=sizes))
-        yield Point("seeds", factor * cores, train(base, factor * cores, IMAGES, cores))
-        yield Point("epochs", EPOCHS * factor, train(longer, cores, IMAGES, cores))
-        yield Point("images", IMAGES * factor, train(base, cores, IMAGES * factor, cores))
-        yield Point("width of the first layer", sizes[0], train(wider, cores, IMAGES, cores))
-    for used in range(1, cores + 1):
-        yield Point("cores", used, train(base, 2 * cores, IMAGES, used))
+    on_all = partial(train, pools(cores), rounds=sizes.growth_rounds)
+    for factor in sizes.factors:
+        epochs, images = sizes.epochs * factor, sizes.images * factor
+        longer = replace(base, how=replace(base.how, num_epochs=epochs))
+        widths = tuple(width * factor for width in base.network.hidden_sizes)
+        wider = replace(base, network=replace(base.network, hidden_sizes=widths))
+        yield Point("seeds", factor * cores, on_all(base, factor * cores, sizes.images))
+        yield Point("epochs", epochs, on_all(longer, cores, sizes.images))
+        yield Point("images", images, on_all(base, cores, images))
+        yield Point("width of the first layer", widths[0], on_all(wider, cores, sizes.images))
+    for used in _doubled_up_to(cores):
+        taken = train(pools(used), base, 2 * cores, sizes.images, rounds=sizes.growth_rounds)
+        yield Point("cores", used, taken)
 
 
-def train(replicate: Replicate, seeds: int, images: int, cores: int) -> float:
-    """The median seconds in which ``cores`` workers train ``seeds`` replicates."""
-    with tempfile.TemporaryDirectory() as folder, local_workers(cores) as workers:
+def _doubled_up_to(cores: int) -> list[int]:
+    """1, 2, 4 and so on, and ``cores`` itself."""
+    return sorted({cores, *(2**power for power in range(cores.bit_length()))})
+
+
+def train(
+    workers: Executor, replicate: Replicate, seeds: int, images: int, *, rounds: int
+) -> float:
+    """The median seconds in which ``workers`` train ``seeds`` replicates."""
+    with tempfile.TemporaryDirectory() as folder:
         work = {"": training(workers, replicate, seeds, images, Path(folder))}
-        return in_turns(work, ROUNDS)[""]
+        return in_turns(work, rounds)[""]
 
 
-def throughput_of_two(params: Params, name: str, images: int) -> float:
+def throughput_of_two(params: Params, name: str, sizes: Sizes, pools: Pools) -> float:
     """How many times as much two replicates on two cores get done as one on one core."""
-    how = replace(params.hyperparameters, num_epochs=EPOCHS)
+    how = replace(params.hyperparameters, num_epochs=sizes.epochs)
     replicate = Replicate(network=params.network(name), how=how, seed=0)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        local_workers(1) as one,
-        local_workers(2) as two,
-    ):
+    images = sizes.together[name]
+    with tempfile.TemporaryDirectory() as folder:
         work = {
-            "one": training(one, replicate, 1, images, Path(folder)),
-            "two": training(two, replicate, 2, images, Path(folder)),
+            "one": training(pools(1), replicate, 1, images, Path(folder)),
+            "two": training(pools(2), replicate, 2, images, Path(folder)),
         }
-        times = in_turns(work, 2 * ROUNDS)
+        times = in_turns(work, 2 * sizes.growth_rounds)
     return 2 * times["one"] / times["two"]
 
 

@@ -1,6 +1,6 @@
 """How much memory a train stage needs."""
 
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,23 +11,28 @@ from time import sleep
 import numpy as np
 import psutil
 from ruamel.yaml import YAML
+from sizes import Sizes
+from timing import environment
 
 from fashionbench.data import Split, save_split
+from fashionbench.dependencies import PIPELINE_FILE
 from fashionbench.networks import count_parameters
 from fashionbench.params import PARAMS_FILE, Params
 from fashionbench.results import split_file
 from fashionbench.workers import available_cores
 
 
-def peak_memory(params: Params) -> Iterator[tuple[str, str]]:
+def peak_memory(params: Params, sizes: Sizes) -> Iterator[tuple[str, str]]:
     """Megabytes that the processes of the largest network's train stage hold, as rows of a table.
 
-    The stage runs for one epoch, on as many random images as params.yaml says.
+    The stage runs for one epoch, on as many random images as params.yaml says, or as ``sizes``
+    allow.
     """
     workers = available_cores()
     largest = max(params.networks, key=lambda name: count_parameters(params.network(name)))
     with tempfile.TemporaryDirectory() as folder:
-        for name, size in (("train", params.train_size), ("val", params.val_size)):
+        for name, wanted in (("train", params.train_size), ("val", params.val_size)):
+            size = min(wanted, sizes.memory_images)
             generator = np.random.default_rng(0)
             images = generator.integers(0, 256, (size, 28, 28), dtype=np.uint8)
             labels = generator.integers(0, params.num_classes, size, dtype=np.uint8)
@@ -36,10 +41,11 @@ def peak_memory(params: Params) -> Iterator[tuple[str, str]]:
         content = yaml.load(PARAMS_FILE)
         content.update(num_epochs=1, seeds=list(range(workers)))
         yaml.dump(content, Path(folder) / PARAMS_FILE)
+        shutil.copy(PIPELINE_FILE, folder)
         command = [sys.executable, "-m", "fashionbench", "train", largest]
-        unwanted = ("DVC_", "MLFLOW_")
-        env = {key: text for key, text in os.environ.items() if not key.startswith(unwanted)}
-        with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL) as stage:
+        with subprocess.Popen(
+            command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL
+        ) as stage:
             own, of_worker = _peak_memory(stage)
     if stage.returncode:
         raise subprocess.CalledProcessError(stage.returncode, command)

@@ -2,26 +2,28 @@
 
 Nothing is taken from DVC's cache, so it takes as long as the first ``make``. pipeline.md keeps, of
 each stage, its seconds and how much of the cores' time it left unused. Given a folder, the clone is
-made there and stays.
+made there and stays. ``--small`` goes no further than the first network.
 """
 
-import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
 import psutil
-from timing import describe_machine
+from sizes import parse_arguments
+from timing import describe_machine, environment
 
+from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.workers import available_cores
 
-RESULTS_FILE = Path(__file__).with_name("pipeline.md")
 _RUNNING = re.compile(r"Running stage '(.+)':")
 
 
@@ -41,18 +43,32 @@ class StageTime:
 
 def main() -> None:
     """Run the pipeline of the commit in a clone, print the times and keep them."""
+    parser = ArgumentParser(description="Measure where the time of the whole pipeline goes.")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="where to make the clone and leave it (nowhere)"
+    )
+    parsed = parse_arguments(parser, small_help="only until the first network is evaluated")
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(*sys.argv[1:] or [temporary])
+        folder = parsed.folder or Path(temporary)
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        times = run_stages(folder)
+        first = next(iter(load_params(folder / PARAMS_FILE).networks))
+        times = run_stages(folder, [f"evaluate@{first}"] if parsed.small else [])
+    report = _report(times, only_first=parsed.small)
+    sys.stdout.write(report + "\n")
+    parsed.output.mkdir(parents=True, exist_ok=True)
+    (parsed.output / "pipeline.md").write_text(report + "\n", encoding="utf-8")
+
+
+def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
     total = sum(time.wall for time in times)
     training = sum(time.wall for time in times if time.stage.startswith("train@"))
     rows = [f"| {time.stage} | {time.wall:.0f} | {time.idle:.0%} |" for time in times]
-    report = "\n".join(
+    return "\n".join(
         [
             "# The time of the whole pipeline",
             "",
             "Made by `make bench-pipeline`: a clone's first `dvc repro`, as the log tells it.",
+            *(["Made with `--small`: it ends with the first network."] if only_first else []),
             "",
             describe_machine(),
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
@@ -63,19 +79,18 @@ def main() -> None:
             *rows,
         ]
     )
-    sys.stdout.write(report + "\n")
-    RESULTS_FILE.write_text(report + "\n", encoding="utf-8")
 
 
-def run_stages(repository: Path) -> list[StageTime]:
-    """``dvc repro``; a stage's time reaches from its own line of the log to the next one's."""
-    unwanted = ("DVC_", "MLFLOW_")
-    env = {key: text for key, text in os.environ.items() if not key.startswith(unwanted)}
-    env["PYTHONUNBUFFERED"] = "1"
+def run_stages(repository: Path, targets: Sequence[str]) -> list[StageTime]:
+    """``dvc repro`` of the targets, or of all if there are none.
+
+    A stage's time reaches from its own line of the log to the next one's.
+    """
+    env = environment() | {"PYTHONUNBUFFERED": "1"}
     before = _computing_of_ended_children()
     marks: list[tuple[str, float, float]] = []
     with subprocess.Popen(
-        ["dvc", "repro"], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
+        ["dvc", "repro", *targets], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
     ) as repro:
         process = psutil.Process(repro.pid)
         assert repro.stdout is not None

@@ -5,17 +5,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import contenders
+from sizes import Sizes
 from timing import MATRIX_SIZE, flops, in_turns, multiply
 
 from fashionbench.examples import Examples, load_examples
 from fashionbench.networks import INFERENCE_BATCH, build, configure_torch, infer
-from fashionbench.params import Network, Params
+from fashionbench.params import Hyperparameters, Network
 from fashionbench.results import split_file
 
-ROUNDS = 5
-STEPS_OF_CONVOLUTIONS = 100
-"""Of perceptrons it is the whole epoch: what it does once must have its true weight."""
-EVALUATED = 10_000
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a worker measures: a network, as it is trained."""
+
+    network: Network
+    how: Hyperparameters
+    sizes: Sizes
+
+    def __str__(self) -> str:
+        return f"{self.network.name}, its speed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +31,8 @@ class Measured:
     """What one network costs on one core.
 
     ``steps`` are seconds a training step, by the loop that took it; ``evaluation`` is seconds for
-    EVALUATED images; ``rate`` is the FLOP/s of a large sgemm between them in the same process.
+    ``Sizes.evaluated`` images; ``rate`` is the FLOP/s of a large sgemm between them in the same
+    process.
     """
 
     network: str
@@ -44,35 +53,27 @@ class Measured:
         return self.evaluation_flops / self.rate / self.evaluation
 
 
-def measure(params: Params, name: str) -> Measured:
+def measure(task: Task) -> Measured:
     """Time one network and, where they can train it, the alternatives."""
     configure_torch()
-    network, how = params.network(name), params.hyperparameters
+    network, how, sizes = task.network, task.how, task.sizes
     everything = load_examples(split_file("train"), "cpu")
     whole = len(everything.labels) // how.batch_size
-    steps = min(STEPS_OF_CONVOLUTIONS, whole) if network.conv_filters else whole
+    most = sizes.convolution_batches if network.conv_filters else sizes.perceptron_batches
+    steps = min(most or whole, whole)
     images = steps * how.batch_size
     train = Examples(everything.images[:images], everything.labels[:images])
-    evaluated, module = everything.images[:EVALUATED], build(network)
+    evaluated, module = everything.images[: sizes.evaluated], build(network)
 
-    epochs = {
-        "fashionbench": contenders.fashionbench(network, how, train),
-        "bfloat16": contenders.fashionbench(network, replace(how, precision="bfloat16"), train),
-    }
-    if _is_plain(network):
-        epochs["tensors in memory"] = contenders.tensors_in_memory(network, how, train)
-        epochs["DataLoader"] = contenders.dataloader(network, how, images)
-    if _is_plain(network) and not network.conv_filters:
-        epochs["JAX"] = contenders.jax_scan(network, how, train)
-        epochs["scikit-learn"] = contenders.scikit_learn(network, how, train)
+    epochs = _epochs(network, how, train)
     work: dict[str, Callable[[], object]] = {
         **epochs,
         "sgemm": multiply(),
         "evaluation": partial(infer, module, evaluated),
     }
-    times = in_turns(work, ROUNDS)
+    times = in_turns(work, sizes.rounds)
     return Measured(
-        network=name,
+        network=network.name,
         steps={loop: times[loop] / steps for loop in epochs},
         evaluation=times["evaluation"],
         step_flops=flops(network, how.batch_size, backward=True),
@@ -81,6 +82,22 @@ def measure(params: Params, name: str) -> Measured:
         // INFERENCE_BATCH,
         rate=2 * MATRIX_SIZE**3 / times["sgemm"],
     )
+
+
+def _epochs(network: Network, how: Hyperparameters, train: Examples) -> dict[str, contenders.Epoch]:
+    """The loops that can train a network, each as a function that does so for an epoch."""
+    epochs = {
+        "fashionbench": contenders.fashionbench(network, how, train),
+        "bfloat16": contenders.fashionbench(network, replace(how, precision="bfloat16"), train),
+    }
+    if _is_plain(network):
+        epochs["tensors in memory"] = contenders.tensors_in_memory(network, how, train)
+        epochs["DataLoader"] = contenders.dataloader(network, how, len(train.labels))
+    if _is_plain(network) and not network.conv_filters:
+        if contenders.has_jax():
+            epochs["JAX"] = contenders.jax_scan(network, how, train)
+        epochs["scikit-learn"] = contenders.scikit_learn(network, how, train)
+    return epochs
 
 
 def _is_plain(network: Network) -> bool:

@@ -3,8 +3,8 @@
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from statistics import median
 from time import perf_counter
 
@@ -70,6 +70,12 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
+def environment() -> dict[str, str]:
+    """The variables of this process, without those that tell DVC and MLflow what to do."""
+    unwanted = ("DVC_", "MLFLOW_")
+    return {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
+
+
 def describe_machine() -> str:
     """The machine and the versions of what was compared, as a Markdown list."""
     facts = describe()
@@ -77,8 +83,13 @@ def describe_machine() -> str:
         "processor": f"{facts['machine.cpu']}, {facts['machine.cores']} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": facts["version.python"],
-        "packages": ", ".join(
-            f"{name} {version(name)}" for name in ("torch", "jax", "optax", "scikit-learn", "numpy")
-        ),
+        "packages": ", ".join(_versions("torch", "jax", "optax", "scikit-learn", "numpy")),
     }
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())
+
+
+def _versions(*packages: str) -> Iterator[str]:
+    """Each package with its version; those that are not installed are left out."""
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            yield f"{package} {version(package)}"
