@@ -103,7 +103,9 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--markdown", action="store_true", help="print Markdown")
         if name == "keep":
             subparser.add_argument("experiment", help="an experiment, a commit or a branch")
-            subparser.add_argument("folder", type=Path, help="what it holds is replaced")
+            subparser.add_argument(
+                "folder", type=Path, help="below studies/; what it holds is replaced"
+            )
         if name == "verify":
             subparser.add_argument(
                 "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
@@ -203,16 +205,15 @@ def _verdicts(parsed: argparse.Namespace) -> None:
 
 
 def _keep(parsed: argparse.Namespace) -> None:
-    from fashionbench import studies
+    from fashionbench.keeping import keep_study
 
-    studies.keep(parsed.experiment, parsed.folder)
+    keep_study(parsed.experiment, parsed.folder)
 
 
 def _mirror(_: argparse.Namespace) -> None:
-    from fashionbench.params import load_params
-    from fashionbench.tracking.mirror import mirror_pipeline
+    from fashionbench.stages import mirror
 
-    mirror_pipeline(load_params())
+    mirror.run()
 
 
 def _table(parsed: argparse.Namespace) -> None:

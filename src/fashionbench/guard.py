@@ -4,13 +4,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from fashionbench.dependencies import Dependencies
 from fashionbench.errors import BusyError
-
-LOCKS_DIR = Path(".dvc/tmp/fashionbench")
-"""Where DVC keeps its own locks; not in git."""
+from fashionbench.paths import SCRATCH_DIR
 
 
 @contextmanager
@@ -28,8 +25,8 @@ def _only_one(stage: str) -> Iterator[None]:
 
     The system takes back the lock of a process that ends, in whatever way.
     """
-    LOCKS_DIR.mkdir(parents=True, exist_ok=True)
-    with (LOCKS_DIR / f"{stage}.lock").open("a+", encoding="ascii") as file:
+    SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
+    with (SCRATCH_DIR / f"{stage}.lock").open("a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

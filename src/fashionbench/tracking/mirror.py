@@ -13,12 +13,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fashionbench.dependencies import Dependencies, sha256_of
 from fashionbench.params import Params
+from fashionbench.paths import in_workspace
 from fashionbench.results import METRICS_DIR, network_table, read_table, weights_file
 from fashionbench.tracking.facts import Facts, digest, restored_by_dvc
 from fashionbench.tracking.holdings import Holding, Rows, read_holding
 from fashionbench.tracking.models import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
-from fashionbench.tracking.store import FAILURES, in_workspace, locked_store, now_ms, warn
+from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 
 # As their own rooms have them, which import scipy.stats: mostly there is nothing to do here, and
 # that is to be found soon.
@@ -33,20 +34,22 @@ _LARGEST_BATCH = 1000  # Metrics that MLflow takes at once.
 
 
 def mirror_network(params: Params, name: str) -> None:
-    """Make MLflow show the replicates of a network and what they have in common.
+    """Make MLflow show the replicates of a network and what they have in common, but no model.
 
-    Raises DataError if a table of results is missing.
+    MLflow takes seconds to keep a first model, and :func:`mirror_pipeline` keeps those of all
+    networks in one go. Raises DataError if a table of results is missing.
     """
     try:
-        _fill(read_holding(params, name, Dependencies.of("train", name)))
+        _fill(read_holding(params, name, Dependencies.of("train", name)), with_model=False)
     except FAILURES as error:
         warn(error)
 
 
-def mirror_pipeline(params: Params) -> None:
+def mirror_pipeline(params: Params) -> bool:
     """Make MLflow show all networks, their figures, and the best of each as its champion.
 
-    Raises DataError if a table of results is missing.
+    Returns whether it does now: a store that is away is a warning. Raises DataError if a table of
+    results is missing.
     """
     try:
         # Read once: that takes a tenth of a second.
@@ -56,7 +59,7 @@ def mirror_pipeline(params: Params) -> None:
             runs = Runs(client, experiment)
             to_fill = [holding for holding in holdings if not _is_shown(holding, runs)]
         for holding in to_fill:
-            _fill(holding)
+            _fill(holding, with_model=True)
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment) if to_fill else runs
             _show_figures(client, runs, holdings)
@@ -64,6 +67,8 @@ def mirror_pipeline(params: Params) -> None:
             follow_registry(client, runs, holdings)
     except FAILURES as error:
         warn(error)
+        return False
+    return True
 
 
 def _is_shown(holding: Holding, runs: Runs) -> bool:
@@ -79,8 +84,8 @@ def _is_shown(holding: Holding, runs: Runs) -> bool:
     )
 
 
-def _fill(holding: Holding) -> None:
-    """Add to a network's runs what they lack."""
+def _fill(holding: Holding, *, with_model: bool) -> None:
+    """Add to a network's runs what they lack; without the model they count as incomplete."""
     with locked_store() as (client, experiment):
         runs = Runs(client, experiment, holding.network.name)
         if _is_shown(holding, runs):
@@ -98,8 +103,9 @@ def _fill(holding: Holding) -> None:
             client.log_batch(parent, metrics=batch)
         client.log_batch(parent, metrics=_final_metrics(summarise(holding.scores)))
         client.set_tag(parent, MODEL_SEED_TAG, str(holding.best_seed))
-        client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))
-        client.set_tag(parent, CONTENT_TAG, holding.whole_content)
+        if with_model:
+            client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))
+            client.set_tag(parent, CONTENT_TAG, holding.whole_content)
         end(client, parent, RunStatus.FINISHED)
 
 

@@ -19,11 +19,12 @@ from mlflow.pyfunc import PyFuncModel
 from mlflow.types import Schema, TensorSpec
 
 from fashionbench.errors import DataError
+from fashionbench.paths import in_workspace
 from fashionbench.results import weights_file
 from fashionbench.tracking.facts import NETWORK_TAG
 from fashionbench.tracking.holdings import Holding
 from fashionbench.tracking.runs import KEY_TAG, Runs
-from fashionbench.tracking.store import FAILURES, in_workspace, locked_store, without_password
+from fashionbench.tracking.store import FAILURES, locked_store, without_password
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best network of all."""
@@ -81,7 +82,9 @@ def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
         # Beside the picture's class the log of downloads is of no interest.
         with catch_warnings():
             simplefilter("ignore", UserWarning)
-            model = mlflow.pyfunc.load_model(f"models:/{name}@{CHAMPION}")
+            # Nor is whether the versions are those that it was made with, which takes seconds.
+            uri = f"models:/{name}@{CHAMPION}"
+            model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
     except FAILURES as error:
         raise DataError(
             f"MLflow has no model {name}@{CHAMPION} ({without_password(error)}); run dvc repro"

@@ -6,20 +6,18 @@ which DVC names in DVC_ROOT also for experiments that it runs in a temporary cop
 
 import fcntl
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from fashionbench.guard import LOCKS_DIR
-from fashionbench.results import repository_folder
+from fashionbench.paths import SCRATCH_DIR, repository_folder
+from fashionbench.tracking.address import store_address
 
 EXPERIMENT = "fashionbench"
 
@@ -28,8 +26,6 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 FAILURES = (MlflowException, SQLAlchemyError, OSError)
 """What comes of a store that is away, full or read-only."""
-
-_SQLITE = "sqlite:///"
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +51,8 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
     creates the tables while another does, and none looks for a run that another is about to create.
     The system takes back the lock of a process that ends, in whatever way.
     """
-    uri, database = _store()
-    lock = repository_folder() / LOCKS_DIR / "mlflow.lock"
+    uri, database = store_address()
+    lock = repository_folder() / SCRATCH_DIR / "mlflow.lock"
     if database:
         lock = database.with_name(f"{database.name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -83,24 +79,6 @@ def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
         if experiment is None:
             raise
         return client, str(experiment.experiment_id)
-
-
-def _store() -> tuple[str, Path | None]:
-    """The address of the store, and its file if it is an SQLite one.
-
-    A relative SQLite file, MLflow's own default among them, is one below the repository's top and
-    not below the folder that a stage happens to run in.
-    """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    if not uri.startswith(_SQLITE):
-        return uri, None
-    database = repository_folder() / uri.removeprefix(_SQLITE)
-    return f"{_SQLITE}{database}", database
-
-
-def in_workspace() -> bool:
-    """Whether this is no experiment that DVC runs in a copy of the repository."""
-    return Path.cwd() == repository_folder()
 
 
 def now_ms() -> int:
