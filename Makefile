@@ -1,7 +1,9 @@
 # make          install, run the whole pipeline, print the comparison
 # make quick    the same pipeline in about two minutes, as an experiment beside the results
-# make test     lint, types and tests
-# make bench    how fast all this is here, beside what one would use instead
+# make test     lint, types and tests, in minutes
+# make test-all the same, and then the slow tests
+# make bench    how fast all this is here, beside what one would use instead;
+#               BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
 # make bench-pipeline    where the time of the whole pipeline goes; it runs all of it
 # make logits   train all networks with the textbook's loss too, and keep that beside the results
 # make verify   run everything in a clean clone and compare each hash with the committed ones;
@@ -10,11 +12,29 @@
 # make lock     resolve the dependencies of pyproject.toml anew into requirements.txt
 # Nothing has to be activated: every recipe finds the environment's commands first.
 
-PYTHON ?= python3.11
+# The first of these that fits makes the environment, unless PYTHON names another; the committed
+# results were made with 3.11.
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3 python
 VENV := .venv
 READY := $(VENV)/.ready
-UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --universal \
+UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet --system-certs pyproject.toml --universal \
   --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
+
+# The path of a Python that fits, and starts: a version manager has commands of versions it lacks.
+FITTING_PYTHON = $(or $(shell \
+  for name in $(if $(PYTHON),'$(PYTHON)',$(PYTHONS)); do \
+    path=$$(command -v "$$name") && "$$path" -c $(IS_FITTING) 2>/dev/null && echo "$$path" && break; \
+  done),$(error found no Python 3.11 or later: looked for $(or $(PYTHON),$(PYTHONS)) \
+  (to name one: make PYTHON=/path/to/python3.11)))
+IS_FITTING := 'import sys; sys.exit(sys.version_info < (3, 11))'
+VERSION := 'import sys; print("%d.%d" % sys.version_info[:2])'
+
+# Says "anew" unless the environment is whole and only has to be brought up to date. $(READY) names
+# the folder that an installation was for: moved, its scripts look for their Python in the old place.
+ANEW := $(shell \
+  test "$$(cat $(READY) 2>/dev/null)" = '$(CURDIR)' && test -x $(VENV)/bin/python \
+  $(if $(PYTHON),&& test -d $(VENV)/lib/python$$('$(PYTHON)' -c $(VERSION) 2>/dev/null)) \
+  || echo anew)
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -24,21 +44,28 @@ SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 
-.PHONY: all install test quick logits verify quick.lock audit bench bench-pipeline lock
+.PHONY: all install test test-all quick logits verify quick.lock audit bench bench-pipeline lock \
+  repository anew
 
-all: $(READY)
+all: repository $(READY)
 	dvc repro
 	fashionbench table
 
 install: $(READY)
 
-$(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "make: $(PYTHON) is not Python 3.11; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --require-hashes -r requirements.txt
+# Until all is installed there is no $(READY), so that what is half made is made anew. One package
+# comes as source without a pyproject.toml: pip builds it by the standard that it asks for.
+$(READY): requirements.txt pyproject.toml $(ANEW)
+	$(if $(ANEW),"$(FITTING_PYTHON)" -m venv --clear $(VENV),rm $@)
+	python -m pip install --use-pep517 --require-hashes -r requirements.txt
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+	@echo '$(CURDIR)' > $@
+
+# DVC keeps experiments as commits, and would take a repository further up for the project's own.
+repository:
+	@$(if $(shell test -e .git && git rev-parse --quiet --verify HEAD),,$(error type this first: \
+	  git init && git add --all && git commit --message fashionbench \
+	  (DVC needs a git repository of this very folder, with a commit)))
 
 test: $(READY)
 	ruff check .
@@ -46,46 +73,49 @@ test: $(READY)
 	mypy
 	pytest
 
+test-all: test
+	pytest -m slow
+
 # In a copy of its own, so that the workspace and its results stay as they are.
-quick: $(READY)
-	@! dvc exp list --name-only | grep -qw quick || dvc exp remove quick
+quick: repository $(READY)
+	@! dvc exp list --name-only | grep -qx quick || dvc exp remove quick
 	dvc exp run --temp --name quick $(QUICK)
 	fashionbench table --rev quick
 
 # The study that the report page compares with: as long as a run of the whole pipeline.
-logits: $(READY)
-	@! dvc exp list --name-only | grep -qw logits || dvc exp remove logits
+logits: repository $(READY)
+	@! dvc exp list --name-only | grep -qx logits || dvc exp remove logits
 	dvc exp run --temp --name logits -S loss_input=logits compare
 	fashionbench keep logits studies/logits
 	dvc repro report
 
-verify: $(READY)
+verify: repository $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))
 
 # What SIZE=quick is compared with: to be made anew, and committed, after a change of the code.
-quick.lock: $(READY)
+quick.lock: repository $(READY)
 	fashionbench verify --write --lock $@ $(QUICK)
 
 # pip-audit is no dependency of the project: it comes and goes with the command.
 audit:
-	$(PYTHON) -m venv $(VENV)-audit
+	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
 	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	rm -r $(VENV)-audit
 
 bench: $(VENV)/.bench
-	python benchmarks/bench.py
+	python benchmarks/bench.py $(BENCH)
 
-bench-pipeline: $(VENV)/.bench
-	python benchmarks/pipeline.py
+bench-pipeline: repository $(VENV)/.bench
+	python benchmarks/pipeline.py $(BENCH)
 
 $(VENV)/.bench: $(READY) requirements-bench.txt
-	python -m pip install --quiet --require-hashes -r requirements-bench.txt
+	python -m pip install --use-pep517 --require-hashes -r requirements-bench.txt
 	touch $@
 
-# For Linux and macOS, x86-64 and arm64 alike; pins that still fit stay.
+# For each Python from 3.11 on, Linux and macOS, x86-64 and arm64 alike; pins that still fit stay.
 lock:
-	$(PYTHON) -m venv $(VENV)-lock
+	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(UV_COMPILE) --extra dev --output-file requirements.txt
 	$(UV_COMPILE) --extra bench --constraint requirements.txt --output-file requirements-bench.txt

@@ -1,176 +1,204 @@
-"""Trainings that are killed: no work that was finished is done again, and no bit differs."""
+"""Trainings that are killed: no work that was finished is done again, and no bit differs.
 
-import fcntl
+To start a stage takes several seconds, so a test interrupts one training again and again. Each step
+is a function of its own, and each start must go on after exactly the epochs it finds on disk.
+"""
+
 import os
-import pty
 import signal
-import subprocess
-import termios
-from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
+from cores import on_all_cores
 from interruptions import (
     NUM_EPOCHS,
     RESULTS,
+    SEEDS,
     TRAIN,
     BackgroundTraining,
+    Terminal,
+    assert_gone,
+    epochs_in_mlflow,
     epochs_on_disk,
+    is_alive,
+    restored_epochs,
     wait_until,
+    workers_below,
 )
-from repositories import Repository, environment
+from repositories import Repository
+from stores import by_name, client_of, curves_of, runs_of
 
-SEEDS = 2
+
+@pytest.mark.slow(minutes=1)
+def test_a_stage_killed_at_any_moment_loses_no_epoch_and_no_bit(
+    untrained: Repository, undisturbed: dict[str, str]
+) -> None:
+    kill_the_stage(untrained, epochs=0)
+    terminate_the_stage(untrained)
+    runs = ids_of_runs(untrained)
+    kill_everything(untrained)
+    kill_everything(untrained)
+    set_the_clock_back(untrained)
+    kill_the_stage(untrained, epochs=SEEDS * NUM_EPOCHS - 1)
+    finish(untrained, undisturbed)
+    assert ids_of_runs(untrained) == runs
+    assert_mlflow_shows_every_epoch_once(untrained)
 
 
-def finish(repository: Repository, undisturbed: dict[str, str]) -> str:
-    """Run what was interrupted to its end; the results must be those of an undisturbed run."""
-    done = repository.run(*TRAIN)
+@pytest.mark.slow(minutes=1)
+def test_any_process_may_die_and_a_checkpoint_be_damaged(
+    untrained: Repository, undisturbed: dict[str, str]
+) -> None:
+    kill_dvc_alone(untrained)
+    press_ctrl_c(untrained)
+    kill_one_worker(untrained)
+    damaged = damage_checkpoints_of_seed_0(untrained)
+    printed = finish(untrained, undisturbed, kept=epochs_on_disk(untrained, seed=1))
+    for path in damaged:
+        assert f"{path} is damaged or of another training" in printed
+    assert "slow seed 0 goes on" not in printed
+    assert "slow seed 1 goes on" in printed
+
+
+def kill_the_stage(repository: Repository, epochs: int) -> None:
+    """``kill -9`` of the stage alone once that many epochs are on disk: dvc says so."""
+    with BackgroundTraining(repository) as training:
+        workers = training.workers()
+        training.wait_for_epochs(epochs)
+        kill(training.stage())
+        printed = training.end()
+    assert "ERROR" in printed
+    assert_gone(workers)
+    assert epochs_on_disk(repository) >= epochs
+    assert not epochs or restored_epochs(printed) == training.found
+
+
+def terminate_the_stage(repository: Repository) -> None:
+    """SIGTERM, as a batch system sends it: the stage says so, and MLflow learns of it."""
+    with BackgroundTraining(repository) as training:
+        training.suspend_after(3)
+        wait_until(lambda: epochs_in_mlflow(repository))
+        assert {run.info.status for run in runs_of(client_of(repository))} == {"RUNNING"}
+        training.resume()
+        workers = training.workers()
+        kill(training.stage(), signal.SIGTERM)
+        printed = training.end()
+    assert "fashionbench: terminated" in printed
+    assert "Traceback" not in printed
+    assert_gone(workers)
+    assert restored_epochs(printed) == training.found
+    assert {run.info.status for run in runs_of(client_of(repository))} == {"KILLED"}
+
+
+def kill_everything(repository: Repository) -> None:
+    """``kill -9`` of dvc, stage and workers at once, as in a power cut."""
+    with BackgroundTraining(repository) as training:
+        training.wait_for_more(3)
+        training.kill_all()
+        printed = training.output()
+    assert restored_epochs(printed) == training.found
+
+
+def set_the_clock_back(repository: Repository) -> None:
+    """Make code and checkpoints a day newer than the clock says."""
+    for path in [*repository.path.rglob("checkpoints/*"), *repository.path.rglob("src/**/*.py")]:
+        tomorrow = path.stat().st_mtime + 24 * 3600
+        os.utime(path, (tomorrow, tomorrow))
+
+
+def kill_dvc_alone(repository: Repository) -> None:
+    """``kill -9`` of dvc while its stage runs on: no second stage trains beside it."""
+    with BackgroundTraining(repository) as training:
+        training.wait_for_epochs(1)
+        stage, workers = training.stage(), training.workers()
+        stage.suspend()
+        training.dvc.kill()
+        training.dvc.wait()
+        refused = repository.run(*TRAIN, check=False)
+        assert refused.returncode != 0
+        assert f"train@slow is being run by process {stage.pid} already" in refused.stderr
+        kill(stage)
+    assert_gone([stage, *workers])
+
+
+def press_ctrl_c(repository: Repository) -> None:
+    """Ctrl-C in a terminal ends all processes, and leaves the terminal as it was."""
+    found = epochs_on_disk(repository)
+    with Terminal() as terminal:
+        dvc = terminal.start(repository, *on_all_cores(*TRAIN))
+        wait_until(lambda: terminal.read() and epochs_on_disk(repository) >= found + 3)
+        workers = workers_below(psutil.Process(dvc.pid))
+        assert len(workers) == min(SEEDS, cores_of(dvc.pid))
+        terminal.press_ctrl_c()
+        wait_until(lambda: terminal.read() and not any(map(is_alive, workers)), seconds=10)
+        wait_until(lambda: terminal.read() and dvc.poll() is not None)
+        printed = terminal.read()
+        assert terminal.is_as_before()
+    assert dvc.returncode != 0
+    assert "interrupted" in printed
+    assert "Traceback" not in printed
+    hidden, shown = printed.rindex("\x1b[?25l"), printed.rindex("\x1b[?25h")
+    assert hidden < shown
+    assert restored_epochs(printed) == found
+
+
+def kill_one_worker(repository: Repository) -> None:
+    """``kill -9`` of one of two workers: the stage ends, and names what that was at."""
+    with BackgroundTraining(repository, *on_all_cores(*TRAIN)) as training:
+        training.wait_for_more(3)
+        workers = training.workers()
+        kill(workers[0])
+        printed = training.end()
+    assert "fashionbench: error: slow seed " in printed
+    assert "its process was ended by SIGKILL, as the system does when memory runs out" in printed
+    assert "Traceback" not in printed
+    assert_gone(workers)
+    assert restored_epochs(printed) == training.found
+
+
+def damage_checkpoints_of_seed_0(repository: Repository) -> list[Path]:
+    """Cut off the ends of all checkpoints of seed 0, one for each start; return their paths."""
+    assert epochs_on_disk(repository, seed=0)
+    damaged = list((repository.path / "checkpoints").glob("*-seed_0-*[0-9]"))
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-100])
+    return damaged
+
+
+def finish(repository: Repository, undisturbed: dict[str, str], kept: int | None = None) -> str:
+    """Run what was interrupted to its end, with the results of an undisturbed run.
+
+    ``kept`` is how many epochs must not be trained again, if not all that are on disk.
+    """
+    kept = epochs_on_disk(repository) if kept is None else kept
+    printed = repository.run(*TRAIN).stderr
+    assert kept
+    assert restored_epochs(printed) == kept
     assert repository.hashes(*RESULTS) == undisturbed
     assert not (repository.path / "checkpoints").exists()
-    return done.stderr
+    return printed
 
 
-def cut_off(repository: Repository, epochs: int) -> None:
-    """Train until that many epochs are on disk, and kill everything."""
-    training = BackgroundTraining(repository)
-    training.wait_for_epochs(epochs)
-    training.kill_all()
+def ids_of_runs(repository: Repository) -> dict[str, str]:
+    return {name: run.info.run_id for name, run in by_name(client_of(repository)).items()}
+
+
+def assert_mlflow_shows_every_epoch_once(repository: Repository) -> None:
+    client = client_of(repository)
+    runs = by_name(client)
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    for seed in range(SEEDS):
+        curve = curves_of(client, runs[f"slow seed {seed}"])["val_loss"]
+        assert sorted(step for step, _ in curve) == list(range(1, NUM_EPOCHS + 1))
+
+
+def cores_of(process: int) -> int:
+    """Return on how many cores a process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(process))
+    return os.cpu_count() or 1
 
 
 def kill(process: psutil.Process, number: int = signal.SIGKILL) -> None:
     os.kill(process.pid, number)
-
-
-@pytest.mark.parametrize("epochs", [0, 5, SEEDS * NUM_EPOCHS - 1])
-def test_kill_of_the_stage_at_any_moment(
-    untrained: Repository, undisturbed: dict[str, str], epochs: int
-) -> None:
-    training = BackgroundTraining(untrained)
-    workers = training.workers()
-    training.wait_for_epochs(epochs)
-    kill(training.stage())
-    assert "ERROR" in training.end()
-    psutil.wait_procs(workers, timeout=2)
-    assert not any(worker.is_running() for worker in workers)
-    kept = epochs_on_disk(untrained)
-    assert kept >= epochs
-    printed = finish(untrained, undisturbed)
-    restored = [int(line.split()[-3]) for line in printed.splitlines() if "goes on after" in line]
-    assert sum(restored) == kept
-
-
-def test_kill_of_everything_twice_in_a_row(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    for epochs in (4, 12):
-        cut_off(untrained, epochs)
-    # As if the clock had been set back by a day since.
-    for path in [*untrained.path.rglob("checkpoints/*"), *untrained.path.rglob("src/**/*.py")]:
-        tomorrow = path.stat().st_mtime + 24 * 3600
-        os.utime(path, (tomorrow, tomorrow))
-    assert "goes on after epoch" in finish(untrained, undisturbed)
-
-
-def test_kill_of_one_worker_names_its_replicate(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(3)
-    kill(training.workers()[0])
-    printed = training.end()
-    assert "fashionbench: error: slow seed " in printed
-    assert "its process was ended by SIGKILL, as the system does when memory runs out" in printed
-    assert "Traceback" not in printed
-    assert "goes on after epoch" in finish(untrained, undisturbed)
-
-
-def test_kill_of_dvc_alone_leaves_no_second_trainer(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(1)
-    stage = training.stage()
-    stage.suspend()
-    training.dvc.kill()
-    training.dvc.wait()
-    refused = untrained.run(*TRAIN, check=False)
-    assert refused.returncode != 0
-    assert f"train@slow is being run by process {stage.pid} already" in refused.stderr
-    kill(stage)
-    psutil.wait_procs([stage], timeout=5)
-    finish(untrained, undisturbed)
-
-
-def test_sigterm_ends_the_workers_and_says_so(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(3)
-    workers = training.workers()
-    kill(training.stage(), signal.SIGTERM)
-    printed = training.end()
-    assert "fashionbench: terminated" in printed
-    assert "Traceback" not in printed
-    assert not any(worker.is_running() for worker in workers)
-    assert "goes on after epoch" in finish(untrained, undisturbed)
-
-
-def test_ctrl_c_ends_everything_and_restores_the_terminal(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    terminal, far_end = pty.openpty()
-    before = termios.tcgetattr(far_end)
-
-    def as_a_terminal_would() -> None:
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        # A job in the background, as this test may be, does not hear of Ctrl-C.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    dvc = subprocess.Popen(
-        TRAIN,
-        cwd=untrained.path,
-        env=environment() | {"TERM": "xterm"},
-        stdin=far_end,
-        stdout=far_end,
-        stderr=far_end,
-        start_new_session=True,
-        preexec_fn=as_a_terminal_would,
-    )
-    os.set_blocking(terminal, False)
-    printed = b""
-
-    def read() -> bool:
-        nonlocal printed
-        with suppress(BlockingIOError):
-            printed += os.read(terminal, 1 << 16)
-        return epochs_on_disk(untrained) >= 3
-
-    wait_until(read)
-    below = psutil.Process(dvc.pid).children(recursive=True)
-    workers = [child for child in below if "spawn_main" in " ".join(child.cmdline())]
-    assert len(workers) == min(SEEDS, os.cpu_count() or 1)
-    os.write(terminal, b"\x03")
-    wait_until(lambda: read() and not any(worker.is_running() for worker in workers), seconds=2)
-    wait_until(lambda: read() and dvc.poll() is not None)
-    assert dvc.returncode != 0
-    assert b"interrupted" in printed
-    assert b"Traceback" not in printed
-    hidden, shown = printed.rindex(b"\x1b[?25l"), printed.rindex(b"\x1b[?25h")
-    assert hidden < shown
-    assert termios.tcgetattr(far_end) == before
-    os.close(terminal)
-    os.close(far_end)
-    finish(untrained, undisturbed)
-
-
-def test_a_damaged_checkpoint_is_said_and_costs_only_its_own_replicate(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    cut_off(untrained, 6)
-    damaged = next((untrained.path / "checkpoints").glob("*-seed_0-*"))
-    damaged.write_bytes(damaged.read_bytes()[:-100])
-    printed = finish(untrained, undisturbed)
-    assert f"{damaged} is damaged or of another training" in printed
-    assert "slow seed 0 goes on" not in printed
-    assert "slow seed 1 goes on" in printed

@@ -1,69 +1,80 @@
 """Trainings that die, as MLflow shows them."""
 
-import os
-import signal
-import sqlite3
-from contextlib import closing
-
-from interruptions import NUM_EPOCHS, BackgroundTraining, wait_until
+import pytest
+from interruptions import (
+    NUM_EPOCHS,
+    SEEDS,
+    TRAIN,
+    BackgroundTraining,
+    epochs_in_mlflow,
+    error_line,
+    wait_until,
+)
 from mlflow.entities import Run
 from repositories import Repository
 from stores import by_name, client_of, curves_of, points, runs_of
 
-EPOCHS = list(range(1, NUM_EPOCHS + 1))
+
+@pytest.mark.slow
+def test_a_dead_run_is_marked_by_others_and_taken_over_by_its_own(untrained: Repository) -> None:
+    dead = die_in_mid_training(untrained)
+    others = diverge(untrained)
+    assert {run.info.status for run in runs_of_ids(untrained, dead)} == {"KILLED"}
+    untrained.run(*TRAIN)
+    assert_taken_over(untrained, dead)
+    assert {run.info.status for run in runs_of_ids(untrained, others)} == {"FAILED"}
+    assert len(runs_of(client_of(untrained))) == len(dead) + len(others)
 
 
-def die_in_mid_training(repository: Repository) -> dict[str, Run]:
-    """The runs of a training that is killed when a few of its epochs are to be seen in MLflow."""
+def die_in_mid_training(repository: Repository) -> set[str]:
+    """Kill a training when MLflow shows some of its epochs; return the ids of its runs."""
     with BackgroundTraining(repository) as training:
         training.suspend_after(4)
-        # Not before the stage has made the store, which two must not do at once.
-        wait_until(lambda: has_experiment(repository))
+        # What the workers have on disk they may not have handed over yet, but for one epoch.
+        wait_until(lambda: epochs_in_mlflow(repository))
         client = client_of(repository)
-        # What the two workers have on disk they may not have handed over yet, but for one epoch.
-        wait_until(lambda: points(client) >= 1, seconds=30)
+        assert points(client) >= 1
         live = by_name(client)
+    assert set(live) == {"slow", *(f"slow seed {seed}" for seed in range(SEEDS))}
     assert {run.info.status for run in live.values()} == {"RUNNING"}
-    return live
+    return {run.info.run_id for run in live.values()}
 
 
-def has_experiment(repository: Repository) -> bool:
-    try:
-        with closing(sqlite3.connect(repository.path / "mlflow.db")) as store:
-            query = "SELECT count(*) FROM experiments WHERE name = 'fashionbench'"
-            return bool(store.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
-        return False
+def diverge(repository: Repository) -> set[str]:
+    """Train the same network so that it diverges; return the ids of the runs that say so."""
+    before = {run.info.run_id for run in runs_of(client_of(repository))}
+    params = repository.path / "params.yaml"
+    text = params.read_text()
+    repository.change_params(learning_rate=1e30)
+    done = repository.run(*TRAIN, check=False)
+    params.write_text(text)
+    assert done.returncode != 0
+    line = error_line(done.stderr)
+    assert "slow diverged with seed 0 (the loss of epoch 1 is not a finite number), seed 1" in line
+    assert "try a learning_rate below 1e+30" in line
+    assert "train@slow" not in (repository.path / "dvc.lock").read_text()
+
+    after = runs_of(client_of(repository))
+    runs = {str(run.info.run_name): run for run in after if run.info.run_id not in before}
+    assert {run.info.status for run in runs.values()} == {"FAILED"}
+    reasons = {name: run.data.tags["fashionbench.failure"] for name, run in runs.items()}
+    reason = "the loss of epoch 1 is not a finite number"
+    assert reasons.pop("slow") in line
+    assert reasons == {"slow seed 0": reason, "slow seed 1": reason}
+    return {run.info.run_id for run in runs.values()}
 
 
-def test_epochs_appear_while_a_network_trains_and_a_dead_run_is_taken_over(
-    untrained: Repository,
-) -> None:
-    live = die_in_mid_training(untrained)
-    untrained.run("dvc", "repro", "train@slow")
-    client = client_of(untrained)
-    done = by_name(client)
-    assert {name: run.info.run_id for name, run in done.items()} == {
-        name: run.info.run_id for name, run in live.items()
-    }
-    assert {run.info.status for run in done.values()} == {"FINISHED"}
-    for seed in (0, 1):
-        curve = curves_of(client, done[f"slow seed {seed}"])["val_loss"]
-        assert sorted(step for step, _ in curve) == EPOCHS
+def assert_taken_over(repository: Repository, ids: set[str]) -> None:
+    """Runs that had died are those of a whole training now, with every epoch once."""
+    client = client_of(repository)
+    runs = {str(run.info.run_name): run for run in runs_of_ids(repository, ids)}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    for seed in range(SEEDS):
+        curve = curves_of(client, runs[f"slow seed {seed}"])["val_loss"]
+        assert sorted(step for step, _ in curve) == list(range(1, NUM_EPOCHS + 1))
 
 
-def test_a_dead_run_that_nobody_takes_over_is_marked_as_killed(untrained: Repository) -> None:
-    dead = {run.info.run_id for run in die_in_mid_training(untrained).values()}
-    untrained.change_params(num_epochs=1)
-    untrained.run("dvc", "repro", "train@slow")
-    runs = runs_of(client_of(untrained))
-    assert {run.info.status for run in runs if run.info.run_id in dead} == {"KILLED"}
-    assert {run.info.status for run in runs if run.info.run_id not in dead} == {"FINISHED"}
-
-
-def test_a_stopped_run_is_marked_as_killed(untrained: Repository) -> None:
-    with BackgroundTraining(untrained) as training:
-        training.wait_for_epochs(4)
-        os.kill(training.stage().pid, signal.SIGTERM)
-        training.end()
-    assert {run.info.status for run in runs_of(client_of(untrained))} == {"KILLED"}
+def runs_of_ids(repository: Repository, ids: set[str]) -> list[Run]:
+    found = [run for run in runs_of(client_of(repository)) if run.info.run_id in ids]
+    assert len(found) == len(ids)
+    return found

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from interruptions import RESULTS, TRAIN, BackgroundTraining
+from interruptions import (
+    RESULTS,
+    TRAIN,
+    BackgroundTraining,
+    epochs_on_disk,
+    error_line,
+    restored_epochs,
+)
 from repositories import Repository
-from stores import by_name, client_of
 
 # Without these even root may not write where the permissions of a folder forbid it.
 AS_MORTALS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
@@ -16,7 +22,9 @@ AS_MORTALS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh
 
 @pytest.fixture
 def small_disk(prepared: Repository, tmp_path: Path) -> Iterator[Repository]:
-    """The repository with the training to do, on a disk of its own of 64 MiB."""
+    """Give the repository with the training to do a disk of its own of 64 MiB."""
+    if subprocess.run([*AS_MORTALS, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("there is no setpriv that takes away root's rights")
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
@@ -28,109 +36,99 @@ def small_disk(prepared: Repository, tmp_path: Path) -> Iterator[Repository]:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def error_line(printed: str) -> str:
-    """The one line with which the stage ended."""
-    (line,) = [line for line in printed.splitlines() if line.startswith("fashionbench: error: ")]
-    assert "Traceback" not in printed
-    return line
-
-
-def test_a_full_disk_is_named_and_costs_nothing_that_was_finished(
+@pytest.mark.slow
+def test_a_forbidden_folder_and_a_full_disk_are_named_and_cost_nothing(
     small_disk: Repository, undisturbed: dict[str, str]
 ) -> None:
-    training = BackgroundTraining(small_disk)
-    training.wait_for_epochs(2)
-    ballast = small_disk.path / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(b"\0" * 4096)
-            except OSError:
-                break
-    printed = training.end()
-    assert "checkpoints/slow-seed_" in error_line(printed)
-    assert "No space left on device; mend that and run the same command again" in printed
-    ballast.unlink()
-    assert "goes on after epoch" in small_disk.run(*TRAIN).stderr
+    train_into_a_forbidden_folder(small_disk)
+    train_until_the_disk_is_full(small_disk)
+    kept = epochs_on_disk(small_disk)
+    assert kept >= 2
+    assert restored_epochs(small_disk.run(*TRAIN).stderr) == kept
     assert small_disk.hashes(*RESULTS) == undisturbed
 
 
-def test_a_folder_nobody_may_write_to_is_named_before_training(
+@pytest.mark.slow
+def test_edits_while_the_stage_runs_never_reach_the_lock_nor_a_second_start_the_results(
     untrained: Repository, undisturbed: dict[str, str]
 ) -> None:
-    models = untrained.path / "models"
-    models.mkdir()
-    models.chmod(0o555)
-    if subprocess.run([*AS_MORTALS, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("there is no setpriv that takes away root's rights")
-    done = untrained.run(*AS_MORTALS, *TRAIN, check=False)
-    assert done.returncode != 0
-    assert "models/slow: Permission denied; mend that" in error_line(done.stderr)
-    assert "epoch" not in done.stdout
-    models.chmod(0o755)
-    untrained.run(*TRAIN)
+    edit(untrained, "src/fashionbench/losses.py", "import torch\n", "import torch\n# edited\n")
+    edit(untrained, "params.yaml", "batch_size: 64", "batch_size: 32")
+    start_twice(untrained)
     assert untrained.hashes(*RESULTS) == undisturbed
 
 
-def test_two_at_once_do_not_disturb_each_other_and_nothing_listens(
-    untrained: Repository, undisturbed: dict[str, str]
-) -> None:
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(1)
-    listening = [
-        connection
-        for process in (training.stage(), *training.workers())
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    ]
-    assert listening == []
-    second = untrained.run(*TRAIN, check=False)
+def train_into_a_forbidden_folder(repository: Repository) -> None:
+    """Start with a folder for the weights that nobody may write to: it is named before training."""
+    models = repository.path / "models"
+    models.mkdir()
+    models.chmod(0o555)
+    done = repository.run(*AS_MORTALS, *TRAIN, check=False)
+    models.chmod(0o755)
+    assert done.returncode != 0
+    assert "models/slow: Permission denied; " in error_line(done.stderr)
+    assert "epoch" not in done.stdout
+    assert epochs_on_disk(repository) == 0
+
+
+def train_until_the_disk_is_full(repository: Repository) -> None:
+    """Fill the disk in mid training: the checkpoint that did not fit is named."""
+    ballast = repository.path / "ballast"
+    with BackgroundTraining(repository) as training:
+        training.wait_for_epochs(2)
+        with ballast.open("wb", buffering=0) as file:
+            while True:
+                try:
+                    file.write(b"\0" * 4096)
+                except OSError:
+                    break
+        printed = training.end()
+    line = error_line(printed)
+    assert "checkpoints/slow-seed_" in line
+    assert "No space left on device; " in line
+    assert " and run the same command again" in line
+    ballast.unlink()
+
+
+def edit(repository: Repository, file: str, old: str, new: str) -> None:
+    """Edit a file while the stage runs, which ends it, and take the edit back.
+
+    Whoever does so finds the epochs that were trained before it.
+    """
+    lock = repository.hashes("dvc.lock")
+    path = repository.path / file
+    text = path.read_text()
+    assert old in text
+    with BackgroundTraining(repository) as training:
+        training.wait_for_more(3)
+        path.write_text(text.replace(old, new))
+        printed = training.end()
+    path.write_text(text)
+    assert f"{file} changed while train@slow ran" in error_line(printed)
+    assert restored_epochs(printed) == training.found
+    assert repository.hashes("dvc.lock") == lock
+
+
+def start_twice(repository: Repository) -> None:
+    """Start a training beside itself: the second is refused, and the first ends as ever."""
+    with BackgroundTraining(repository) as training:
+        training.suspend_after(3)
+        assert not listening(training.stage(), *training.workers())
+        second = repository.run(*TRAIN, check=False)
+        training.resume()
+        printed = training.end()
     assert second.returncode != 0
     assert "ERROR" in second.stderr
     assert "Traceback" not in second.stderr
-    training.end()
-    assert training.dvc.returncode == 0
-    assert untrained.hashes(*RESULTS) == undisturbed
+    assert training.dvc.returncode == 0, printed
+    assert restored_epochs(printed) == training.found > 0
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("src/fashionbench/losses.py", "import torch\n", "import torch\n# edited\n"),
-        ("params.yaml", "batch_size: 64", "batch_size: 32"),
-    ],
-)
-def test_an_edit_while_the_stage_runs_never_reaches_the_lock(
-    untrained: Repository, undisturbed: dict[str, str], file: str, old: str, new: str
-) -> None:
-    lock = untrained.hashes("dvc.lock")
-    training = BackgroundTraining(untrained)
-    training.wait_for_epochs(3)
-    path = untrained.path / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    printed = training.end()
-    assert f"{file} changed while train@slow ran" in error_line(printed)
-    assert untrained.hashes("dvc.lock") == lock
-    # Whoever takes the edit back finds the epochs that were trained before it.
-    path.write_text(text)
-    assert "goes on after epoch" in untrained.run(*TRAIN).stderr
-    assert untrained.hashes(*RESULTS) == undisturbed
-
-
-def test_seeds_that_diverge_are_named_and_marked(untrained: Repository) -> None:
-    untrained.change_params(learning_rate=1e30)
-    done = untrained.run(*TRAIN, check=False)
-    assert done.returncode != 0
-    line = error_line(done.stderr)
-    assert "slow diverged with seed 0 (the loss of epoch 1 is not a finite number), seed 1" in line
-    assert "try a learning_rate below 1e+30" in line
-    assert "train@slow" not in (untrained.path / "dvc.lock").read_text()
-
-    runs = by_name(client_of(untrained))
-    assert {run.info.status for run in runs.values()} == {"FAILED"}
-    reasons = {name: run.data.tags["fashionbench.failure"] for name, run in runs.items()}
-    reason = "the loss of epoch 1 is not a finite number"
-    assert reasons.pop("slow") in line
-    assert reasons == {"slow seed 0": reason, "slow seed 1": reason}
+def listening(*processes: psutil.Process) -> list[object]:
+    """Return the connections on which a process waits for others to connect."""
+    return [
+        connection
+        for process in processes
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]

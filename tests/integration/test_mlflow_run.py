@@ -1,0 +1,96 @@
+"""``mlflow run``: each entry point's runs stand below the run that started it."""
+
+from collections.abc import Collection
+
+import pytest
+from mlflow.entities import Run
+from repositories import MLFLOW_RUN, PROJECT, SMALL_RUN, Repository
+from ruamel.yaml import YAML
+from stores import client_of, runs_of
+
+TREE = {"comparison", "slow", "slow seed 0", "slow seed 1"}
+ENTRY_POINTS = YAML(typ="safe").load((PROJECT / "MLproject").read_text())["entry_points"]
+
+# What the command line calls; it would import mlflow anew for each.
+RUN_ALL = """
+import sys, mlflow.projects
+for entry_point, *network in (words.split("=") for words in sys.argv[1:]):
+    mlflow.projects.run(
+        ".", entry_point, parameters={"network": name for name in network},
+        experiment_name="fashionbench", env_manager="local")
+"""
+
+
+def trees(repository: Repository, known: Collection[str]) -> dict[str, set[str]]:
+    """Return by new entry points the names of the runs below them; all others are in ``known``."""
+    added = [run for run in runs_of(client_of(repository)) if run.info.run_id not in known]
+    launchers = {
+        run.info.run_id: run for run in added if "mlflow.project.entryPoint" in run.data.tags
+    }
+    found: dict[str, set[str]] = {}
+    for launcher in launchers.values():
+        assert launcher.info.status == "FINISHED"
+        assert launcher.data.metrics == {}
+        below = [run for run in added if above(run) == launcher.info.run_id]
+        ids = {run.info.run_id for run in below}
+        below += [run for run in added if above(run) in ids]
+        entry_point = launcher.data.tags["mlflow.project.entryPoint"]
+        assert entry_point not in found
+        found[entry_point] = {str(run.info.run_name) for run in below}
+        assert len(found[entry_point]) == len(below)
+    # None has collapsed into its launcher, and none is elsewhere.
+    assert len(added) == len(launchers) + sum(len(names) for names in found.values())
+    return found
+
+
+def above(run: Run) -> str | None:
+    """Return the id of the run that a run stands below."""
+    return run.data.tags.get("mlflow.parentRunId")
+
+
+@pytest.mark.slow(minutes=3)
+@pytest.mark.tries(
+    "mlflow run",
+    "mlflow run . --experiment-name fashionbench -e experiment -P dropout_prob=0.3 "
+    "--env-manager local",
+    "mlflow run -e main",
+    "mlflow run -e check",
+    "mlflow run -e download",
+    "mlflow run -e prepare",
+    "mlflow run -e train",
+    "mlflow run -e evaluate",
+    "mlflow run -e compare",
+    "mlflow run -e report",
+    "mlflow run -e mirror",
+    "mlflow run -e experiment",
+)
+def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Repository) -> None:
+    untrained.run(*MLFLOW_RUN, "-e", "main")
+    assert trees(untrained, ()) == {"main": TREE}
+
+    # Each stage by itself has nothing to do; the last makes up for the runs that are gone.
+    client = client_of(untrained)
+    for run in runs_of(client):
+        client.delete_run(run.info.run_id)
+    networks = {
+        name: ["slow"] if "network" in (entry_point.get("parameters") or {}) else []
+        for name, entry_point in ENTRY_POINTS.items()
+        if name not in ("main", "experiment")
+    }
+    words = ["=".join([name, *network]) for name, network in networks.items()]
+    said = untrained.run("python", "-c", RUN_ALL, *words).stdout
+    for name in networks.keys() - {"mirror"}:
+        assert f"Stage '{'@'.join([name, *networks[name]])}' didn't change" in said
+    nothing: dict[str, set[str]] = {name: set() for name in networks}
+    assert trees(untrained, ()) == nothing | {"mirror": TREE}
+    untrained.run("git", "add", "-A")
+    untrained.run("git", "commit", "-qm", "results")
+
+    # An experiment leaves the workspace as it is.
+    before = untrained.hashes("dvc.lock", "metrics", "models", "params.yaml")
+    known = {run.info.run_id for run in runs_of(client)}
+    changes = SMALL_RUN | {"num_epochs": 2, "dropout_prob": 0.3}
+    parameters = [f"-P{name}={value}" for name, value in changes.items()]
+    untrained.run(*MLFLOW_RUN, "-e", "experiment", *parameters)
+    assert trees(untrained, known) == {"experiment": TREE}
+    assert untrained.hashes("dvc.lock", "metrics", "models", "params.yaml") == before

@@ -1,0 +1,136 @@
+"""The stages as DVC runs them: real DVC, real MLflow, real images, in repositories of their own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from repositories import NETWORKS, SAMPLE, Repository
+from safetensors.numpy import load_file
+from stores import by_name, client_of
+
+from fashionbench.data import load_split
+from fashionbench.dependencies import sha256_of
+
+
+def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> None:
+    prepared = finished.path / "data/prepared"
+    sizes = {path.stem: len(load_split(path)) for path in prepared.iterdir() if path.suffix}
+    assert sizes == {"train": 300, "val": 100, "test": 100}
+
+
+def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> None:
+    for name in NETWORKS:
+        curves = pd.read_csv(finished.path / f"metrics/networks/{name}/curves.csv")
+        assert list(zip(curves["seed"], curves["epoch"], strict=True)) == [
+            (0, 1),
+            (0, 2),
+            (1, 1),
+            (1, 2),
+        ]
+        weights = {path.name for path in (finished.path / "models" / name).iterdir()}
+        assert weights == {"seed_0.safetensors", "seed_1.safetensors"}
+
+
+def test_every_output_is_text_safetensors_or_an_official_file(finished: Repository) -> None:
+    outputs = [finished.path / path for path in finished.hashes("data", "models", "metrics")]
+    # Of each network two weights, four tables, predictions, exhibits and four figures.
+    assert len(outputs) > 12 * len(NETWORKS)
+    for path in outputs:
+        if path.suffix == ".safetensors":
+            assert load_file(path)
+        elif path.name.endswith("-ubyte"):
+            assert path.read_bytes()[:3] == b"\0\0\x08"
+        else:
+            assert "\0" not in path.read_text(encoding="utf-8")
+
+
+def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
+    finished: Repository,
+) -> None:
+    for name in NETWORKS:
+        folder = finished.path / "metrics/networks" / name
+        curves, scores = (pd.read_csv(folder / f"{t}.csv") for t in ("curves", "scores"))
+        last = curves[curves["epoch"] == 2].set_index("seed")
+        val = scores[scores["split"] == "val"].set_index("seed")
+        assert val["loss"].tolist() == pytest.approx(last["val_loss"].tolist(), abs=2e-6)
+        assert val["accuracy"].tolist() == pytest.approx(last["val_accuracy"].tolist(), abs=2e-6)
+        confusion = pd.read_csv(folder / "confusion.csv")
+        assert confusion.groupby("seed")["images"].sum().tolist() == [100, 100]
+        predictions = load_file(finished.path / f"data/predictions/{name}.safetensors")
+        counts = confusion.groupby(["seed", "predicted"], sort=False)["images"].sum()
+        for seed in (0, 1):
+            assert (
+                counts[seed].tolist()
+                == np.bincount(predictions[f"seed_{seed}"], minlength=10).tolist()
+            )
+
+
+def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
+    comparison = pd.read_csv(finished.path / "metrics/comparison.csv")
+    assert list(comparison["network"]) == list(NETWORKS)
+    assert set(comparison["seeds"]) == {2}
+    folder = finished.path / "metrics/figures"
+    figures = {str(path.relative_to(folder)) for path in folder.rglob("*.svg")}
+    of_networks = {
+        f"{kind}/{name}.svg"
+        for kind in ("networks", "confusion", "filters", "errors")
+        for name in NETWORKS
+    }
+    assert figures == {"accuracy.svg", "costs.svg", "curves.svg"} | of_networks
+    summary = json.loads((finished.path / "metrics/summary.json").read_text())
+    assert len(summary) == 2 * len(NETWORKS)
+
+
+def test_report_judges_every_claim_and_names_what_all_was_made_from(finished: Repository) -> None:
+    (verdicts,) = json.loads((finished.path / "metrics/claims.json").read_text()).values()
+    assert [record["claim"] for record in verdicts] == list(range(1, 16))
+    assert {record["verdict"] for record in verdicts} == {"inconclusive"}
+    remarks = {record["claim"]: record["remark"] for record in verdicts}
+    # Of all claims the one whose networks are all there.
+    assert remarks[8] == "2 of at least 3 seeds"
+    assert remarks[15] == "not tested: there is no n1_mlp in params.yaml"
+    page = (finished.path / "metrics/report.html").read_text()
+    for name in NETWORKS:
+        assert f'<h3 id="network-{name}">' in page
+        assert f'aria-label="Confusion matrix of {name}, ' in page
+    for path in ("src/fashionbench/training.py", "src/fashionbench/report.html.jinja"):
+        assert sha256_of(finished.path / path) in page
+    # The study that is kept is of other parameters: it must not stand beside these results.
+    assert "The correction" not in page
+
+
+def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository) -> None:
+    found = by_name(client_of(finished))
+    assert found.keys() == {
+        "comparison",
+        *NETWORKS,
+        *(f"{name} seed {seed}" for name in NETWORKS for seed in (0, 1)),
+    }
+    for name in NETWORKS:
+        for seed in (0, 1):
+            run = found[f"{name} seed {seed}"]
+            weights = finished.path / f"models/{name}/seed_{seed}.safetensors"
+            assert run.info.status == "FINISHED"
+            assert run.data.tags["mlflow.parentRunId"] == found[name].info.run_id
+            assert run.data.tags["dvc.stage"] == f"train@{name}"
+            assert "fashionbench.restored" not in run.data.tags
+            assert run.data.tags["fashionbench.weights_sha256"] == sha256_of(weights)
+            assert len(run.data.tags["git.commit"]) == 40
+            assert 0 <= run.data.metrics["final/test_accuracy"] <= 1
+    assert found["n4_dropout seed 0"].data.params["dropout_prob"] == "0.5"
+    assert found["n2_mlp seed 0"].data.params["dropout_prob"] == "0.0"
+
+
+def test_a_false_file_is_refused_by_the_download_stage(copied: Repository, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(SAMPLE, folder)
+    labels = folder / "t10k-labels-idx1-ubyte.gz"
+    labels.write_bytes(labels.read_bytes()[:-4])
+    command = f"FASHIONBENCH_DATA={folder} dvc repro -f -s download"
+    done = copied.run("sh", "-c", command, check=False)
+    assert done.returncode != 0
+    assert "t10k-labels-idx1-ubyte.gz" in done.stderr
+    assert not list((copied.path / "data").rglob("*ubyte*"))

@@ -1,0 +1,164 @@
+"""The commands that people are told to type, typed in small repositories."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from cores import ALL_CORES, on_all_cores, on_one_core
+from installed import commands_to_try, install
+from interruptions import wait_until
+from repositories import PROJECT, Repository
+from servers import HOST, answers, free_port
+from stores import by_name, client_of, runs_of
+
+SMALL = "QUICK=-S num_epochs=1 -S seeds=[0]"
+
+
+def registry_answers() -> bool:
+    """Tell whether pip's own index can be asked for a package."""
+    command = [sys.executable, "-m", "pip", "index", "versions", "uv"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.tries(
+    "dvc repro",
+    "dvc dag",
+    "dvc metrics show",
+    "dvc plots show",
+    "dvc queue status",
+    "fashionbench table",
+    "fashionbench verdicts",
+)
+def test_what_a_user_looks_at(copied: Repository, request: pytest.FixtureRequest) -> None:
+    said = {command: copied.run("sh", "-c", command).stdout for command in commands_to_try(request)}
+    assert "n9_ninth" in said["fashionbench table"]
+    assert "inconclusive" in said["fashionbench verdicts"]
+    assert "train@n4_dropout" in said["dvc dag"]
+    assert "metrics/summary.json" in said["dvc metrics show"]
+    page = copied.path / "dvc_plots/index.html"
+    assert "n9_ninth" in page.read_text()
+    assert "No experiment tasks" in said["dvc queue status"]
+
+
+@pytest.mark.slow
+@pytest.mark.tries("dvc checkout", "mlflow ui")
+def test_mlflow_ui_shows_the_runs_of_the_repository(copied: Repository) -> None:
+    (copied.path / "models/n2_mlp/seed_0.safetensors").unlink()
+    copied.run("dvc", "checkout")
+    assert (copied.path / "models/n2_mlp/seed_0.safetensors").exists()
+    port = free_port()
+    with (copied.path / ".dvc/tmp/ui.log").open("wb") as log:
+        ui = subprocess.Popen(
+            ["mlflow", "ui", "--port", str(port)],
+            cwd=copied.path,
+            env=copied.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: answers(f"http://{HOST}:{port}/health"), seconds=120)
+        address = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name"
+        with urllib.request.urlopen(f"{address}?experiment_name=fashionbench") as answer:
+            assert answer.status == 200
+        with urllib.request.urlopen(f"http://{HOST}:{port}/") as page:
+            assert b"<html" in page.read()
+    finally:
+        os.killpg(ui.pid, signal.SIGKILL)
+        ui.wait()
+
+
+@pytest.fixture
+def short(untrained: Repository) -> Repository:
+    """Return a repository with one network, two epochs and everything that make needs."""
+    untrained.change_params(num_epochs=2)
+    return install(untrained)
+
+
+@pytest.mark.slow(minutes=3)
+@pytest.mark.tries("make", "make logits")
+def test_make_runs_all_a_clone_makes_the_same_and_logits_stand_beside_it(
+    short: Repository, tmp_path: Path
+) -> None:
+    short.run("make")
+    assert "slow" in short.run("make").stdout
+    short.run("git", "add", "-A")
+    short.run("git", "commit", "-qm", "results")
+    assert_a_clone_on_other_cores_makes_the_same(short, Repository(tmp_path / "clone"))
+    short.run("make", "logits")
+    assert (short.path / "studies/logits/metrics/networks/slow/curves.csv").exists()
+    assert "The correction" in (short.path / "metrics/report.html").read_text()
+
+
+def assert_a_clone_on_other_cores_makes_the_same(made: Repository, clone: Repository) -> None:
+    """Run the pipeline in a clone: the same bytes, and in its MLflow the scores that git held."""
+    made.run("git", "clone", "-q", ".", str(clone.path))
+    cores = {run.data.tags.get("machine.cores") for run in runs_of(client_of(made))} - {None}
+    clone.run(*(on_all_cores if cores == {"1"} else on_one_core)("dvc", "repro"))
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+    hashes = clone.hashes("dvc.lock", "metrics", "models", "data")
+    assert len(hashes) > 20
+    assert hashes == made.hashes("dvc.lock", "metrics", "models", "data")
+    runs, others = (by_name(client_of(repository)) for repository in (made, clone))
+    assert {name: run.data.metrics for name, run in others.items()} == {
+        name: run.data.metrics for name, run in runs.items()
+    }
+    assert "interval/test_accuracy_low" in others["slow"].data.metrics
+    used = {run.data.tags.get("machine.cores") for run in others.values()} - {None}
+    assert used != cores or len(ALL_CORES) == 1
+
+
+@pytest.mark.slow(minutes=1)
+@pytest.mark.tries("make quick")
+def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
+    assert "slow" in short.run("make", "quick", SMALL).stdout
+    assert not (short.path / "models/slow").exists()
+    # An experiment of a like name is another's.
+    short.run("dvc", "exp", "rename", "quick", "quick-2")
+    short.run("make", "quick", SMALL)
+    assert short.run("dvc", "exp", "list", "--name-only").stdout.split() == ["quick", "quick-2"]
+
+
+@pytest.mark.slow(minutes=2)
+@pytest.mark.tries("make bench", "make bench-pipeline")
+def test_speed_is_measured_at_a_small_size(short: Repository) -> None:
+    small = "BENCH=--small --output=measured"
+    short.run("make", "bench", small)
+    short.run("make", "bench-pipeline", small)
+    assert short.run("git", "status", "--porcelain", "benchmarks").stdout == ""
+    assert "| slow |" in (short.path / "measured/results.md").read_text()
+    assert "train@slow" in (short.path / "measured/pipeline.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.tries("make lock")
+def test_the_lock_is_what_the_declared_dependencies_resolve_to(short: Repository) -> None:
+    if not registry_answers():
+        pytest.skip("no package index answers")
+    short.run("make", "lock")
+    for name in ("requirements.txt", "requirements-bench.txt"):
+        assert (short.path / name).read_text() == (PROJECT / name).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.tries("make audit")
+def test_the_lock_has_no_known_vulnerability(short: Repository) -> None:
+    done = short.run("make", "audit", check=False)
+    if "could not be audited" in done.stderr or "Error" in done.stderr:
+        pytest.skip("the database of vulnerabilities does not answer")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.tries("make install", "make test", "make test-all", "pytest tests/unit")
+def test_what_runs_these_tests_is_run_by_continuous_integration() -> None:
+    script = (PROJECT / ".ci/run").read_text()
+    assert "make test test-all" in script
+    makefile = (PROJECT / "Makefile").read_text()
+    assert "\ntest: $(READY)" in makefile
+    assert "\ninstall: $(READY)" in makefile
+    assert (PROJECT / "tests/unit").is_dir()

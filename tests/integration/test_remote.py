@@ -1,0 +1,162 @@
+"""A tracking server elsewhere: it holds all that a file does, and may be away, silent or die."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from interruptions import BackgroundTraining, wait_until
+from mlflow import MlflowClient
+from queues import run_queue
+from repositories import MLFLOW_RUN, Repository, stages_of
+from servers import (
+    CREDENTIALS,
+    HOST,
+    PASSWORD,
+    TrackingServer,
+    free_port,
+    postgresql,
+    silent_server,
+    tracking_server,
+)
+from stores import assert_shows_what_dvc_holds, by_name, champions, points, runs_of
+
+TREE = {"comparison", "slow", "slow seed 0", "slow seed 1"}
+WARNING = "MLflow cannot be told of this stage"
+ASK = """
+import mlflow, numpy
+model = mlflow.pyfunc.load_model("models:/fashionbench@champion")
+assert abs(model.predict(numpy.zeros((2, 28, 28))).sum() - 2) < 1e-5
+"""
+
+
+def train_while_it_dies(
+    server: TrackingServer, repository: Repository, client: MlflowClient
+) -> tuple[str, set[str]]:
+    """Kill the server once it shows an epoch; return what was printed, and the runs it had."""
+    with BackgroundTraining(repository) as training:
+        training.suspend_after(4)
+        wait_until(lambda: points(client) >= 1)
+        begun = {run.info.run_id for run in runs_of(client)}
+        server.kill()
+        for worker in training.workers():
+            worker.resume()
+        printed = training.end()
+        assert training.dvc.returncode == 0, printed
+    return printed, begun
+
+
+@pytest.mark.slow(minutes=1)
+def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_there(
+    untrained: Repository, tmp_path: Path
+) -> None:
+    with silent_server() as silent:
+        # The same as without, but sooner.
+        variables = {"MLFLOW_TRACKING_URI": silent, "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+        done = replace(untrained, variables=variables).run("dvc", "repro", "train@slow")
+    assert done.stderr.count(WARNING) == 1
+    away = f"http://me:secret@{HOST}:{free_port()}"
+    done = replace(untrained, variables={"MLFLOW_TRACKING_URI": away}).run("dvc", "repro")
+    assert stages_of(done.stdout) == {"evaluate@slow", "compare", "report", "mirror"}
+    # Of the stages that evaluate and mirror.
+    assert done.stderr.count(WARNING) == 2
+    assert "secret" not in done.stdout + done.stderr
+    with tracking_server(tmp_path / "server") as server:
+        repository = replace(untrained, variables={"MLFLOW_TRACKING_URI": server.uri})
+        said = repository.run("dvc", "repro")
+        assert WARNING not in said.stderr
+        client = MlflowClient(server.uri)
+        assert_shows_what_dvc_holds(client, repository)
+        assert by_name(client).keys() == TREE
+
+
+@pytest.mark.slow(minutes=5)
+def test_everything_holds_on_a_server_with_postgresql(
+    untrained: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)  # For the client below.
+    with (
+        postgresql() as database,
+        tracking_server(tmp_path / "server", database, has_users=True) as server,
+    ):
+        variables = {"MLFLOW_TRACKING_URI": server.uri} | CREDENTIALS
+        repository = replace(untrained, variables=variables)
+        client = MlflowClient(server.uri)
+        assert_a_server_that_died_is_filled(server, repository, client)
+        repository.run("dvc", "remote", "add", "shelf", str(tmp_path / "shelf"))
+        repository.run("git", "add", "-A")
+        repository.run("git", "commit", "-qm", "results")
+        assert_experiments_stand_side_by_side(repository, client)
+        before = champions(client)
+        assert_champions_follow_the_workspace(repository, client)
+        # Another's clone adds nothing.
+        clone = replace(repository, path=tmp_path / "clone")
+        repository.run("git", "clone", "-q", ".", str(clone.path))
+        repository.run("dvc", "push", "-r", "shelf")
+        clone.run("dvc", "pull", "-r", "shelf")
+        clone.run("dvc", "repro")
+        assert len(runs_of(client)) == 12
+        # The model comes from the server too.
+        repository.run("python", "-c", ASK)
+        assert_filled_below_an_entry_point(repository, client)
+        assert champions(client) == before
+
+
+def assert_a_server_that_died_is_filled(
+    server: TrackingServer, repository: Repository, client: MlflowClient
+) -> None:
+    """Train while the server dies: it is told once only, by those whom it knows."""
+    printed, begun = train_while_it_dies(server, repository, client)
+    assert printed.count(WARNING) == 1
+    server.start()
+    unknown = replace(repository, variables={"MLFLOW_TRACKING_URI": server.uri})
+    stranger = unknown.run("dvc", "repro")
+    assert WARNING in stranger.stderr
+    assert "401" in stranger.stderr
+    assert PASSWORD not in printed + stranger.stdout + stranger.stderr
+    said = repository.run("dvc", "repro")
+    assert WARNING not in said.stderr
+    assert by_name(client).keys() == TREE
+    assert {run.info.run_id for run in runs_of(client)} > begun
+    assert_shows_what_dvc_holds(client, repository)
+    assert not (repository.path / "mlflow.db").exists()
+
+
+def assert_experiments_stand_side_by_side(repository: Repository, client: MlflowClient) -> None:
+    """Run two at a time: all runs are there, each with a key of its own."""
+    repository.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3")
+    assert run_queue(repository, jobs=2).count("Success") == 2
+    runs = runs_of(client)
+    assert len(runs) == len({run.data.tags["fashionbench.key"] for run in runs}) == 12
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len({run.data.tags.get("dvc.experiment") for run in runs}) == 3
+    assert not [run for run in runs if PASSWORD in str(run.to_dictionary())]
+
+
+def assert_champions_follow_the_workspace(repository: Repository, client: MlflowClient) -> None:
+    """Apply an experiment and take it back: the champions are those of what lies there."""
+    before, runs = champions(client), runs_of(client)
+    applied = next(run for run in runs if run.data.params.get("dropout_prob") == "0.3")
+    repository.run("dvc", "exp", "apply", applied.data.tags["dvc.experiment"])
+    repository.run("dvc", "repro")
+    (champion,) = {
+        client.get_run(str(version.run_id)).data.params["dropout_prob"]
+        for version in (client.get_model_version_by_alias(name, "champion") for name in before)
+    }
+    assert champion == "0.3"
+    repository.run("git", "checkout", "-q", ".")
+    repository.run("dvc", "checkout")
+    repository.run("dvc", "repro")
+    assert champions(client) == before
+
+
+def assert_filled_below_an_entry_point(repository: Repository, client: MlflowClient) -> None:
+    """Lose all runs: they are there again, under the run of an entry point."""
+    for run in runs_of(client):
+        client.delete_run(run.info.run_id)
+    repository.run(*MLFLOW_RUN, "-e", "main")
+    found = by_name(client)
+    (launcher,) = found.keys() - TREE
+    assert found.keys() == {launcher, *TREE}
+    for name in ("comparison", "slow"):
+        assert found[name].data.tags["mlflow.parentRunId"] == found[launcher].info.run_id

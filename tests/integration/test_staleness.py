@@ -1,0 +1,152 @@
+"""Which stages DVC would run again after an edit: real DVC, asked about the project's own files.
+
+Data and models are not there, and nothing runs: DVC says of each dependency by itself whether it is
+what the committed dvc.lock says, so one question answers for all edits at once.
+"""
+
+import shutil
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import chdir
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from repositories import PROJECT, Repository
+from ruamel.yaml import YAML
+
+TRACKED = (
+    ".dvc/config",
+    ".gitignore",
+    "dvc.lock",
+    "dvc.yaml",
+    "metrics",
+    "params.yaml",
+    "src",
+    "studies",
+)
+DECLARED = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
+TRAIN = {f"train@{name}" for name in DECLARED["networks"]}
+EVALUATE = {f"evaluate@{name}" for name in DECLARED["networks"]}
+NEW_VALUES: dict[str, Any] = {
+    "batch_size": 32,
+    "dropout_prob": 0.3,
+    "l1_strength": 0.01,
+    "l2_strength": 0.01,
+    "learning_rate": 0.01,
+    "loss_input": "logits",
+    "num_epochs": 3,
+    "seeds": [7],
+    "split_seed": 1,
+    "train_size": 300,
+}
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Return a copy of what git tracks of the pipeline, and of its committed results."""
+    repository = Repository(tmp_path_factory.mktemp("tracked"))
+    for name in TRACKED:
+        source, target = PROJECT / name, repository.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    repository.run("git", "init", "-q")
+    repository.run("git", "add", "-A")
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+    repository.run("git", *identity, "commit", "-qm", "the project")
+    return repository
+
+
+@pytest.fixture(scope="module")
+def edited(tracked: Repository, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Return the stages by what they depend on, once each file and parameter is edited."""
+    repository = tracked.copy(tmp_path_factory.mktemp("edited") / "repository")
+    for path in (repository.path / "src").rglob("*.py"):
+        path.write_text(f"{path.read_text()}\n# edited\n")
+    networks = DECLARED["networks"]
+    other = {"n3_mlp": networks["n3_mlp"] | {"hidden_sizes": [16]}}
+    repository.change_params(**NEW_VALUES, networks=networks | other)
+    return stale(repository)
+
+
+def stale(repository: Repository) -> dict[str, set[str]]:
+    """Return the stages by the file, parameter or command that is not what dvc.lock says."""
+    found = defaultdict(set)
+    # DVC names stages and files as they are called from the current folder.
+    with chdir(repository.path), Repo() as repo:
+        status: Mapping[str, list[Any]] = repo.status()
+    for stage, reasons in status.items():
+        if "changed command" in reasons:
+            found["command"].add(stage)
+        for reason in reasons:
+            if isinstance(reason, dict):
+                for name in modified(reason.get("changed deps", {})):
+                    found[name].add(stage)
+    return dict(found)
+
+
+def modified(dependencies: Mapping[str, Any]) -> set[str]:
+    """Return those of a stage's changed dependencies that are there, with each parameter's name."""
+    names = set()
+    for name, state in dependencies.items():
+        parameters = state if isinstance(state, dict) else {name: state}
+        names |= {parameter for parameter, change in parameters.items() if change != "deleted"}
+    return names
+
+
+def test_the_committed_results_are_those_of_the_committed_code(tracked: Repository) -> None:
+    assert stale(tracked) == {}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "stages"),
+    [
+        ("dropout_prob", {"train@n4_dropout"}),
+        ("l1_strength", {"train@n6_l1"}),
+        ("l2_strength", {"train@n7_l2"}),
+        ("batch_size", TRAIN),
+        # The comparison counts the operations of all epochs.
+        ("num_epochs", TRAIN | {"compare"}),
+        ("learning_rate", TRAIN | EVALUATE),
+        ("loss_input", TRAIN | EVALUATE),
+        ("seeds", TRAIN | EVALUATE),
+        ("split_seed", {"prepare"}),
+        ("train_size", {"prepare", "compare"}),
+        ("networks.n3_mlp", {"train@n3_mlp", "evaluate@n3_mlp"}),
+        ("networks", {"compare"}),
+        # Any of them: to check it, and to show it on the page.
+        ("params.yaml", {"check", "report"}),
+    ],
+)
+def test_a_parameter_reruns_the_stages_that_use_it(
+    edited: dict[str, set[str]], parameter: str, stages: set[str]
+) -> None:
+    assert edited[parameter] == stages
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("figures.py", {"compare", "report"}),
+        ("claims.py", {"report"}),
+        ("evaluation.py", {"report"} | EVALUATE),
+        ("sources.py", {"check", "download", "prepare", "report"}),
+        ("training.py", {"report"} | TRAIN),
+        ("guard.py", set()),
+        ("tracking/mirror.py", set()),
+        ("wording.py", set()),
+    ],
+)
+def test_an_edit_reruns_the_stages_that_use_the_code(
+    edited: dict[str, set[str]], file: str, stages: set[str]
+) -> None:
+    assert (PROJECT / "src/fashionbench" / file).exists()
+    assert edited.get(f"src/fashionbench/{file}", set()) == stages
+
+
+def test_nothing_else_makes_a_stage_run(edited: dict[str, set[str]]) -> None:
+    of_code = {name for name in edited if name.startswith("src/")}
+    assert edited.keys() - of_code == {*NEW_VALUES, "networks", "networks.n3_mlp", "params.yaml"}

@@ -1,0 +1,236 @@
+"""What lands in a real SQLite store of MLflow while a network is trained."""
+
+import shutil
+import subprocess
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Event
+from time import monotonic
+
+import mlflow
+import pytest
+import torch
+from mlflow import MlflowClient
+from repositories import Repository
+from shared import make_once
+from stores import by_name, client_of, make_store
+from trainings import network, nothing_watched
+
+from fashionbench import comparison, verdict_table
+from fashionbench.errors import TrainingError
+from fashionbench.params import Hyperparameters
+from fashionbench.tracking import live, mirror
+from fashionbench.tracking import runs as tracking_runs
+from fashionbench.tracking.facts import restored_by_dvc
+from fashionbench.tracking.live import TrainingRuns, track_training
+from fashionbench.training import Epoch, Replicate
+
+DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a store that has its tables, which takes seconds, and nothing of the project's."""
+    return make_once(tmp_path_factory, "empty_store", make_store) / "mlflow.db"
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Path:
+    """Make a repository with an empty store for each test, as DVC would name it to a stage."""
+    shutil.copy(empty_store, tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("DVC_STAGE", "train@tiny")
+    for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def row(seed: int, epoch: int) -> Epoch:
+    return Epoch(
+        seed=seed,
+        epoch=epoch,
+        train_objective=2.0,
+        train_loss=1.9,
+        train_accuracy=0.5,
+        val_loss=1.0 / epoch,
+        val_accuracy=0.6,
+    )
+
+
+def replicates(how: Hyperparameters, seeds: tuple[int, ...] = (0, 5)) -> list[Replicate]:
+    return [Replicate(network=DECLARED, how=how, seed=seed) for seed in seeds]
+
+
+def track(how: Hyperparameters) -> None:
+    """Track a made-up training of two seeds."""
+    with track_training(replicates(how), nothing_watched()) as tracked:
+        for seed in (0, 5):
+            for epoch in (1, 2):
+                tracked.log_epoch(row(seed, epoch))
+
+
+def test_a_network_is_a_parent_and_a_child_a_seed(root: Path, how: Hyperparameters) -> None:
+    track(how)
+    found = by_name(client_of(Repository(root)))
+    assert found.keys() == {"tiny", "tiny seed 0", "tiny seed 5"}
+    parent, child = found["tiny"], found["tiny seed 5"]
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.tags["dvc.stage"] == "train@tiny"
+    assert child.data.tags["fashionbench.key"] != found["tiny seed 0"].data.tags["fashionbench.key"]
+    assert child.data.tags["version.torch"] == torch.__version__.split("+")[0]
+    assert child.data.tags["machine.threads_per_replicate"] == "1"
+    assert child.data.params["dropout_prob"] == "0.5"
+    assert child.data.params["learning_rate"] == "0.001"
+    assert child.data.params["seed"] == "5"
+    assert parent.data.params["seeds"] == "[0, 5]"
+    history = client_of(Repository(root)).get_metric_history(child.info.run_id, "val_loss")
+    assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
+
+
+def break_off(how: Hyperparameters, error: BaseException) -> TrainingRuns:
+    """Track a training that ends in an error after the first seed has diverged."""
+    kept = []
+
+    def train() -> None:
+        with track_training(replicates(how), nothing_watched()) as tracked:
+            kept.append(tracked)
+            tracked.log_divergence(0, "the loss of epoch 3 is not a finite number")
+            raise error
+
+    with pytest.raises(type(error)):
+        train()
+    return kept[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(TrainingError("tiny diverged"), "FAILED"), (KeyboardInterrupt(), "KILLED")],
+)
+def test_a_training_that_breaks_off_is_marked(
+    root: Path, how: Hyperparameters, error: BaseException, status: str
+) -> None:
+    break_off(how, error).wait(60)
+    found = by_name(client_of(Repository(root)))
+    statuses = {name: run.info.status for name, run in found.items()}
+    assert statuses == {"tiny": status, "tiny seed 0": "FAILED", "tiny seed 5": status}
+    reason = found["tiny seed 0"].data.tags["fashionbench.failure"]
+    assert reason == "the loss of epoch 3 is not a finite number"
+
+
+@pytest.mark.usefixtures("root")
+def test_a_store_that_hangs_holds_nothing_up_and_is_said(
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    released = Event()
+
+    def hang() -> AbstractContextManager[tuple[MlflowClient, str]]:
+        released.wait(60)
+        raise ConnectionError("it was let go")
+
+    monkeypatch.setattr(live, "locked_store", hang)
+    monkeypatch.setattr(live, "PATIENCE_S", 0.1)
+    start = monotonic()
+    track(how)
+    tracked = break_off(how, KeyboardInterrupt())
+    assert monotonic() - start < 10
+    assert "it has not answered for 0 s" in caplog.text
+    released.set()
+    tracked.wait(60)
+
+
+def test_below_mlflow_run_the_runs_are_new_and_its_children(
+    root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking_runs, "LAUNCHER", "launcher")
+    monkeypatch.setenv("DVC_EXP_NAME", "bold-try")
+    track(how)
+    found = by_name(client_of(Repository(root)))
+    assert len(found) == 3
+    for run in found.values():
+        assert run.info.run_id != "launcher"
+        assert run.data.tags["dvc.experiment"] == "bold-try"
+    assert found["tiny"].data.tags["mlflow.parentRunId"] == "launcher"
+
+
+def test_a_tracking_uri_of_the_user_wins(
+    root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = root / "other"
+    other.mkdir()
+    (root / "mlflow.db").rename(other / "mlflow.db")
+    monkeypatch.chdir(other)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # Earlier tests have set one.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other / 'mlflow.db'}")
+    track(how)
+    assert len(by_name(client_of(Repository(other)))) == 3
+    assert not (root / "mlflow.db").exists()
+
+
+@pytest.mark.usefixtures("root")
+def test_a_store_that_is_away_stops_nothing_and_no_password_is_shown(
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Nothing listens on port 9 of this machine.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    track(how)
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 1
+    assert "secret" not in caplog.text
+
+
+def test_no_credentials_reach_the_store(
+    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "someone")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "Tr0ub4dor")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Tr0ub4dor")
+    track(how)
+    files = [path for path in root.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []
+
+
+def test_scores_are_summarised_over_seeds() -> None:
+    summary = mirror.summarise({0: {"final/accuracy": 0.8}, 5: {"final/accuracy": 0.9}})
+    assert summary.keys() == {
+        "final/accuracy",
+        "interval/accuracy_low",
+        "interval/accuracy_high",
+        "interval/n",
+    }
+    assert summary["final/accuracy"] == pytest.approx(0.85)
+    assert summary["interval/accuracy_low"] < 0.8 < 0.9 < summary["interval/accuracy_high"]
+    assert summary["interval/n"] == 2
+
+
+def test_a_restored_run_is_an_experiments_only_if_that_has_changed_its_results(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    monkeypatch.chdir(root)
+    table, new = Path("curves.csv"), Path("new.csv")
+    table.write_text("seed,epoch")
+    git("init", "-q")
+    git("add", "curves.csv")
+    git("commit", "-qm", "results")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", git("rev-parse", "HEAD"))
+    monkeypatch.setenv("DVC_EXP_NAME", "less-dropout")
+    untouched = restored_by_dvc(table)
+    assert not untouched.keys() & {"dvc.experiment", "dvc.baseline"}
+    assert untouched["fashionbench.restored"] == "true"
+    table.write_text("seed,epoch,loss")
+    new.write_text("seed,epoch")
+    assert restored_by_dvc(table)["dvc.experiment"] == "less-dropout"
+    assert restored_by_dvc(new)["dvc.experiment"] == "less-dropout"
+
+
+def test_the_mirror_knows_where_the_comparison_is() -> None:
+    assert mirror.COMPARISON_FILE == comparison.COMPARISON_FILE
+    assert mirror.FIGURES_DIR == comparison.FIGURES_DIR
+    assert mirror.REPORT_FILE == verdict_table.REPORT_FILE

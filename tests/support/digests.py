@@ -1,0 +1,17 @@
+"""Print a digest of the page and of each figure, to compare what two starts of Python make."""
+
+import hashlib
+import json
+import sys
+
+from made_up_figures import draw_all
+from pages import a_page
+
+from fashionbench.figures import svg_text
+from fashionbench.report import render
+
+if __name__ == "__main__":
+    texts = {name: svg_text(figure) for name, figure in draw_all().items()}
+    texts["page"] = render(a_page())
+    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    sys.stdout.write(json.dumps(digests))

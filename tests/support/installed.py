@@ -1,0 +1,35 @@
+"""Repositories in which make finds everything installed, and commands for a test to try."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from repositories import PROJECT, Repository
+
+_FILES = ("Makefile", "README.md", "pyproject.toml", "requirements.txt", "requirements-bench.txt")
+
+
+def install(repository: Repository) -> Repository:
+    """Give a repository what make needs, with this Python's packages as its environment."""
+    for name in _FILES:
+        shutil.copy(PROJECT / name, repository.path)
+    shutil.copytree(PROJECT / "benchmarks", repository.path / "benchmarks")
+    environment = repository.path / ".venv"
+    environment.mkdir()
+    # The folder itself is no link: should make ever clear the environment, it takes links away.
+    for name in ("bin", "lib"):
+        (environment / name).symlink_to(Path(sys.prefix) / name)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", environment)
+    for stamp in (".ready", ".bench"):
+        (environment / stamp).write_text(f"{repository.path}\n")
+    (repository.path / ".git/info/exclude").write_text("/.venv*/\n")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "installed")
+    return repository
+
+
+def commands_to_try(request: pytest.FixtureRequest) -> list[str]:
+    """Return the commands of a test's own mark ``tries``, in order."""
+    mark = request.node.get_closest_marker("tries")
+    return [str(command) for command in mark.args]

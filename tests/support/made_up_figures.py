@@ -1,0 +1,44 @@
+"""Every kind of figure, drawn from made-up results."""
+
+import numpy as np
+import pandas as pd
+from comparisons import COMPARISON, CURVES
+from matplotlib.figure import Figure
+
+from fashionbench import figures
+from fashionbench.data import CLASSES
+
+CONFUSION = pd.DataFrame(
+    [
+        {
+            "seed": seed,
+            "actual": actual,
+            "predicted": predicted,
+            "images": 90 if same else 10 * next_,
+        }
+        for seed in (0, 1)
+        for row, actual in enumerate(CLASSES)
+        for column, predicted in enumerate(CLASSES)
+        for same, next_ in [(row == column, row == (column + 1) % 10)]
+    ]
+)
+ERRORS = {
+    "images": np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28),
+    "labels": np.array([6, 0, 9], np.uint8),
+    "predictions": np.array([0, 6, 7], np.uint8),
+}
+
+
+def draw_all() -> dict[str, Figure]:
+    """Draw each kind of figure once."""
+    return {
+        "network": figures.draw_network("good", CURVES["good"]),
+        "curves": figures.draw_curves(CURVES, COMPARISON),
+        "accuracy": figures.draw_accuracy(COMPARISON),
+        "costs": figures.draw_costs(COMPARISON),
+        "confusion": figures.draw_confusion(CONFUSION),
+        "filters": figures.draw_filters(
+            np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
+        ),
+        "errors": figures.draw_errors(ERRORS),
+    }

@@ -1,0 +1,37 @@
+"""A page of made-up results."""
+
+from dataclasses import replace
+
+from comparisons import COMPARISON, CURVES
+from made_up import MadeUp, near, results
+
+from fashionbench import figures
+from fashionbench.claims import CLAIMS
+from fashionbench.explanations import Explanation
+from fashionbench.report import Arm, Figure, Page
+from fashionbench.verdict_table import to_records
+
+
+def verdicts(**networks: MadeUp) -> Arm:
+    """Judge every claim on made-up results of the networks named."""
+    judged = results(networks)
+    return Arm(
+        loss_input="probabilities",
+        comparison=COMPARISON,
+        verdicts=to_records(claim.judge(judged) for claim in CLAIMS),
+    )
+
+
+def a_page() -> Page:
+    """Return a page with everything that a page can have."""
+    accuracy = figures.svg_text(figures.draw_accuracy(COMPARISON))
+    curves = figures.svg_text(figures.draw_network("good", CURVES["good"]))
+    own = verdicts(n6_l1=MadeUp(near_zero=near(0.5)))
+    return Page(
+        arms=[own, replace(verdicts(), loss_input="logits")],
+        overview=[Figure(name="accuracy", svg=accuracy, caption="Accuracy", alt="good 85%")],
+        correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
+        networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},
+        explanations=[Explanation("Why", "Because.", {"a number": "1.4612"})],
+        made_from={"Parameters": {"seeds": "[0, 1]"}},
+    )

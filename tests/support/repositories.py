@@ -1,0 +1,184 @@
+"""Repositories of their own, in which real DVC and real MLflow run the project's pipeline."""
+
+import gzip
+import hashlib
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PROJECT = Path(__file__).parents[2]
+SAMPLE = PROJECT / "tests/sample"
+
+# Two seeds for intervals, and few enough networks and images for the suite to stay short.
+SMALL_RUN = {"num_epochs": 2, "seeds": [0, 1], "train_size": 300, "val_size": 100}
+PIPELINE_FILES = (
+    "src",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+    "MLproject",
+    "python_env.yaml",
+    "studies",
+)
+# Several times what the longest command takes: none may hold up the whole suite.
+PATIENCE_S = 900
+MLFLOW_RUN = ("mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "fashionbench")
+DECLARED_NETWORKS = ("n2_mlp", "n4_dropout")
+"""Those of the project's own networks that the small repository has."""
+NINTH_NETWORK = {
+    "conv_filters": [4],
+    "hidden_sizes": [16],
+    "batch_norm": True,
+    "dropout": "none",
+    "l1": "none",
+    "l2": "none",
+}
+NETWORKS = (*DECLARED_NETWORKS, "n9_ninth")
+
+
+def environment() -> dict[str, str]:
+    """The variables of a new shell with the environment activated, and the sample as data."""
+    # Whoever runs these tests (a shell, make, a stage) may have set what would lead astray;
+    # PYTHONDONTWRITEBYTECODE, for one, would have each stage compile the code anew.
+    unwanted = ("DVC_", "MLFLOW_", "FASHIONBENCH_", "GIT_", "MAKE", "PYTHON")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return env | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}",
+        "FASHIONBENCH_DATA": str(SAMPLE),
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git and DVC repository that holds the project's pipeline, to run commands in.
+
+    ``variables`` are set in addition to those of :func:`environment`.
+    """
+
+    path: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a shell in which a user works in this repository."""
+        return environment() | dict(self.variables)
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would in a new shell with the environment activated."""
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def change_params(self, **changes: Any) -> None:
+        """Rewrite params.yaml with new values."""
+        yaml = YAML()
+        path = self.path / "params.yaml"
+        content = yaml.load(path.read_text())
+        content.update(changes)
+        with path.open("w") as file:
+            yaml.dump(content, file)
+
+    def copy(self, path: Path) -> "Repository":
+        """A copy of the whole repository, to change at will."""
+        shutil.copytree(self.path, path, symlinks=True)
+        _move_artifacts(self.path, path)
+        return Repository(path, self.variables)
+
+    def hashes(self, *paths: str) -> dict[str, str]:
+        """The sha256 of each file at or below the given paths."""
+        files = [
+            file
+            for path in paths
+            for file in ([self.path / path, *(self.path / path).rglob("*")])
+            if file.is_file()
+        ]
+        return {
+            str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(files)
+        }
+
+
+def _move_artifacts(old: Path, new: Path) -> None:
+    """Let a copied store keep its artifacts in the copy: it has full paths of them."""
+    if (new / "mlflow.db").exists():
+        with closing(sqlite3.connect(new / "mlflow.db")) as store, store:
+            for table, column in (
+                ("experiments", "artifact_location"),
+                ("runs", "artifact_uri"),
+                ("logged_models", "artifact_location"),
+                ("model_versions", "storage_location"),
+            ):
+                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                store.execute(change, (str(old), str(new)))
+
+
+def make_repository(path: Path) -> Repository:
+    """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
+    for name in PIPELINE_FILES:
+        source, target = PROJECT / name, path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-*"))
+        else:
+            shutil.copy(source, target)
+    _make_sample_official(path / "src/fashionbench/sources.py")
+    repository = Repository(path)
+    declared = YAML(typ="safe").load((path / "params.yaml").read_text())["networks"]
+    networks = {name: declared[name] for name in DECLARED_NETWORKS} | {"n9_ninth": NINTH_NETWORK}
+    repository.change_params(**SMALL_RUN, networks=networks)
+    repository.run("git", "init", "-q")
+    repository.run("git", "config", "user.name", "Test")
+    repository.run("git", "config", "user.email", "test@localhost")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "pipeline")
+    return repository
+
+
+def make_finished(path: Path) -> Repository:
+    """Make the small repository and run its whole pipeline once."""
+    repository = make_repository(path)
+    repository.run("dvc", "repro")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "results")
+    return repository
+
+
+def stages_of(said: str) -> set[str]:
+    """Return the stages that a command of DVC's says it ran."""
+    return {line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")}
+
+
+def _make_sample_official(sources: Path) -> None:
+    """Give a copy of sources.py the checksums of the sample instead of the whole data set's."""
+    entries = []
+    for packed in sorted(SAMPLE.glob("*.gz")):
+        content = gzip.decompress(packed.read_bytes())
+        digest = hashlib.sha256(content).hexdigest()
+        entries.append(f'    OfficialFile("{packed.stem}", {len(content)}, "{digest}"),')
+    table = "\n".join(["OFFICIAL_FILES = (", *entries, ")"])
+    text, count = re.subn(
+        r"^OFFICIAL_FILES = \(.*?^\)", table, sources.read_text(), flags=re.M | re.S
+    )
+    assert count == 1
+    sources.write_text(text)

@@ -1,0 +1,41 @@
+"""Small networks and trainings for unit tests."""
+
+from typing import Any
+
+from fashionbench.dependencies import Dependencies
+from fashionbench.examples import Examples
+from fashionbench.params import Network
+from fashionbench.training import Epoch, Replicate, State, initial_state, train_epoch
+
+
+def network(**changes: Any) -> Network:
+    """Declare a network without any regularisation, but for ``changes``."""
+    plain = Network(
+        name="tiny",
+        input_size=784,
+        num_classes=10,
+        conv_filters=(),
+        hidden_sizes=(16,),
+        batch_norm=False,
+        dropout_prob=0.0,
+        l1_strength=0.0,
+        l2_strength=0.0,
+    )
+    return Network(**{**plain.__dict__, **changes})
+
+
+def train_replicate(
+    replicate: Replicate, train: Examples, val: Examples
+) -> tuple[list[Epoch], State]:
+    """Train from the first epoch to the last; return the curves and the state at the end."""
+    state = initial_state(replicate)
+    curves = []
+    for epoch in range(1, replicate.how.num_epochs + 1):
+        row, state = train_epoch(replicate, epoch, state, train, val)
+        curves.append(row)
+    return curves, state
+
+
+def nothing_watched() -> Dependencies:
+    """Return the dependencies of a training that has none."""
+    return Dependencies(stage="train@tiny", files={}, params={})

@@ -1,0 +1,49 @@
+"""Fixtures of the unit tests: a small real sample, as tensors."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+import torch
+from repositories import SAMPLE
+from trainings import network
+
+from fashionbench.examples import Examples
+from fashionbench.networks import configure_torch
+from fashionbench.params import Network
+from fashionbench.sources import read_images, read_labels
+
+configure_torch()
+
+
+@pytest.fixture
+def tiny() -> Network:
+    """Declare a perceptron small enough to compute by hand."""
+    return network(hidden_sizes=(4,))
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack the four files of the sample."""
+    folder = tmp_path_factory.mktemp("sample")
+    for packed in SAMPLE.glob("*.gz"):
+        (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def train_examples(sample_folder: Path) -> Examples:
+    """Return the 400 training images of the sample, as training sees them."""
+    return _examples(sample_folder, "train")
+
+
+@pytest.fixture(scope="session")
+def test_examples(sample_folder: Path) -> Examples:
+    """Return the 100 test images of the sample."""
+    return _examples(sample_folder, "t10k")
+
+
+def _examples(folder: Path, split: str) -> Examples:
+    images = read_images(folder / f"{split}-images-idx3-ubyte")
+    labels = read_labels(folder / f"{split}-labels-idx1-ubyte")
+    return Examples(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()).long())

@@ -1,0 +1,163 @@
+"""Checkpoints: what is given back is what was kept, or nothing at all."""
+
+import hashlib
+import logging
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from trainings import network, nothing_watched
+
+from fashionbench.checkpoints import Checkpoint, Checkpoints
+from fashionbench.dependencies import Dependencies
+from fashionbench.errors import ChangedError, DataError
+from fashionbench.params import Hyperparameters
+from fashionbench.training import Epoch, Replicate
+
+ROWS = tuple(
+    Epoch(
+        seed=3,
+        epoch=epoch,
+        train_objective=0.1 + epoch,
+        train_loss=1 / 3,
+        train_accuracy=0.1 + 0.2,
+        val_loss=5e-324,
+        val_accuracy=1.0,
+    )
+    for epoch in (1, 2)
+)
+KEPT = Checkpoint(rows=ROWS, state=b"\n\0state\xff\n")
+
+
+@pytest.fixture
+def replicate(how: Hyperparameters) -> Replicate:
+    return Replicate(network=network(), how=how, seed=3)
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints", nothing_watched())
+
+
+def file_of(checkpoints: Checkpoints, replicate: Replicate, folder: Path) -> Path:
+    checkpoints.save(replicate, KEPT)
+    (path,) = (folder / "checkpoints").iterdir()
+    return path
+
+
+def test_what_is_saved_comes_back_to_the_last_bit(
+    checkpoints: Checkpoints, replicate: Replicate
+) -> None:
+    assert checkpoints.restore(replicate) == ()
+    assert checkpoints.load(replicate, 0) == Checkpoint()
+    checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
+    checkpoints.save(replicate, KEPT)
+    assert checkpoints.restore(replicate) == ROWS
+    assert checkpoints.load(replicate, 2) == KEPT
+
+
+def test_the_folder_goes_with_the_last_replicate(
+    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+) -> None:
+    other = replace(replicate, seed=4)
+    checkpoints.save(replicate, KEPT)
+    checkpoints.save(other, KEPT)
+    checkpoints.remove([replicate])
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+    checkpoints.remove([other, replicate])
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_another_training_finds_nothing(
+    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+) -> None:
+    checkpoints.save(replicate, KEPT)
+    others = [
+        replace(replicate, seed=4),
+        replace(replicate, how=replace(replicate.how, learning_rate=0.1)),
+        replace(replicate, network=network(hidden_sizes=(17,))),
+    ]
+    assert [checkpoints.restore(other) for other in others] == [()] * 3
+    edited = replace(nothing_watched(), files={Path("src/training.py"): "another digest"})
+    assert Checkpoints(tmp_path / "checkpoints", edited).restore(replicate) == ()
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def with_right_checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        lambda content: content[:-2],
+        lambda content: b"",
+        lambda content: content.replace(b'"seed":3', b'"seed":4'),
+        lambda content: with_right_checksum(b"no header\nstate"),
+        lambda content: with_right_checksum(b'{"key":"another","rows":[]}\nstate'),
+        lambda content: with_right_checksum(
+            content.partition(b"\n")[2].replace(b'"epoch":2', b'"epoch":3')
+        ),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_left_aside_with_a_warning(
+    checkpoints: Checkpoints,
+    replicate: Replicate,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[bytes], bytes],
+) -> None:
+    path = file_of(checkpoints, replicate, tmp_path)
+    path.write_bytes(damage(path.read_bytes()))
+    with caplog.at_level(logging.WARNING, "fashionbench"):
+        assert checkpoints.restore(replicate) == ()
+    assert f"{path} is damaged or of another training" in caplog.text
+    with pytest.raises(DataError, match="was damaged while it was in use"):
+        checkpoints.load(replicate, 2)
+
+
+def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
+    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    own = file_of(checkpoints, replicate, tmp_path)
+    of_dead, of_living = (own.with_suffix(f".{process}") for process in (ended.pid, 1))
+    own.rename(of_dead)
+    checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
+    own.rename(of_living)
+    half = Path(f"{of_dead}.incoming")
+    half.write_bytes(b"half of a checkp")
+    assert checkpoints.restore(replicate) == ROWS
+    assert checkpoints.load(replicate, 2) == KEPT
+    checkpoints.remove([replicate])
+    assert list((tmp_path / "checkpoints").iterdir()) == [of_living]
+
+
+def test_nothing_is_kept_of_an_epoch_in_which_the_code_was_edited(
+    replicate: Replicate, tmp_path: Path
+) -> None:
+    code = tmp_path / "training.py"
+    code.write_text("old")
+    status = code.stat()
+    fingerprint = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+    watched = Dependencies(
+        stage="train@tiny",
+        files={code: hashlib.sha256(b"old").hexdigest()},
+        params={},
+        _declared=(code,),
+        _fingerprints={code: fingerprint},
+    )
+    checkpoints = Checkpoints(tmp_path / "checkpoints", watched)
+    checkpoints.save(replicate, KEPT)
+    code.write_text("new")
+    with pytest.raises(ChangedError, match=f"{code} changed while train@tiny ran"):
+        checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
+    code.write_text("old")
+    assert checkpoints.restore(replicate) == ROWS

@@ -1,0 +1,30 @@
+"""No command that somebody is told to type is left untried."""
+
+from readme import commands_of, offered, tried
+
+TEXT = """
+To `compare`, run `dvc repro` or:
+
+```sh
+make          # everything
+make quick    # a preview
+export HOME=/tmp
+```
+
+| speed | `make bench`, `fashionbench table --rev NAME` | `dvc` |
+"""
+
+
+def test_commands_are_found_in_blocks_and_between_backticks() -> None:
+    expected = {"dvc repro", "make", "make quick", "make bench", "fashionbench table --rev NAME"}
+    assert commands_of(TEXT) == expected
+
+
+def test_every_command_of_the_readme_the_makefile_and_mlproject_is_run_by_a_test() -> None:
+    commands = offered()
+    assert {"make", "dvc repro", "mlflow run -e main"} <= commands
+    assert commands - tried() == set()
+
+
+def test_no_test_claims_to_try_a_command_that_is_nowhere_offered() -> None:
+    assert tried() - offered() == set()

@@ -1,0 +1,122 @@
+"""What a stage depends on: read from dvc.yaml, and watched while the stage runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+from repositories import PROJECT
+from ruamel.yaml import YAML
+
+from fashionbench.dependencies import Dependencies
+from fashionbench.errors import ChangedError, ConfigError
+
+DECLARED = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the project's own dvc.yaml and params.yaml, and some of the files they name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml", "src/fashionbench/training.py"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes((PROJECT / name).read_bytes())
+    Path("data/prepared").mkdir(parents=True)
+    Path("data/prepared/train.safetensors").write_bytes(b"images")
+    Path("models/n4_dropout").mkdir(parents=True)
+    Path("models/n4_dropout/seed_0.safetensors").write_bytes(b"weights")
+    return tmp_path
+
+
+def change_params(old: str, new: str) -> None:
+    text = Path("params.yaml").read_text()
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new))
+
+
+def test_templates_are_filled_in_as_dvc_fills_them() -> None:
+    found = Dependencies.of("train", "n4_dropout")
+    assert found.stage == "train@n4_dropout"
+    assert found.files.keys() == {
+        Path("data/prepared/train.safetensors"),
+        Path("src/fashionbench/training.py"),
+    }
+    assert found.params["dropout_prob"] == 0.5
+    assert found.params["none"] == 0
+    assert "l1_strength" not in found.params
+    assert found.params["networks.n4_dropout"] == {
+        "conv_filters": (),
+        "hidden_sizes": (128, 64),
+        "batch_norm": False,
+        "dropout": "dropout_prob",
+        "l1": "none",
+        "l2": "none",
+    }
+
+
+@pytest.mark.parametrize("stage", DECLARED)
+def test_every_stage_of_dvc_yaml_can_be_read(stage: str) -> None:
+    declared = DECLARED[stage]
+    network = "n4_dropout" if "foreach" in declared else None
+    found = list(Dependencies.of(stage, network).params)
+    names = [name for name in declared.get("do", declared).get("params", []) if "$" not in name]
+    assert found[: len(names)] == names
+    assert "$" not in "".join(found)
+    assert network or len(found) == len(names)
+
+
+def test_files_in_folders_are_dependencies() -> None:
+    files = Dependencies.of("evaluate", "n4_dropout").files
+    assert Path("models/n4_dropout/seed_0.safetensors") in files
+
+
+def test_an_unknown_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean n4_dropout"):
+        Dependencies.of("train", "n4_dropot")
+
+
+def test_what_is_only_touched_or_not_a_dependency_counts_as_unchanged() -> None:
+    found = Dependencies.of("train", "n4_dropout")
+    found.check_unchanged()
+    os.utime("src/fashionbench/training.py", (0, 0))
+    os.utime("params.yaml", (0, 0))
+    change_params("l1_strength: 0.001", "l1_strength: 0.1")
+    Path("src/fashionbench/figures.py").write_text("new")
+    found.check_unchanged()
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("src/fashionbench/training.py", b"edited"),
+        ("src/fashionbench/losses.py", b"new"),
+        ("src/fashionbench/training.py", None),
+        ("data/prepared/train.safetensors", b"Images"),
+    ],
+)
+def test_an_edited_a_new_and_a_deleted_file_are_named(path: str, content: bytes | None) -> None:
+    found = Dependencies.of("train", "n4_dropout")
+    if content is None:
+        Path(path).unlink()
+    else:
+        Path(path).write_bytes(content)
+    with pytest.raises(ChangedError, match=f"{path} changed while train@n4_dropout ran"):
+        found.check_unchanged()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name"),
+    [
+        ("dropout_prob: 0.5", "dropout_prob: 0.3", "dropout_prob"),
+        ("num_epochs: 20", "num_epochs: 21", "num_epochs"),
+        (
+            "[128, 64], batch_norm: false, dropout: dropout_prob",
+            "[64, 64], batch_norm: false, dropout: dropout_prob",
+            "networks.n4_dropout",
+        ),
+    ],
+)
+def test_an_edited_parameter_is_named(old: str, new: str, name: str) -> None:
+    found = Dependencies.of("train", "n4_dropout")
+    change_params(old, new)
+    with pytest.raises(ChangedError, match=f"{name} in params.yaml changed"):
+        found.check_unchanged()

@@ -1,0 +1,64 @@
+"""The figures: what is drawn, and that no date is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from comparisons import COMPARISON, CURVES, curve
+from made_up_figures import CONFUSION, ERRORS, draw_all
+from matplotlib.figure import Figure
+
+from fashionbench import figures
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_figures_have_no_date(tmp_path: Path) -> None:
+    for name, figure in draw_all().items():
+        path = tmp_path / f"{name}.svg"
+        figures.save_svg(figure, path)
+        assert b"<dc:date>" not in path.read_bytes()
+        assert path.stat().st_size > 2000
+
+
+def test_a_single_seed_is_drawn_without_a_band() -> None:
+    figure = figures.draw_network("one", curve([0.5, 0.6]))
+    assert all(not axes.collections for axes in figure.axes)
+    assert all(axes.collections for axes in figures.draw_network("two", CURVES["good"]).axes)
+
+
+def test_a_network_that_learned_nothing_is_named_at_the_edge() -> None:
+    assert len(figures.draw_curves(CURVES, COMPARISON).axes[0].lines) == 1
+    assert texts(figures.draw_accuracy(COMPARISON)) == ["◀ 0.090"]
+    assert texts(figures.draw_costs(COMPARISON)) == ["▼ 0.090", "▼ 0.090"]
+
+
+def test_costs_are_read_from_the_axes() -> None:
+    by_parameters, by_operations = figures.draw_costs(COMPARISON).axes
+    dots = [line for line in by_parameters.lines if line.get_label() == "good"]
+    assert [list(np.atleast_1d(line.get_xdata())) for line in dots] == [[1234]]
+    assert "operations" in by_operations.get_xlabel()
+
+
+def test_the_confusion_matrix_shows_shares_of_the_actual_class() -> None:
+    (axes,) = figures.draw_confusion(CONFUSION).axes
+    assert sorted(texts(figures.draw_confusion(CONFUSION))) == ["10"] * 10 + ["90"] * 10
+    assert axes.get_ylabel() == "actual"
+    # Trousers, of row 1, are taken for the class of column 0.
+    (shown,) = [text for text in axes.texts if text.get_position() == (0.5, 1.5)]
+    assert shown.get_text() == "10"
+
+
+def test_errors_say_what_was_taken_for_what() -> None:
+    titles = [axes.get_title() for axes in figures.draw_errors(ERRORS).axes]
+    assert titles[:3] == ["Shirt\n→ T-shirt/top", "T-shirt/top\n→ Shirt", "Ankle boot\n→ Sneaker"]
+    assert titles[3:] == [""]
+
+
+def test_no_errors_and_flat_filters_can_be_drawn() -> None:
+    none = {name: array[:0] for name, array in ERRORS.items()}
+    assert not any(axes.images for axes in figures.draw_errors(none).axes)
+    flat = figures.draw_filters(np.zeros((2, 28, 28), np.float32))
+    assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))

@@ -1,0 +1,159 @@
+"""Many replicates: on any executor, in any company, the same bits."""
+
+from collections.abc import Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load
+from trainings import network, nothing_watched, train_replicate
+
+from fashionbench.checkpoints import Checkpoints
+from fashionbench.data import Split, save_split
+from fashionbench.errors import TrainingError
+from fashionbench.examples import load_examples
+from fashionbench.params import Hyperparameters
+from fashionbench.replicates import (
+    Divergence,
+    FinishedEpoch,
+    curves,
+    train_replicates,
+)
+from fashionbench.sources import read_images, read_labels
+from fashionbench.training import Epoch, Replicate, weights
+from fashionbench.workers import local_workers
+
+
+@pytest.fixture(scope="module")
+def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("split") / "train.safetensors"
+    images = read_images(sample_folder / "train-images-idx3-ubyte")
+    save_split(Split(images, read_labels(sample_folder / "train-labels-idx1-ubyte")), path)
+    return path
+
+
+@pytest.fixture
+def replicates(how: Hyperparameters) -> list[Replicate]:
+    declared = network(conv_filters=(2,), dropout_prob=0.5, batch_norm=True)
+    short = replace(how, num_epochs=2)
+    return [Replicate(network=declared, how=short, seed=seed) for seed in (0, 1, 2)]
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Checkpoints:
+    return Checkpoints(tmp_path / "checkpoints", nothing_watched())
+
+
+def last_weights(
+    executor: Executor, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> dict[int, bytes]:
+    events = list(train_replicates(executor, replicates, split, split, checkpoints))
+    checkpoints.remove(replicates)
+    return {event.row.seed: event.weights for event in finished(events) if event.weights}
+
+
+class Inline(Executor):
+    """Runs each task at once in this process: the simplest thing that is an Executor."""
+
+    def __init__(self, most: float = float("inf")) -> None:
+        self.submitted = 0
+        self.most = most
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        if self.submitted == self.most:
+            raise KeyboardInterrupt
+        self.submitted += 1
+        future: Future[Epoch] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - an executor hands on whatever a task raises.
+            future.set_exception(error)
+        return future
+
+
+@pytest.mark.usefixtures("all_cores")
+def test_processes_threads_and_one_process_give_the_same_bits(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    expected = last_weights(Inline(), replicates, split, checkpoints)
+    with local_workers(2) as workers:
+        assert last_weights(workers, replicates, split, checkpoints) == expected
+    with ThreadPoolExecutor(1) as thread:
+        assert last_weights(thread, replicates, split, checkpoints) == expected
+
+
+def test_a_replicate_does_not_depend_on_its_companions(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    together = last_weights(Inline(), replicates, split, checkpoints)
+    alone = last_weights(Inline(), replicates[1:2], split, checkpoints)
+    assert alone == {1: together[1]}
+
+
+def test_epoch_by_epoch_is_the_same_as_in_one_go(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    examples = load_examples(split, "cpu")
+    rows, state = train_replicate(replicates[0], examples, examples)
+    events = list(train_replicates(Inline(), replicates[:1], split, split, checkpoints))
+    assert [event.row for event in finished(events)] == rows
+    last = load(finished(events)[-1].weights or b"")
+    assert last.keys() == weights(state).keys()
+    assert all((last[name] == tensor).all() for name, tensor in weights(state).items())
+
+
+def test_a_replicate_that_diverges_ends_and_the_others_go_on(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    wild = replace(replicates[1], how=replace(replicates[1].how, learning_rate=1e30))
+    events = train_replicates(Inline(), [replicates[0], wild], split, split, checkpoints)
+    seen = list(islice(events, 3))
+    with pytest.raises(TrainingError, match=r"diverged with seed 1 \(.*\); try a learning_rate"):
+        next(events)
+    (divergence,) = [event for event in seen if isinstance(event, Divergence)]
+    assert divergence.seed == 1
+    assert "is not a finite number" in divergence.reason
+    assert [event.row.epoch for event in finished(seen) if event.weights] == [2]
+
+
+def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    straight = list(train_replicates(Inline(), replicates, split, split, checkpoints))
+    checkpoints.remove(replicates)
+    with pytest.raises(KeyboardInterrupt):
+        list(train_replicates(Inline(most=4), replicates, split, split, checkpoints))
+    rest = Inline()
+    resumed = list(train_replicates(rest, replicates, split, split, checkpoints))
+    assert rest.submitted == 2
+    assert [event.is_restored for event in finished(resumed)] == [True] * 4 + [False] * 2
+    assert results(resumed) == results(straight)
+
+
+def finished(events: Iterable[FinishedEpoch | Divergence]) -> list[FinishedEpoch]:
+    return [event for event in events if isinstance(event, FinishedEpoch)]
+
+
+def results(events: Iterable[FinishedEpoch | Divergence]) -> set[tuple[Epoch, bytes | None]]:
+    return {(event.row, event.weights) for event in finished(events)}
+
+
+def row(seed: int, epoch: int, val_accuracy: float) -> Epoch:
+    return Epoch(
+        seed=seed,
+        epoch=epoch,
+        train_objective=1.0,
+        train_loss=1.0,
+        train_accuracy=0.5,
+        val_loss=1.0,
+        val_accuracy=val_accuracy,
+    )
+
+
+def test_curves_are_sorted_whatever_the_order_of_arrival() -> None:
+    table = curves([row(1, 1, 0.1), row(0, 2, 0.2), row(0, 1, 0.3)])
+    assert [(line["seed"], line["epoch"]) for line in table] == [(0, 1), (0, 2), (1, 1)]
+    assert np.isclose(float(str(table[0]["val_accuracy"])), 0.3)
