@@ -44,11 +44,7 @@ def repository(tmp_path: Path) -> Repository:
         path = repository.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    repository.run("git", "init", "-q")
-    repository.run("git", "config", "user.name", "Test")
-    repository.run("git", "config", "user.email", "test@localhost")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "pipeline")
+    repository.begin()
     return repository
 
 

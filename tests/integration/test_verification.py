@@ -73,11 +73,7 @@ def committed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
         path = repository.path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    repository.run("git", "init", "-q")
-    repository.run("git", "config", "user.name", "Test")
-    repository.run("git", "config", "user.email", "test@localhost")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "pipeline")
+    repository.begin()
     repository.run(*VERIFY, "--write")
     repository.run("git", "add", "dvc.lock")
     repository.run("git", "commit", "-qm", "the lock of what a clone makes")

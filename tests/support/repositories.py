@@ -90,6 +90,14 @@ class Repository:
         assert not check or done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
         return done
 
+    def begin(self) -> None:
+        """Make a git repository of what lies here, with a first commit of everything."""
+        self.run("git", "init", "-q")
+        self.run("git", "config", "user.name", "Test")
+        self.run("git", "config", "user.email", "test@localhost")
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", "pipeline")
+
     def change_params(self, **changes: Any) -> None:
         """Rewrite params.yaml with new values."""
         yaml = YAML()
@@ -147,11 +155,7 @@ def make_repository(path: Path) -> Repository:
     declared = YAML(typ="safe").load((path / "params.yaml").read_text())["networks"]
     networks = {name: declared[name] for name in DECLARED_NETWORKS} | {"n9_ninth": NINTH_NETWORK}
     repository.change_params(**SMALL_RUN, networks=networks)
-    repository.run("git", "init", "-q")
-    repository.run("git", "config", "user.name", "Test")
-    repository.run("git", "config", "user.email", "test@localhost")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "pipeline")
+    repository.begin()
     return repository
 
 

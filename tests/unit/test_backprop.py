@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from made_up import NETWORKS
 from reference import float64_module, objective, train_in_float64
 from trainings import network, train_replicate
 
@@ -14,16 +15,6 @@ from fashionbench.networks import pixels_to_inputs, restore
 from fashionbench.params import Hyperparameters, LossInput, Network, Params, Precision
 from fashionbench.training import Replicate, initial_state
 
-NETWORKS = (
-    "n1_mlp",
-    "n2_mlp",
-    "n3_mlp",
-    "n4_dropout",
-    "n5_batch_norm",
-    "n6_l1",
-    "n7_l2",
-    "n8_conv",
-)
 EVERYTHING = network(
     conv_filters=(3, 4),
     hidden_sizes=(8,),
