@@ -149,7 +149,8 @@ def test_the_lock_is_what_the_declared_dependencies_resolve_to(short: Repository
 @pytest.mark.tries("make audit")
 def test_the_lock_has_no_known_vulnerability(short: Repository) -> None:
     done = short.run("make", "audit", check=False)
-    if "could not be audited" in done.stderr or "Error" in done.stderr:
+    unanswered = ("could not be audited", "ConnectionError", "ServiceError")
+    if any(reason in done.stderr for reason in unanswered):
         pytest.skip("the database of vulnerabilities does not answer")
     assert done.returncode == 0, done.stderr
 
