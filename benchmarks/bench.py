@@ -19,12 +19,13 @@ from sizes import FULL, SMALL, Sizes, parse_arguments
 from steps import Measured, Task, measure
 from timing import describe_machine, in_turns, one_core
 
-from fashionbench.data import load_split
+from fashionbench.data.sources import RAW_DIR
+from fashionbench.data.splits import load_split
 from fashionbench.errors import ConfigError, DataError, FashionbenchError
 from fashionbench.params import Params, load_params
-from fashionbench.results import read_table, split_file
-from fashionbench.sources import RAW_DIR
-from fashionbench.workers import local_workers
+from fashionbench.paths import split_file
+from fashionbench.tables import read_table
+from fashionbench.training.workers import local_workers
 
 LOOPS = ("tensors in memory", "DataLoader", "scikit-learn", "JAX")
 
@@ -65,8 +66,8 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
     # Workers import this file too, and have no use for what takes another second.
     from drawings import draw_accuracy, draw_growth
 
-    from fashionbench.comparison import COMPARISON_FILE
-    from fashionbench.figures import save_svg
+    from fashionbench.analysis.comparison import COMPARISON_FILE
+    from fashionbench.page.figures import save_svg
 
     left_out = list(_left_out(params, COMPARISON_FILE))
     measured = {found.network: found for found in _on_one_core(params, sizes)}
@@ -101,7 +102,9 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
 def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
     for name in sizes.choose(params.networks):
         sys.stderr.write(f"{name} ...\n")
-        task = Task(network=params.network(name), how=params.hyperparameters, sizes=sizes)
+        task = Task(
+            network=params.network(name), hyperparameters=params.hyperparameters, sizes=sizes
+        )
         with one_core(), local_workers(1) as worker:
             yield worker.submit(measure, task).result()
 

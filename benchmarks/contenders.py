@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from fashionbench.examples import Examples
+from fashionbench.data.examples import Examples
 from fashionbench.params import Hyperparameters, Network
-from fashionbench.training import Replicate, initial_state, train_epoch
+from fashionbench.training.epoch import Replicate, initial_state, train_epoch
 
 Epoch = Callable[[], object]
 
@@ -28,9 +28,9 @@ def has_jax() -> bool:
     return all(find_spec(package) for package in ("jax", "optax"))
 
 
-def fashionbench(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
+def fashionbench(network: Network, hyperparameters: Hyperparameters, train: Examples) -> Epoch:
     """This project's loop; one image is enough for the validation that belongs to its epoch."""
-    replicate = Replicate(network=network, how=how, seed=0)
+    replicate = Replicate(network=network, hyperparameters=hyperparameters, seed=0)
     one_image = Examples(train.images[:1], train.labels[:1])
     state, number = initial_state(replicate), 0
 
@@ -42,16 +42,18 @@ def fashionbench(network: Network, how: Hyperparameters, train: Examples) -> Epo
     return epoch
 
 
-def dataloader(network: Network, how: Hyperparameters, images: int) -> Epoch:
+def dataloader(network: Network, hyperparameters: Hyperparameters, images: int) -> Epoch:
     """The loop of PyTorch's tutorials: a DataLoader of torchvision's data set, autograd, Adam."""
     from torchvision.datasets import FashionMNIST
     from torchvision.transforms import ToTensor
 
     # https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
     data = FashionMNIST(root=Path("data"), train=True, transform=ToTensor())
-    loader = DataLoader(Subset(data, range(images)), batch_size=how.batch_size, shuffle=True)
+    loader = DataLoader(
+        Subset(data, range(images)), batch_size=hyperparameters.batch_size, shuffle=True
+    )
     model, loss_fn = _module(network), nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=how.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=hyperparameters.learning_rate)
 
     def epoch() -> tuple[float, float]:
         total_loss, correct = 0.0, 0.0
@@ -68,16 +70,16 @@ def dataloader(network: Network, how: Hyperparameters, images: int) -> Epoch:
     return epoch
 
 
-def tensors_in_memory(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
+def tensors_in_memory(network: Network, hyperparameters: Hyperparameters, train: Examples) -> Epoch:
     """The same without the DataLoader: two tensors, one gather a batch, Adam in one kernel."""
     inputs = train.images.float().div(255)
     model = _module(network).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=how.learning_rate, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=hyperparameters.learning_rate, fused=True)
 
     def epoch() -> tuple[float, float]:
         losses: list[Tensor] = []
         correct: list[Tensor] = []
-        for batch in torch.randperm(len(inputs)).split(how.batch_size):
+        for batch in torch.randperm(len(inputs)).split(hyperparameters.batch_size):
             labels = train.labels[batch]
             probabilities = model(inputs[batch]).softmax(dim=1)
             loss = nn.functional.cross_entropy(probabilities, labels)
@@ -91,7 +93,7 @@ def tensors_in_memory(network: Network, how: Hyperparameters, train: Examples) -
     return epoch
 
 
-def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
+def jax_scan(network: Network, hyperparameters: Hyperparameters, train: Examples) -> Epoch:
     """JAX: a perceptron's whole epoch compiled as one scan, with optax's Adam."""
     import jax
     import jax.numpy as jnp
@@ -106,7 +108,7 @@ def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
         (initialise(key, shape), jnp.zeros(shape[1]))
         for key, shape in zip(keys, pairwise(sizes), strict=True)
     ]
-    optimizer = optax.adam(how.learning_rate)
+    optimizer = optax.adam(hyperparameters.learning_rate)
 
     def step(carry, batch):  # type: ignore[no-untyped-def]
         params, state = carry
@@ -117,7 +119,7 @@ def jax_scan(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
 
     @jax.jit
     def scan(carry, key):  # type: ignore[no-untyped-def]
-        order = jax.random.permutation(key, len(inputs)).reshape(-1, how.batch_size)
+        order = jax.random.permutation(key, len(inputs)).reshape(-1, hyperparameters.batch_size)
         carry, (losses, accuracies) = jax.lax.scan(step, carry, order)
         return carry, losses.mean(), accuracies.mean()
 
@@ -144,7 +146,7 @@ def _loss_and_accuracy(params, inputs, labels):  # type: ignore[no-untyped-def]
     return loss, (probabilities.argmax(axis=1) == labels).mean()
 
 
-def scikit_learn(network: Network, how: Hyperparameters, train: Examples) -> Epoch:
+def scikit_learn(network: Network, hyperparameters: Hyperparameters, train: Examples) -> Epoch:
     """scikit-learn's MLPClassifier, an epoch a call; its loss is that of the logits."""
     from sklearn.neural_network import MLPClassifier
 
@@ -154,8 +156,8 @@ def scikit_learn(network: Network, how: Hyperparameters, train: Examples) -> Epo
         network.hidden_sizes,
         solver="adam",
         alpha=0,
-        batch_size=how.batch_size,
-        learning_rate_init=how.learning_rate,
+        batch_size=hyperparameters.batch_size,
+        learning_rate_init=hyperparameters.learning_rate,
     )
     return lambda: classifier.partial_fit(inputs, labels, classes=range(network.num_classes))
 

@@ -11,14 +11,15 @@ from pathlib import Path
 from sizes import Sizes
 from timing import in_turns
 
-from fashionbench.checkpoints import Checkpoints
-from fashionbench.data import Split, load_split, save_split
-from fashionbench.dependencies import Dependencies
+from fashionbench.data.splits import Split, load_split, save_split
 from fashionbench.params import Params
-from fashionbench.replicates import train_replicates
-from fashionbench.results import split_file
-from fashionbench.training import Replicate
-from fashionbench.workers import available_cores, local_workers
+from fashionbench.paths import split_file
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.environment import available_cores
+from fashionbench.training.checkpoints import Checkpoints
+from fashionbench.training.epoch import Replicate
+from fashionbench.training.replicates import train_replicates
+from fashionbench.training.workers import local_workers
 
 NETWORK = "n2_mlp"
 
@@ -46,14 +47,14 @@ def measure_growth(params: Params, sizes: Sizes, pools: Pools) -> Iterator[Point
     """From a small base, one thing at a time up to the largest factor, and one core to all."""
     base = Replicate(
         network=params.network(NETWORK),
-        how=replace(params.hyperparameters, num_epochs=sizes.epochs),
+        hyperparameters=replace(params.hyperparameters, num_epochs=sizes.epochs),
         seed=0,
     )
     cores = available_cores()
     on_all = partial(train, pools(cores), rounds=sizes.growth_rounds)
     for factor in sizes.factors:
         epochs, images = sizes.epochs * factor, sizes.images * factor
-        longer = replace(base, how=replace(base.how, num_epochs=epochs))
+        longer = replace(base, hyperparameters=replace(base.hyperparameters, num_epochs=epochs))
         widths = tuple(width * factor for width in base.network.hidden_sizes)
         wider = replace(base, network=replace(base.network, hidden_sizes=widths))
         yield Point("seeds", factor * cores, on_all(base, factor * cores, sizes.images))
@@ -81,8 +82,8 @@ def train(
 
 def throughput_of_two(params: Params, name: str, sizes: Sizes, pools: Pools) -> float:
     """How many times as much two replicates on two cores get done as one on one core."""
-    how = replace(params.hyperparameters, num_epochs=sizes.epochs)
-    replicate = Replicate(network=params.network(name), how=how, seed=0)
+    hyperparameters = replace(params.hyperparameters, num_epochs=sizes.epochs)
+    replicate = Replicate(network=params.network(name), hyperparameters=hyperparameters, seed=0)
     images = sizes.together[name]
     with tempfile.TemporaryDirectory() as folder:
         work = {
@@ -99,7 +100,7 @@ def training(
     """A function that trains ``seeds`` replicates on the first images of the training split."""
     everything = load_split(split_file("train"))
     train, val = (folder / f"{name}.safetensors" for name in ("train", "val"))
-    for path, count in ((train, images), (val, replicate.how.batch_size)):
+    for path, count in ((train, images), (val, replicate.hyperparameters.batch_size)):
         save_split(Split(everything.images[:count], everything.labels[:count]), path)
     replicates = [replace(replicate, seed=seed) for seed in range(seeds)]
 

@@ -14,12 +14,12 @@ from ruamel.yaml import YAML
 from sizes import Sizes
 from timing import environment
 
-from fashionbench.data import Split, save_split
-from fashionbench.dependencies import PIPELINE_FILE
-from fashionbench.networks import count_parameters
+from fashionbench.data.splits import Split, save_split
 from fashionbench.params import PARAMS_FILE, Params
-from fashionbench.results import split_file
-from fashionbench.workers import available_cores
+from fashionbench.paths import split_file
+from fashionbench.pipeline.dependencies import PIPELINE_FILE
+from fashionbench.pipeline.environment import available_cores
+from fashionbench.training.networks import count_parameters
 
 
 def peak_memory(params: Params, sizes: Sizes) -> Iterator[tuple[str, str]]:

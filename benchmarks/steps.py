@@ -8,10 +8,10 @@ import contenders
 from sizes import Sizes
 from timing import MATRIX_SIZE, flops, in_turns, multiply
 
-from fashionbench.examples import Examples, load_examples
-from fashionbench.networks import INFERENCE_BATCH, build, configure_torch, infer
+from fashionbench.data.examples import Examples, load_examples
 from fashionbench.params import Hyperparameters, Network
-from fashionbench.results import split_file
+from fashionbench.paths import split_file
+from fashionbench.training.networks import INFERENCE_BATCH, build, configure_torch, infer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Task:
     """What a worker measures: a network, as it is trained."""
 
     network: Network
-    how: Hyperparameters
+    hyperparameters: Hyperparameters
     sizes: Sizes
 
     def __str__(self) -> str:
@@ -56,16 +56,16 @@ class Measured:
 def measure(task: Task) -> Measured:
     """Time one network and, where they can train it, the alternatives."""
     configure_torch()
-    network, how, sizes = task.network, task.how, task.sizes
+    network, hyperparameters, sizes = task.network, task.hyperparameters, task.sizes
     everything = load_examples(split_file("train"), "cpu")
-    whole = len(everything.labels) // how.batch_size
+    whole = len(everything.labels) // hyperparameters.batch_size
     most = sizes.convolution_batches if network.conv_filters else sizes.perceptron_batches
     steps = min(most or whole, whole)
-    images = steps * how.batch_size
+    images = steps * hyperparameters.batch_size
     train = Examples(everything.images[:images], everything.labels[:images])
     evaluated, module = everything.images[: sizes.evaluated], build(network)
 
-    epochs = _epochs(network, how, train)
+    epochs = _epochs(network, hyperparameters, train)
     work: dict[str, Callable[[], object]] = {
         **epochs,
         "sgemm": multiply(),
@@ -76,7 +76,7 @@ def measure(task: Task) -> Measured:
         network=network.name,
         steps={loop: times[loop] / steps for loop in epochs},
         evaluation=times["evaluation"],
-        step_flops=flops(network, how.batch_size, backward=True),
+        step_flops=flops(network, hyperparameters.batch_size, backward=True),
         evaluation_flops=flops(network, INFERENCE_BATCH, backward=False)
         * len(evaluated)
         // INFERENCE_BATCH,
@@ -84,19 +84,23 @@ def measure(task: Task) -> Measured:
     )
 
 
-def _epochs(network: Network, how: Hyperparameters, train: Examples) -> dict[str, contenders.Epoch]:
+def _epochs(
+    network: Network, hyperparameters: Hyperparameters, train: Examples
+) -> dict[str, contenders.Epoch]:
     """The loops that can train a network, each as a function that does so for an epoch."""
     epochs = {
-        "fashionbench": contenders.fashionbench(network, how, train),
-        "bfloat16": contenders.fashionbench(network, replace(how, precision="bfloat16"), train),
+        "fashionbench": contenders.fashionbench(network, hyperparameters, train),
+        "bfloat16": contenders.fashionbench(
+            network, replace(hyperparameters, precision="bfloat16"), train
+        ),
     }
     if _is_plain(network):
-        epochs["tensors in memory"] = contenders.tensors_in_memory(network, how, train)
-        epochs["DataLoader"] = contenders.dataloader(network, how, len(train.labels))
+        epochs["tensors in memory"] = contenders.tensors_in_memory(network, hyperparameters, train)
+        epochs["DataLoader"] = contenders.dataloader(network, hyperparameters, len(train.labels))
     if _is_plain(network) and not network.conv_filters:
         if contenders.has_jax():
-            epochs["JAX"] = contenders.jax_scan(network, how, train)
-        epochs["scikit-learn"] = contenders.scikit_learn(network, how, train)
+            epochs["JAX"] = contenders.jax_scan(network, hyperparameters, train)
+        epochs["scikit-learn"] = contenders.scikit_learn(network, hyperparameters, train)
     return epochs
 
 

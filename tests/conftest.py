@@ -37,7 +37,7 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="session")
-def how(params: Params) -> Hyperparameters:
+def hyperparameters(params: Params) -> Hyperparameters:
     """Return the project's own hyperparameters."""
     return params.hyperparameters
 

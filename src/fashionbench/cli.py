@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fashionbench.errors import FashionbenchError
 
 if TYPE_CHECKING:
-    from fashionbench.dependencies import Dependencies
+    from fashionbench.pipeline.dependencies import Dependencies
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
 INTERRUPTED = 128 + signal.SIGINT
@@ -47,9 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
         if os.environ.get("DVC_EXP_NAME"):
             # What runs in DVC's queue has no terminal, so a stage's user looks for it in MLflow.
-            from fashionbench.tracking.failures import tell_failure
+            from fashionbench.tracking.failures import log_failure
 
-            tell_failure(_describe(error))
+            log_failure(_describe(error))
         return 1
     except Terminated:
         sys.stderr.write("fashionbench: terminated\n")
@@ -142,70 +142,70 @@ def _parser() -> argparse.ArgumentParser:
 # imported once its dependencies, which it is one of, are on record.
 
 
-def _guarded(stage: str, network: str | None = None) -> AbstractContextManager["Dependencies"]:
-    from fashionbench.guard import guarded
+def _stage_lock(stage: str, network: str | None = None) -> AbstractContextManager["Dependencies"]:
+    from fashionbench.pipeline.stage_lock import stage_lock
 
-    return guarded(stage, network)
+    return stage_lock(stage, network)
 
 
 def _check(_: argparse.Namespace) -> None:
-    with _guarded("check"):
+    with _stage_lock("check"):
         from fashionbench.stages import check
 
         check.run()
 
 
 def _download(parsed: argparse.Namespace) -> None:
-    with _guarded("download"):
+    with _stage_lock("download"):
         from fashionbench.stages import download
 
         download.run(parsed.folder)
 
 
 def _prepare(_: argparse.Namespace) -> None:
-    with _guarded("prepare"):
+    with _stage_lock("prepare"):
         from fashionbench.stages import prepare
 
         prepare.run()
 
 
 def _train(parsed: argparse.Namespace) -> None:
-    with _guarded("train", parsed.network) as dependencies:
+    with _stage_lock("train", parsed.network) as dependencies:
         from fashionbench.stages import train
 
         train.run(parsed.network, dependencies)
 
 
 def _evaluate(parsed: argparse.Namespace) -> None:
-    with _guarded("evaluate", parsed.network):
+    with _stage_lock("evaluate", parsed.network):
         from fashionbench.stages import evaluate
 
         evaluate.run(parsed.network)
 
 
 def _compare(_: argparse.Namespace) -> None:
-    with _guarded("compare"):
+    with _stage_lock("compare"):
         from fashionbench.stages import compare
 
         compare.run()
 
 
 def _report(_: argparse.Namespace) -> None:
-    with _guarded("report") as dependencies:
+    with _stage_lock("report") as dependencies:
         from fashionbench.stages import report
 
         report.run(dependencies)
 
 
 def _verdicts(parsed: argparse.Namespace) -> None:
-    from fashionbench import explanations, verdict_table
+    from fashionbench.analysis import explanations, verdict_table
 
     verdict_table.show(parsed.rev, markdown=parsed.markdown)
     explanations.show(parsed.rev, markdown=parsed.markdown)
 
 
 def _keep(parsed: argparse.Namespace) -> None:
-    from fashionbench.keeping import keep_study
+    from fashionbench.commands.keep import keep_study
 
     keep_study(parsed.experiment, parsed.folder)
 
@@ -217,19 +217,19 @@ def _mirror(_: argparse.Namespace) -> None:
 
 
 def _table(parsed: argparse.Namespace) -> None:
-    from fashionbench import table
+    from fashionbench.analysis import comparison_table
 
-    table.show(parsed.rev, markdown=parsed.markdown)
+    comparison_table.show(parsed.rev, markdown=parsed.markdown)
 
 
 def _predict(parsed: argparse.Namespace) -> None:
-    from fashionbench import prediction
+    from fashionbench.commands import predict
 
-    prediction.predict(parsed.images, parsed.network)
+    predict.predict(parsed.images, parsed.network)
 
 
 def _verify(parsed: argparse.Namespace) -> None:
-    from fashionbench import verification
+    from fashionbench.commands import verify
 
-    check = verification.write_lock if parsed.write else verification.verify
+    check = verify.write_lock if parsed.write else verify.verify
     check(parsed.lock, parsed.settings)

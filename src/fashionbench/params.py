@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from fashionbench.errors import ConfigError
-from fashionbench.wording import did_you_mean, explain
+from fashionbench.messages import did_you_mean, explain
 from fashionbench.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")

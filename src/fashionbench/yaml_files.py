@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fashionbench.errors import ConfigError
-from fashionbench.wording import in_one_line
+from fashionbench.messages import in_one_line
 
 # What ruamel raises besides its own errors, for values such as 2001-13-45, !!bool x or [[[[....
 _YAML_ERRORS = (

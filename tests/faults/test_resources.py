@@ -52,7 +52,12 @@ def test_a_forbidden_folder_and_a_full_disk_are_named_and_cost_nothing(
 def test_edits_while_the_stage_runs_never_reach_the_lock_nor_a_second_start_the_results(
     untrained: Repository, undisturbed: dict[str, str]
 ) -> None:
-    edit(untrained, "src/fashionbench/losses.py", "import torch\n", "import torch\n# edited\n")
+    edit(
+        untrained,
+        "src/fashionbench/training/losses.py",
+        "import torch\n",
+        "import torch\n# edited\n",
+    )
     edit(untrained, "params.yaml", "batch_size: 64", "batch_size: 32")
     start_twice(untrained)
     assert untrained.hashes(*RESULTS) == undisturbed

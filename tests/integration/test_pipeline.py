@@ -11,8 +11,8 @@ from repositories import NETWORKS, SAMPLE, Repository
 from safetensors.numpy import load_file
 from stores import by_name, client_of
 
-from fashionbench.data import load_split
-from fashionbench.dependencies import sha256_of
+from fashionbench.data.splits import load_split
+from fashionbench.pipeline.dependencies import sha256_of
 
 
 def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> None:
@@ -36,7 +36,7 @@ def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> 
 
 def test_every_output_is_text_safetensors_or_an_official_file(finished: Repository) -> None:
     outputs = [finished.path / path for path in finished.hashes("data", "models", "metrics")]
-    # Of each network two weights, four tables, predictions, exhibits and four figures.
+    # Of each network two weights, four tables, predictions, highlights and four figures.
     assert len(outputs) > 12 * len(NETWORKS)
     for path in outputs:
         if path.suffix == ".safetensors":
@@ -96,7 +96,7 @@ def test_report_judges_every_claim_and_names_what_all_was_made_from(finished: Re
     for name in NETWORKS:
         assert f'<h3 id="network-{name}">' in page
         assert f'aria-label="Confusion matrix of {name}, ' in page
-    for path in ("src/fashionbench/training.py", "src/fashionbench/report.html.jinja"):
+    for path in ("src/fashionbench/training/epoch.py", "src/fashionbench/page/page.html.jinja"):
         assert sha256_of(finished.path / path) in page
     # The study that is kept is of other parameters: it must not stand beside these results.
     assert "The correction" not in page

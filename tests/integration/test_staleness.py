@@ -130,14 +130,14 @@ def test_a_parameter_reruns_the_stages_that_use_it(
 @pytest.mark.parametrize(
     ("file", "stages"),
     [
-        ("figures.py", {"compare", "report"}),
-        ("claims.py", {"report"}),
-        ("evaluation.py", {"report"} | EVALUATE),
-        ("sources.py", {"check", "download", "prepare", "report"}),
-        ("training.py", {"report"} | TRAIN),
-        ("guard.py", set()),
+        ("page/figures.py", {"compare", "report"}),
+        ("analysis/claims.py", {"report"}),
+        ("evaluation/scores.py", {"report"} | EVALUATE),
+        ("data/sources.py", {"check", "download", "prepare", "report"}),
+        ("training/epoch.py", {"report"} | TRAIN),
+        ("pipeline/stage_lock.py", set()),
         ("tracking/mirror.py", set()),
-        ("wording.py", set()),
+        ("messages.py", set()),
     ],
 )
 def test_an_edit_reruns_the_stages_that_use_the_code(

@@ -16,14 +16,14 @@ from shared import make_once
 from stores import by_name, client_of, make_store
 from trainings import network, nothing_watched
 
-from fashionbench import comparison, verdict_table
+from fashionbench.analysis import comparison, verdict_table
 from fashionbench.errors import TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
 from fashionbench.tracking import runs as tracking_runs
-from fashionbench.tracking.facts import restored_by_dvc
 from fashionbench.tracking.live import TrainingRuns, track_training
-from fashionbench.training import Epoch, Replicate
+from fashionbench.tracking.run_spec import restored_by_dvc
+from fashionbench.training.epoch import Epoch, Replicate
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
 
@@ -57,20 +57,26 @@ def row(seed: int, epoch: int) -> Epoch:
     )
 
 
-def replicates(how: Hyperparameters, seeds: tuple[int, ...] = (0, 5)) -> list[Replicate]:
-    return [Replicate(network=DECLARED, how=how, seed=seed) for seed in seeds]
+def replicates(
+    hyperparameters: Hyperparameters, seeds: tuple[int, ...] = (0, 5)
+) -> list[Replicate]:
+    return [
+        Replicate(network=DECLARED, hyperparameters=hyperparameters, seed=seed) for seed in seeds
+    ]
 
 
-def track(how: Hyperparameters) -> None:
+def track(hyperparameters: Hyperparameters) -> None:
     """Track a made-up training of two seeds."""
-    with track_training(replicates(how), nothing_watched()) as tracked:
+    with track_training(replicates(hyperparameters), nothing_watched()) as tracked:
         for seed in (0, 5):
             for epoch in (1, 2):
                 tracked.log_epoch(row(seed, epoch))
 
 
-def test_a_network_is_a_parent_and_a_child_a_seed(root: Path, how: Hyperparameters) -> None:
-    track(how)
+def test_a_network_is_a_parent_and_a_child_a_seed(
+    root: Path, hyperparameters: Hyperparameters
+) -> None:
+    track(hyperparameters)
     found = by_name(client_of(Repository(root)))
     assert found.keys() == {"tiny", "tiny seed 0", "tiny seed 5"}
     parent, child = found["tiny"], found["tiny seed 5"]
@@ -88,12 +94,12 @@ def test_a_network_is_a_parent_and_a_child_a_seed(root: Path, how: Hyperparamete
     assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
 
 
-def break_off(how: Hyperparameters, error: BaseException) -> TrainingRuns:
+def break_off(hyperparameters: Hyperparameters, error: BaseException) -> TrainingRuns:
     """Track a training that ends in an error after the first seed has diverged."""
     kept = []
 
     def train() -> None:
-        with track_training(replicates(how), nothing_watched()) as tracked:
+        with track_training(replicates(hyperparameters), nothing_watched()) as tracked:
             kept.append(tracked)
             tracked.log_divergence(0, "the loss of epoch 3 is not a finite number")
             raise error
@@ -108,9 +114,9 @@ def break_off(how: Hyperparameters, error: BaseException) -> TrainingRuns:
     [(TrainingError("tiny diverged"), "FAILED"), (KeyboardInterrupt(), "KILLED")],
 )
 def test_a_training_that_breaks_off_is_marked(
-    root: Path, how: Hyperparameters, error: BaseException, status: str
+    root: Path, hyperparameters: Hyperparameters, error: BaseException, status: str
 ) -> None:
-    break_off(how, error).wait(60)
+    break_off(hyperparameters, error).wait(60)
     found = by_name(client_of(Repository(root)))
     statuses = {name: run.info.status for name, run in found.items()}
     assert statuses == {"tiny": status, "tiny seed 0": "FAILED", "tiny seed 5": status}
@@ -120,7 +126,9 @@ def test_a_training_that_breaks_off_is_marked(
 
 @pytest.mark.usefixtures("root")
 def test_a_store_that_hangs_holds_nothing_up_and_is_said(
-    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hyperparameters: Hyperparameters,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     released = Event()
 
@@ -131,8 +139,8 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
     monkeypatch.setattr(live, "locked_store", hang)
     monkeypatch.setattr(live, "PATIENCE_S", 0.1)
     start = monotonic()
-    track(how)
-    tracked = break_off(how, KeyboardInterrupt())
+    track(hyperparameters)
+    tracked = break_off(hyperparameters, KeyboardInterrupt())
     assert monotonic() - start < 10
     assert "it has not answered for 0 s" in caplog.text
     released.set()
@@ -140,11 +148,11 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
 
 
 def test_below_mlflow_run_the_runs_are_new_and_its_children(
-    root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
+    root: Path, hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking_runs, "LAUNCHER", "launcher")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-try")
-    track(how)
+    track(hyperparameters)
     found = by_name(client_of(Repository(root)))
     assert len(found) == 3
     for run in found.values():
@@ -154,7 +162,7 @@ def test_below_mlflow_run_the_runs_are_new_and_its_children(
 
 
 def test_a_tracking_uri_of_the_user_wins(
-    root: Path, how: Hyperparameters, monkeypatch: pytest.MonkeyPatch
+    root: Path, hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = root / "other"
     other.mkdir()
@@ -162,31 +170,33 @@ def test_a_tracking_uri_of_the_user_wins(
     monkeypatch.chdir(other)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # Earlier tests have set one.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other / 'mlflow.db'}")
-    track(how)
+    track(hyperparameters)
     assert len(by_name(client_of(Repository(other)))) == 3
     assert not (root / "mlflow.db").exists()
 
 
 @pytest.mark.usefixtures("root")
 def test_a_store_that_is_away_stops_nothing_and_no_password_is_shown(
-    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hyperparameters: Hyperparameters,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # Nothing listens on port 9 of this machine.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    track(how)
+    track(hyperparameters)
     warnings = [record.getMessage() for record in caplog.records]
     assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 1
     assert "secret" not in caplog.text
 
 
 def test_no_credentials_reach_the_store(
-    how: Hyperparameters, monkeypatch: pytest.MonkeyPatch, root: Path
+    hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "someone")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "Tr0ub4dor")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Tr0ub4dor")
-    track(how)
+    track(hyperparameters)
     files = [path for path in root.rglob("*") if path.is_file()]
     assert files
     assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from fashionbench.comparison import compare_networks
-from fashionbench.costs import Costs
+from fashionbench.analysis.comparison import compare_networks
+from fashionbench.analysis.costs import Costs
 
 
 def curve(*accuracies_by_seed: list[float]) -> pd.DataFrame:

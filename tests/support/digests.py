@@ -7,8 +7,8 @@ import sys
 from made_up_figures import draw_all
 from pages import a_page
 
-from fashionbench.figures import svg_text
-from fashionbench.report import render
+from fashionbench.page.figures import svg_text
+from fashionbench.page.page import render
 
 if __name__ == "__main__":
     texts = {name: svg_text(figure) for name, figure in draw_all().items()}

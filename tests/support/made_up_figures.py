@@ -5,8 +5,8 @@ import pandas as pd
 from comparisons import COMPARISON, CURVES
 from matplotlib.figure import Figure
 
-from fashionbench import figures
-from fashionbench.data import CLASSES
+from fashionbench.data.splits import CLASSES
+from fashionbench.page import figures
 
 CONFUSION = pd.DataFrame(
     [

@@ -5,11 +5,11 @@ from dataclasses import replace
 from comparisons import COMPARISON, CURVES
 from made_up import MadeUp, near, results
 
-from fashionbench import figures
-from fashionbench.claims import CLAIMS
-from fashionbench.explanations import Explanation
-from fashionbench.report import Arm, Figure, Page
-from fashionbench.verdict_table import to_records
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.explanations import Explanation
+from fashionbench.analysis.verdict_table import to_records
+from fashionbench.page import figures
+from fashionbench.page.page import Arm, Figure, Page
 
 
 def verdicts(**networks: MadeUp) -> Arm:

@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fashionbench.examples import Examples
-from fashionbench.losses import score
-from fashionbench.networks import build, infer, pixels_to_inputs
+from fashionbench.data.examples import Examples
 from fashionbench.params import LossInput, Network
-from fashionbench.training import Purpose, Replicate, State, initial_state, random_numbers
+from fashionbench.training.epoch import Purpose, Replicate, State, initial_state, random_numbers
+from fashionbench.training.losses import score
+from fashionbench.training.networks import build, infer, pixels_to_inputs
 
 
 def objective(
@@ -39,20 +39,26 @@ def train_in_float64(
 
     Returns the final validation accuracy and the module.
     """
-    how, dropout = replicate.how, torch.Generator()
+    hyperparameters, dropout = replicate.hyperparameters, torch.Generator()
     module = float64_module(replicate.network, initial_state(replicate), dropout)
     optimizer = torch.optim.Adam(
-        module.parameters(), lr=how.learning_rate, foreach=False, fused=False
+        module.parameters(), lr=hyperparameters.learning_rate, foreach=False, fused=False
     )
     inputs = pixels_to_inputs(train.images).double()
-    for epoch in range(1, how.num_epochs + 1):
+    for epoch in range(1, hyperparameters.num_epochs + 1):
         dropout.set_state(random_numbers(replicate.seed, Purpose.DROPOUT, epoch).get_state())
         numbers = random_numbers(replicate.seed, Purpose.ORDER, epoch)
-        for chosen in torch.randperm(len(inputs), generator=numbers).split(how.batch_size):
+        for chosen in torch.randperm(len(inputs), generator=numbers).split(
+            hyperparameters.batch_size
+        ):
             optimizer.zero_grad()
             objective(
-                module, replicate.network, inputs[chosen], train.labels[chosen], how.loss_input
+                module,
+                replicate.network,
+                inputs[chosen],
+                train.labels[chosen],
+                hyperparameters.loss_input,
             ).backward()
             optimizer.step()
     logits = infer(module.float(), val.images)
-    return score(logits, val.labels, how.loss_input).accuracy, module
+    return score(logits, val.labels, hyperparameters.loss_input).accuracy, module

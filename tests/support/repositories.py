@@ -150,7 +150,7 @@ def make_repository(path: Path) -> Repository:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-*"))
         else:
             shutil.copy(source, target)
-    _make_sample_official(path / "src/fashionbench/sources.py")
+    _make_sample_official(path / "src/fashionbench/data/sources.py")
     repository = Repository(path)
     declared = YAML(typ="safe").load((path / "params.yaml").read_text())["networks"]
     networks = {name: declared[name] for name in DECLARED_NETWORKS} | {"n9_ninth": NINTH_NETWORK}

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fashionbench.dependencies import Dependencies
-from fashionbench.examples import Examples
+from fashionbench.data.examples import Examples
 from fashionbench.params import Network
-from fashionbench.training import Epoch, Replicate, State, initial_state, train_epoch
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.training.epoch import Epoch, Replicate, State, initial_state, train_epoch
 
 
 def network(**changes: Any) -> Network:
@@ -30,7 +30,7 @@ def train_replicate(
     """Train from the first epoch to the last; return the curves and the state at the end."""
     state = initial_state(replicate)
     curves = []
-    for epoch in range(1, replicate.how.num_epochs + 1):
+    for epoch in range(1, replicate.hyperparameters.num_epochs + 1):
         row, state = train_epoch(replicate, epoch, state, train, val)
         curves.append(row)
     return curves, state

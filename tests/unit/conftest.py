@@ -8,10 +8,10 @@ import torch
 from repositories import SAMPLE
 from trainings import network
 
-from fashionbench.examples import Examples
-from fashionbench.networks import configure_torch
+from fashionbench.data.examples import Examples
+from fashionbench.data.sources import read_images, read_labels
 from fashionbench.params import Network
-from fashionbench.sources import read_images, read_labels
+from fashionbench.training.networks import configure_torch
 
 configure_torch()
 

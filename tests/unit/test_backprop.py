@@ -8,12 +8,12 @@ from made_up import NETWORKS
 from reference import float64_module, objective, train_in_float64
 from trainings import network, train_replicate
 
-from fashionbench.backprop import TrainingNetwork, views
-from fashionbench.examples import Examples
-from fashionbench.losses import add_penalty, loss_gradient
-from fashionbench.networks import pixels_to_inputs, restore
+from fashionbench.data.examples import Examples
 from fashionbench.params import Hyperparameters, LossInput, Network, Params, Precision
-from fashionbench.training import Replicate, initial_state
+from fashionbench.training.backprop import TrainingNetwork, views
+from fashionbench.training.epoch import Replicate, initial_state
+from fashionbench.training.losses import add_penalty, loss_gradient
+from fashionbench.training.networks import pixels_to_inputs, restore
 
 EVERYTHING = network(
     conv_filters=(3, 4),
@@ -27,7 +27,7 @@ EVERYTHING = network(
 
 def largest_gradient_errors(
     declared: Network,
-    how: Hyperparameters,
+    hyperparameters: Hyperparameters,
     examples: Examples,
     precision: Precision = "float32",
 ) -> dict[str, float]:
@@ -35,16 +35,16 @@ def largest_gradient_errors(
 
     The bias before a batch normalisation has no gradient at all, but for rounding.
     """
-    state = initial_state(Replicate(network=declared, how=how, seed=0))
+    state = initial_state(Replicate(network=declared, hyperparameters=hyperparameters, seed=0))
     inputs, labels = pixels_to_inputs(examples.images), examples.labels
     exact = float64_module(declared, state, torch.Generator().manual_seed(1))
-    objective(exact, declared, inputs.double(), labels, how.loss_input).backward()
+    objective(exact, declared, inputs.double(), labels, hyperparameters.loss_input).backward()
 
     module = restore(declared, state, "cpu", torch.Generator().manual_seed(1))
     ours = TrainingNetwork(module, precision)
     with torch.inference_mode():
         targets = torch.eye(10)[labels]
-        ours.backward(loss_gradient(ours.forward(inputs), targets, how.loss_input))
+        ours.backward(loss_gradient(ours.forward(inputs), targets, hyperparameters.loss_input))
         strengths = declared.l1_strength, declared.l2_strength
         add_penalty(ours.gradients, ours.parameters, *strengths)
     found = views(ours.gradients, module)
@@ -65,27 +65,27 @@ def test_gradients_are_autograds(
     params: Params, train_examples: Examples, name: str, loss_input: LossInput
 ) -> None:
     declared = EVERYTHING if name == "everything" else params.network(name)
-    how = replace(params.hyperparameters, loss_input=loss_input)
+    hyperparameters = replace(params.hyperparameters, loss_input=loss_input)
     batch = Examples(train_examples.images[:64], train_examples.labels[:64])
-    errors = largest_gradient_errors(declared, how, batch)
+    errors = largest_gradient_errors(declared, hyperparameters, batch)
     # Batch normalisation of convolutions subtracts nearly equal numbers.
     assert max(errors.values()) < (1e-4 if name == "everything" else 1e-5), errors
 
 
 def test_gradients_in_bfloat16_are_those_of_rounded_arithmetic(
-    how: Hyperparameters, train_examples: Examples
+    hyperparameters: Hyperparameters, train_examples: Examples
 ) -> None:
     declared = network(conv_filters=(4,), batch_norm=True)
-    errors = largest_gradient_errors(declared, how, train_examples, "bfloat16")
+    errors = largest_gradient_errors(declared, hyperparameters, train_examples, "bfloat16")
     # bfloat16 keeps eight binary digits.
     assert 1e-4 < max(errors["1.weight"], errors["5.weight"]) < 0.1, errors
 
 
 def test_the_module_is_the_network_as_trained_so_far(
-    how: Hyperparameters, train_examples: Examples
+    hyperparameters: Hyperparameters, train_examples: Examples
 ) -> None:
     declared = network(conv_filters=(2,))
-    state = initial_state(Replicate(network=declared, how=how, seed=0))
+    state = initial_state(Replicate(network=declared, hyperparameters=hyperparameters, seed=0))
     module = restore(declared, state, "cpu")
     ours = TrainingNetwork(module, "float32")
     inputs = pixels_to_inputs(train_examples.images)
@@ -101,10 +101,10 @@ def test_trainings_agree_with_the_straightforward_loop(
     declared = params.network(name)
     # Convolutions in double precision take their time.
     epochs, images = (2, 192) if declared.conv_filters else (8, 400)
-    how = replace(params.hyperparameters, num_epochs=epochs)
+    hyperparameters = replace(params.hyperparameters, num_epochs=epochs)
     train = Examples(train_examples.images[:images], train_examples.labels[:images])
     for seed in (0, 1):
-        replicate = Replicate(network=declared, how=how, seed=seed)
+        replicate = Replicate(network=declared, hyperparameters=hyperparameters, seed=seed)
         accuracy, module = train_in_float64(replicate, train, test_examples)
         curves, state = train_replicate(replicate, train, test_examples)
         # One image of a hundred may fall on the other side.

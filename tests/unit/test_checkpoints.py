@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from trainings import network, nothing_watched
 
-from fashionbench.checkpoints import Checkpoint, Checkpoints
-from fashionbench.dependencies import Dependencies
 from fashionbench.errors import ChangedError, DataError
 from fashionbench.params import Hyperparameters
-from fashionbench.training import Epoch, Replicate
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.training.checkpoints import Checkpoint, Checkpoints
+from fashionbench.training.epoch import Epoch, Replicate
 
 ROWS = tuple(
     Epoch(
@@ -32,8 +32,8 @@ KEPT = Checkpoint(rows=ROWS, state=b"\n\0state\xff\n")
 
 
 @pytest.fixture
-def replicate(how: Hyperparameters) -> Replicate:
-    return Replicate(network=network(), how=how, seed=3)
+def replicate(hyperparameters: Hyperparameters) -> Replicate:
+    return Replicate(network=network(), hyperparameters=hyperparameters, seed=3)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_another_training_finds_nothing(
     checkpoints.save(replicate, KEPT)
     others = [
         replace(replicate, seed=4),
-        replace(replicate, how=replace(replicate.how, learning_rate=0.1)),
+        replace(replicate, hyperparameters=replace(replicate.hyperparameters, learning_rate=0.1)),
         replace(replicate, network=network(hidden_sizes=(17,))),
     ]
     assert [checkpoints.restore(other) for other in others] == [()] * 3

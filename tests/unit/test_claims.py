@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from made_up import MadeUp, near, results, scattered
 
-from fashionbench.claims import CLAIMS
-from fashionbench.verdicts import Verdict
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.verdicts import Verdict
 
 R: Verdict = "reproduced"
 C: Verdict = "contradicted"

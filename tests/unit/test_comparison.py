@@ -9,11 +9,11 @@ from comparisons import COMPARISON, CURVES
 from rich.console import Console
 from trainings import network
 
-from fashionbench import table
-from fashionbench.comparison import mean_curves, summarise
-from fashionbench.costs import count_costs
+from fashionbench.analysis import comparison_table
+from fashionbench.analysis.comparison import mean_curves, summarise
+from fashionbench.analysis.costs import count_costs
 from fashionbench.errors import DataError
-from fashionbench.results import read_table, write_table
+from fashionbench.tables import read_table, write_table
 
 
 def test_one_row_a_network_with_means_intervals_and_the_best_epoch() -> None:
@@ -61,19 +61,19 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"comparison.csv cannot be read .*; run dvc repro"):
-        table.show()
+        comparison_table.show()
     names, parameters = ["n5_batch_norm", "n8_conv"], [109_770, 3_229_866]
     widest = COMPARISON.assign(network=names, parameters=parameters)
     write_table(widest, tmp_path / "metrics/comparison.csv")
     console = Console(file=io.StringIO(), width=80)
-    table.show(console=console)
+    comparison_table.show(console=console)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert "n5_batch_norm     109,770  86.00 ± 12.71" in printed
     assert "3,229,866" in printed
     assert "…" not in printed
     assert "mlflow ui" in printed
-    lines = table.to_markdown(COMPARISON).splitlines()
+    lines = comparison_table.to_markdown(COMPARISON).splitlines()
     assert len(lines) == 4
     assert lines[2].startswith("| good | 1,234 | 86.00 ± 12.71 |")
 

@@ -7,8 +7,8 @@ import pytest
 from repositories import PROJECT
 from ruamel.yaml import YAML
 
-from fashionbench.dependencies import Dependencies
 from fashionbench.errors import ChangedError, ConfigError
+from fashionbench.pipeline.dependencies import Dependencies
 
 DECLARED = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 
@@ -17,7 +17,7 @@ DECLARED = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the project's own dvc.yaml and params.yaml, and some of the files they name."""
     monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml", "src/fashionbench/training.py"):
+    for name in ("dvc.yaml", "params.yaml", "src/fashionbench/training/epoch.py"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_bytes((PROJECT / name).read_bytes())
     Path("data/prepared").mkdir(parents=True)
@@ -38,7 +38,7 @@ def test_templates_are_filled_in_as_dvc_fills_them() -> None:
     assert found.stage == "train@n4_dropout"
     assert found.files.keys() == {
         Path("data/prepared/train.safetensors"),
-        Path("src/fashionbench/training.py"),
+        Path("src/fashionbench/training/epoch.py"),
     }
     assert found.params["dropout_prob"] == 0.5
     assert found.params["none"] == 0
@@ -77,19 +77,20 @@ def test_an_unknown_network_is_refused() -> None:
 def test_what_is_only_touched_or_not_a_dependency_counts_as_unchanged() -> None:
     found = Dependencies.of("train", "n4_dropout")
     found.check_unchanged()
-    os.utime("src/fashionbench/training.py", (0, 0))
+    os.utime("src/fashionbench/training/epoch.py", (0, 0))
     os.utime("params.yaml", (0, 0))
     change_params("l1_strength: 0.001", "l1_strength: 0.1")
-    Path("src/fashionbench/figures.py").write_text("new")
+    Path("src/fashionbench/page").mkdir()
+    Path("src/fashionbench/page/figures.py").write_text("new")
     found.check_unchanged()
 
 
 @pytest.mark.parametrize(
     ("path", "content"),
     [
-        ("src/fashionbench/training.py", b"edited"),
-        ("src/fashionbench/losses.py", b"new"),
-        ("src/fashionbench/training.py", None),
+        ("src/fashionbench/training/epoch.py", b"edited"),
+        ("src/fashionbench/training/losses.py", b"new"),
+        ("src/fashionbench/training/epoch.py", None),
         ("data/prepared/train.safetensors", b"Images"),
     ],
 )

@@ -6,9 +6,9 @@ import pytest
 import torch
 from made_up import MadeUp, near, results
 
-from fashionbench.explanations import FLOOR, explain
-from fashionbench.losses import score
+from fashionbench.analysis.explanations import FLOOR, explain
 from fashionbench.params import Params
+from fashionbench.training.losses import score
 
 
 def test_the_floor_is_the_loss_of_a_certain_and_right_answer() -> None:

@@ -8,7 +8,7 @@ from comparisons import COMPARISON, CURVES, curve
 from made_up_figures import CONFUSION, ERRORS, draw_all
 from matplotlib.figure import Figure
 
-from fashionbench import figures
+from fashionbench.page import figures
 
 
 def texts(figure: Figure) -> list[str]:

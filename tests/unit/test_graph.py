@@ -24,8 +24,8 @@ STAGES = [name for name, stage in DECLARED.items() if not stage.get("always_chan
 # What stands around the results and cannot change them: messages, displays and MLflow.
 WITHOUT_EFFECT = {
     PACKAGE / "errors.py",
-    PACKAGE / "progress.py",
-    PACKAGE / "wording.py",
+    PACKAGE / "training/progress.py",
+    PACKAGE / "messages.py",
     *(PACKAGE / "tracking").iterdir(),
 }
 

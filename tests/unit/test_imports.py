@@ -10,7 +10,7 @@ CLI_AND_LIGHT_STAGES = (
     "fashionbench.stages.download",
     "fashionbench.stages.prepare",
     "fashionbench.stages.compare",
-    "fashionbench.table",
+    "fashionbench.analysis.comparison_table",
 )
 
 
@@ -18,7 +18,7 @@ CLI_AND_LIGHT_STAGES = (
     ("modules", "unwanted"),
     [
         (CLI_AND_LIGHT_STAGES, "mlflow"),
-        (("fashionbench.stages.evaluate", "fashionbench.evaluation"), "mlflow"),
+        (("fashionbench.stages.evaluate", "fashionbench.evaluation.scores"), "mlflow"),
         # With nothing to do the mirror is to be over soon.
         (("fashionbench.tracking.mirror",), "torch"),
         (("fashionbench.tracking.mirror",), "scipy.stats"),

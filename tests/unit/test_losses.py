@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashionbench.losses import add_penalty, loss_gradient, score
 from fashionbench.params import LossInput
+from fashionbench.training.losses import add_penalty, loss_gradient, score
 
 
 def test_the_loss_of_probabilities_has_the_floor_of_the_report() -> None:

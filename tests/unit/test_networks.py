@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from trainings import network
 
-from fashionbench.examples import Examples
-from fashionbench.networks import (
+from fashionbench.data.examples import Examples
+from fashionbench.params import Params
+from fashionbench.training.networks import (
     ChannelsLastFlatten,
     Dropout,
     build,
@@ -14,7 +15,6 @@ from fashionbench.networks import (
     infer,
     pixels_to_inputs,
 )
-from fashionbench.params import Params
 
 
 @pytest.mark.parametrize(

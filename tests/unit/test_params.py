@@ -20,8 +20,12 @@ def read(folder: Path, text: str) -> Params:
 
 
 def test_the_report_is_the_default(params: Params) -> None:
-    how = params.hyperparameters
-    assert (how.learning_rate, how.batch_size, how.num_epochs) == (0.001, 64, 20)
+    hyperparameters = params.hyperparameters
+    assert (
+        hyperparameters.learning_rate,
+        hyperparameters.batch_size,
+        hyperparameters.num_epochs,
+    ) == (0.001, 64, 20)
     assert params.network("n4_dropout").dropout_prob == 0.5
     assert params.network("n6_l1").l1_strength == 0.001
     assert params.network("n7_l2").l2_strength == 0.001

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from fashionbench.progress import TrainingProgress
-from fashionbench.training import Epoch
+from fashionbench.training.epoch import Epoch
+from fashionbench.training.progress import TrainingProgress
 
 
 def row(seed: int, epoch: int) -> Epoch:

@@ -9,11 +9,11 @@ from repositories import PROJECT
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from fashionbench import explanations, verdict_table
-from fashionbench.comparison import COMPARISON_FILE
+from fashionbench.analysis import explanations, verdict_table
+from fashionbench.analysis.comparison import COMPARISON_FILE
+from fashionbench.analysis.comparison_table import to_markdown
 from fashionbench.params import Params
-from fashionbench.results import read_table
-from fashionbench.table import to_markdown
+from fashionbench.tables import read_table
 
 YAML_12 = YAML(typ="safe")
 ENTRY_POINTS: dict[str, dict[str, Any]] = YAML_12.load(PROJECT / "MLproject")["entry_points"]

@@ -11,20 +11,15 @@ import pytest
 from safetensors.torch import load
 from trainings import network, nothing_watched, train_replicate
 
-from fashionbench.checkpoints import Checkpoints
-from fashionbench.data import Split, save_split
+from fashionbench.data.examples import load_examples
+from fashionbench.data.sources import read_images, read_labels
+from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import TrainingError
-from fashionbench.examples import load_examples
 from fashionbench.params import Hyperparameters
-from fashionbench.replicates import (
-    Divergence,
-    FinishedEpoch,
-    curves,
-    train_replicates,
-)
-from fashionbench.sources import read_images, read_labels
-from fashionbench.training import Epoch, Replicate, weights
-from fashionbench.workers import local_workers
+from fashionbench.training.checkpoints import Checkpoints
+from fashionbench.training.epoch import Epoch, Replicate, weights
+from fashionbench.training.replicates import Divergence, FinishedEpoch, curves, train_replicates
+from fashionbench.training.workers import local_workers
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +31,10 @@ def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def replicates(how: Hyperparameters) -> list[Replicate]:
+def replicates(hyperparameters: Hyperparameters) -> list[Replicate]:
     declared = network(conv_filters=(2,), dropout_prob=0.5, batch_norm=True)
-    short = replace(how, num_epochs=2)
-    return [Replicate(network=declared, how=short, seed=seed) for seed in (0, 1, 2)]
+    short = replace(hyperparameters, num_epochs=2)
+    return [Replicate(network=declared, hyperparameters=short, seed=seed) for seed in (0, 1, 2)]
 
 
 @pytest.fixture
@@ -108,7 +103,9 @@ def test_epoch_by_epoch_is_the_same_as_in_one_go(
 def test_a_replicate_that_diverges_ends_and_the_others_go_on(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    wild = replace(replicates[1], how=replace(replicates[1].how, learning_rate=1e30))
+    wild = replace(
+        replicates[1], hyperparameters=replace(replicates[1].hyperparameters, learning_rate=1e30)
+    )
     events = train_replicates(Inline(), [replicates[0], wild], split, split, checkpoints)
     seen = list(islice(events, 3))
     with pytest.raises(TrainingError, match=r"diverged with seed 1 \(.*\); try a learning_rate"):

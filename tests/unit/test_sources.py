@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashionbench import sources
+from fashionbench.data import sources
+from fashionbench.data.sources import OFFICIAL_FILES, OfficialFile, fetch, read_images, read_labels
 from fashionbench.errors import DataError
-from fashionbench.sources import OFFICIAL_FILES, OfficialFile, fetch, read_images, read_labels
 
 LABELS = "train-labels-idx1-ubyte"
 IMAGES = "train-images-idx3-ubyte"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from fashionbench.statistics import estimate
+from fashionbench.analysis.statistics import estimate
 
 
 def test_the_interval_is_students() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT
 
+from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
 from fashionbench.params import Params, load_params
-from fashionbench.studies import LOGITS_STUDY, is_counterpart
 
 
 def test_the_kept_study_was_made_by_this_code_with_these_parameters(
@@ -45,7 +45,7 @@ def test_the_loss_is_what_may_differ(study: Path) -> None:
 def test_other_code_is_no_counterpart(
     study: Path, change: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    code = Path("src/fashionbench/training.py")
+    code = Path("src/fashionbench/training/epoch.py")
     code.write_text(f"{code.read_text()}# edited\n") if change == "edited" else code.unlink()
     assert not is_counterpart(study, load_params())
     assert f"it was made by another {code}" in caplog.text

@@ -8,10 +8,9 @@ import pytest
 from made_up import MadeUp, near, results, scattered
 from rich.console import Console
 
-from fashionbench import verdict_table
-from fashionbench.claims import CLAIMS
-from fashionbench.errors import DataError
-from fashionbench.verdict_table import (
+from fashionbench.analysis import verdict_table
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.verdict_table import (
     VerdictRecord,
     count_verdicts,
     effect,
@@ -19,6 +18,7 @@ from fashionbench.verdict_table import (
     region,
     to_records,
 )
+from fashionbench.errors import DataError
 
 
 def records(seeds: int = 5, **networks: MadeUp) -> list[VerdictRecord]:

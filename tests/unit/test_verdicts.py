@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
-from fashionbench.verdicts import Claim, Condition, Results, Verdict
+from fashionbench.analysis.verdicts import Claim, Condition, Results, Verdict
 
 NOTHING = Results(curves={}, scores={}, weights={})
 

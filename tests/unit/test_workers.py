@@ -7,12 +7,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fashionbench import feasibility
 from fashionbench.errors import WorkerError
-from fashionbench.feasibility import machine_memory, needed_memory
-from fashionbench.networks import count_parameters
 from fashionbench.params import Params
-from fashionbench.workers import local_workers
+from fashionbench.training import memory_check
+from fashionbench.training.memory_check import machine_memory, needed_memory
+from fashionbench.training.networks import count_parameters
+from fashionbench.training.workers import local_workers
 
 
 def allocate(task: str) -> int:
@@ -66,7 +66,7 @@ def test_the_machine_has_the_memory_that_the_system_says_or_a_container_allows(
 ) -> None:
     installed = psutil.virtual_memory().total
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(feasibility, "_CONTAINER_LIMIT", limit)
+    monkeypatch.setattr(memory_check, "_CONTAINER_LIMIT", limit)
     assert machine_memory() == installed
     limit.write_text("max\n")
     assert machine_memory() == installed

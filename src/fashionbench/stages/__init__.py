@@ -1,1 +1,0 @@
-"""What DVC runs: each stage parses, loads, calls and writes, and computes nothing itself."""

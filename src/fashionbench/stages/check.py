@@ -6,9 +6,9 @@ first stage that all others wait for, and whose own output never changes.
 
 from pathlib import Path
 
-from fashionbench.data import check_sizes
+from fashionbench.data.sources import labelled_images
+from fashionbench.data.splits import check_sizes
 from fashionbench.params import load_params
-from fashionbench.sources import labelled_images
 
 CHECKED_FILE = Path("data/checked")
 
@@ -18,10 +18,10 @@ def run() -> None:
     params = load_params()
     check_sizes(params.train_size, params.val_size, labelled_images())
     # Imported here: torch takes a second, and what is wrong is mostly said before.
-    from fashionbench import feasibility
-    from fashionbench.examples import check_device
+    from fashionbench.data.examples import check_device
+    from fashionbench.training import memory_check
 
     check_device(params.device)
-    feasibility.check_memory(params, feasibility.machine_memory())
+    memory_check.check_memory(params, memory_check.machine_memory())
     CHECKED_FILE.parent.mkdir(parents=True, exist_ok=True)
     CHECKED_FILE.write_text("params.yaml can be trained\n", encoding="ascii")

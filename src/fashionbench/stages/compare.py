@@ -4,8 +4,7 @@ import json
 
 from safetensors.numpy import load_file
 
-from fashionbench import figures
-from fashionbench.comparison import (
+from fashionbench.analysis.comparison import (
     COMPARISON_FILE,
     FIGURES_DIR,
     KINDS,
@@ -15,9 +14,11 @@ from fashionbench.comparison import (
     mean_curves,
     summarise,
 )
-from fashionbench.costs import count_costs
+from fashionbench.analysis.costs import count_costs
+from fashionbench.page import figures
 from fashionbench.params import load_params
-from fashionbench.results import exhibits_file, network_table, read_table, write_table
+from fashionbench.paths import highlights_file, network_table
+from fashionbench.tables import read_table, write_table
 
 
 def run() -> None:
@@ -30,12 +31,12 @@ def run() -> None:
         costs[name] = count_costs(params.network(name), params.train_size, params.num_epochs)
         for kind in KINDS:
             write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
-        exhibits = load_file(exhibits_file(name))
+        highlights = load_file(highlights_file(name))
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
-        drawn[f"filters/{name}"] = figures.draw_filters(exhibits["filters"])
-        drawn[f"errors/{name}"] = figures.draw_errors(exhibits)
+        drawn[f"filters/{name}"] = figures.draw_filters(highlights["filters"])
+        drawn[f"errors/{name}"] = figures.draw_errors(highlights)
     comparison = compare_networks(curves, scores, costs)
     write_table(comparison, COMPARISON_FILE)
     summary = json.dumps(summarise(comparison), indent=2)

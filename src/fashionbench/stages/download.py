@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-from fashionbench.sources import FOLDER_VARIABLE, RAW_DIR, fetch
+from fashionbench.data.sources import FOLDER_VARIABLE, RAW_DIR, fetch
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Stage ``evaluate@<network>``: final scores of every replicate; only here are test images read."""
 
 from fashionbench.params import load_params
-from fashionbench.workers import local_workers
+from fashionbench.training.workers import local_workers
 
 
 def run(name: str) -> None:
@@ -12,44 +12,44 @@ def run(name: str) -> None:
         # While the workers start: torch takes a second to import, and MLflow one.
         from safetensors.numpy import load_file
 
-        from fashionbench import evaluation, inspection, results
-        from fashionbench.data import load_split
+        from fashionbench import paths, tables
+        from fashionbench.data.splits import load_split
+        from fashionbench.evaluation import scores, weights
 
         # A split after the other, and the largest first: no core idles while another has much left.
         waiting = {
             (seed, split): workers.submit(
-                evaluation.run_evaluation,
-                evaluation.EvaluationTask(
+                scores.run_evaluation,
+                scores.EvaluationTask(
                     network=network,
                     loss_input=params.loss_input,
                     device=params.device,
                     precision=params.precision,
-                    weights=results.weights_file(name, seed),
-                    split=results.split_file(split),
+                    weights=paths.weights_file(name, seed),
+                    split=paths.split_file(split),
                 ),
             )
-            for split in results.SPLITS
+            for split in paths.SPLITS
             for seed in seeds
         }
         from fashionbench.tracking.mirror import mirror_network
 
         found = {
-            seed: {split: waiting[seed, split].result() for split in results.SPLITS}
-            for seed in seeds
+            seed: {split: waiting[seed, split].result() for split in paths.SPLITS} for seed in seeds
         }
-    tables = {
-        "scores": evaluation.score_rows(found),
-        "confusion": evaluation.confusion_rows(found),
-        "weights": inspection.weight_rows(
-            {seed: load_file(results.weights_file(name, seed)) for seed in seeds},
+    rows_by_table = {
+        "scores": scores.score_rows(found),
+        "confusion": scores.confusion_rows(found),
+        "weights": weights.weight_rows(
+            {seed: load_file(paths.weights_file(name, seed)) for seed in seeds},
             params.learning_rate,
         ),
     }
-    for table, rows in tables.items():
-        results.write_table(rows, results.network_table(name, table))
-    results.write_arrays(evaluation.predictions_by_seed(found), results.predictions_file(name))
-    best = evaluation.best_seed(found)
-    filters = inspection.strongest_filters(load_file(results.weights_file(name, best)))
-    errors = evaluation.worst_errors(found[best]["test"], load_split(results.split_file("test")))
-    results.write_arrays({"filters": filters} | errors, results.exhibits_file(name))
+    for table, rows in rows_by_table.items():
+        tables.write_table(rows, paths.network_table(name, table))
+    tables.write_arrays(scores.predictions_by_seed(found), paths.predictions_file(name))
+    best = scores.best_seed(found)
+    filters = weights.strongest_filters(load_file(paths.weights_file(name, best)))
+    errors = scores.worst_errors(found[best]["test"], load_split(paths.split_file("test")))
+    tables.write_arrays({"filters": filters} | errors, paths.highlights_file(name))
     mirror_network(params, name)

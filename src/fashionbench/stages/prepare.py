@@ -2,11 +2,11 @@
 
 import logging
 
-from fashionbench.data import Split, save_split, stratified_indices
+from fashionbench.data.sources import RAW_DIR, read_images, read_labels
+from fashionbench.data.splits import Split, save_split, stratified_indices
 from fashionbench.errors import DataError
 from fashionbench.params import load_params
-from fashionbench.results import split_file
-from fashionbench.sources import RAW_DIR, read_images, read_labels
+from fashionbench.paths import split_file
 
 _log = logging.getLogger(__name__)
 

@@ -4,17 +4,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from fashionbench import captions, figures, origin
-from fashionbench.claims import CLAIMS
-from fashionbench.comparison import COMPARISON_FILE
-from fashionbench.dependencies import Dependencies
-from fashionbench.explanations import EXPLANATIONS_FILE, explain
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.comparison import COMPARISON_FILE
+from fashionbench.analysis.explanations import EXPLANATIONS_FILE, explain
+from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
+from fashionbench.analysis.verdict_table import CLAIMS_FILE, REPORT_FILE, to_records
+from fashionbench.analysis.verdicts import Results
+from fashionbench.page import captions, figures, made_from
+from fashionbench.page.page import Arm, Page, render
 from fashionbench.params import load_params
-from fashionbench.report import Arm, Page, render
-from fashionbench.results import read_table
-from fashionbench.studies import LOGITS_STUDY, is_counterpart
-from fashionbench.verdict_table import CLAIMS_FILE, REPORT_FILE, to_records
-from fashionbench.verdicts import Results
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.tables import read_table
 
 
 def run(dependencies: Dependencies) -> None:
@@ -42,7 +42,7 @@ def run(dependencies: Dependencies) -> None:
             for row in comparison.to_dict("records")
         },
         explanations=found,
-        made_from=origin.describe(params, dependencies),
+        made_from=made_from.describe(params, dependencies),
     )
     REPORT_FILE.write_text(render(page), encoding="utf-8")
 

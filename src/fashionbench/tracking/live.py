@@ -13,11 +13,11 @@ from threading import Thread
 
 from mlflow.entities import Metric, RunStatus
 
-from fashionbench.dependencies import Dependencies
-from fashionbench.tracking.facts import describe_network, describe_replicate, trained_here
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.tracking.run_spec import describe_network, describe_replicate, trained_here
 from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
-from fashionbench.training import Epoch, Replicate
+from fashionbench.training.epoch import Epoch, Replicate
 
 CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
 
@@ -29,20 +29,20 @@ PATIENCE_S = 60.0
 PATIENCE_WHEN_INTERRUPTED_S = 10.0
 
 
-class _Messenger(Thread):
+class _BackgroundLogger(Thread):
     """Does what it is told, in order; the first failure is said, and the rest is left out."""
 
     def __init__(self) -> None:
         super().__init__(name="mlflow", daemon=True)
-        self._errands: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
 
-    def tell(self, errand: Callable[[], object]) -> None:
-        """Take an errand, to be run when those before it are done."""
-        self._errands.put(errand)
+    def submit(self, task: Callable[[], object]) -> None:
+        """Take a task, to be run when those before it are done."""
+        self._tasks.put(task)
 
     def finish(self, patience: float) -> None:
-        """Wait until all errands are done, but no longer than ``patience`` seconds."""
-        self._errands.put(None)
+        """Wait until all tasks are done, but no longer than ``patience`` seconds."""
+        self._tasks.put(None)
         self.join(patience)
         if self.is_alive():
             warn(f"it has not answered for {patience:.0f} s")
@@ -50,10 +50,10 @@ class _Messenger(Thread):
     def run(self) -> None:
         """What the thread does."""
         is_reachable = True
-        for errand in iter(self._errands.get, None):
+        for task in iter(self._tasks.get, None):
             if is_reachable:
                 try:
-                    errand()
+                    task()
                 except FAILURES as error:
                     is_reachable = False
                     warn(error)
@@ -70,9 +70,9 @@ class TrainingRuns:
         self._open: dict[int, str] = {}
         self._shown: dict[int, set[int]] = {}
         self._parent: str | None = None
-        self._messenger = _Messenger()
-        self._messenger.start()
-        self._messenger.tell(lambda: self._start(replicates, dependencies))
+        self._logger = _BackgroundLogger()
+        self._logger.start()
+        self._logger.submit(lambda: self._start(replicates, dependencies))
 
     def log_epoch(self, row: Epoch) -> None:
         """Add one point to each curve of a replicate, as the table of its curves will have it."""
@@ -80,59 +80,61 @@ class TrainingRuns:
         values = {name: round(getattr(row, name), DECIMALS) for name in CURVES}
         metrics = [Metric(name, value, now, row.epoch) for name, value in values.items()]
 
-        def tell() -> None:
+        def log() -> None:
             if row.seed in self._open and row.epoch not in self._shown[row.seed]:
                 with locked_store() as (client, _):
                     client.log_batch(self._open[row.seed], metrics=metrics)
 
-        self._messenger.tell(tell)
+        self._logger.submit(log)
 
     def log_divergence(self, seed: int, reason: str) -> None:
         """End the run of a replicate as failed, and say why."""
 
-        def tell() -> None:
+        def log() -> None:
             if seed in self._open:
                 with locked_store() as (client, _):
                     end(client, self._open.pop(seed), RunStatus.FAILED, reason)
 
-        self._messenger.tell(tell)
+        self._logger.submit(log)
 
     def end(self, status: int, reason: str = "") -> None:
         """Close what is still open with one of mlflow.entities.RunStatus."""
 
-        def tell() -> None:
+        def log() -> None:
             still_open = [*self._open.values(), *([self._parent] if self._parent else [])]
             with locked_store() as (client, _):
                 for run in still_open:
                     end(client, run, status, reason)
 
-        self._messenger.tell(tell)
+        self._logger.submit(log)
 
     def wait(self, patience: float) -> None:
         """Wait until MLflow has been told everything, but no longer than ``patience`` seconds."""
-        self._messenger.finish(patience)
+        self._logger.finish(patience)
 
     def _start(self, replicates: Sequence[Replicate], dependencies: Dependencies) -> None:
-        network, how = replicates[0].network, replicates[0].how
+        network, hyperparameters = replicates[0].network, replicates[0].hyperparameters
         below = {
-            replicate.seed: describe_replicate(network, how, replicate.seed, dependencies)
+            replicate.seed: describe_replicate(
+                network, hyperparameters, replicate.seed, dependencies
+            )
             for replicate in replicates
         }
-        above = describe_network(network, how, below)
-        origin = trained_here()
+        above = describe_network(network, hyperparameters, below)
+        provenance_tags = trained_here()
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment, network.name)
             to_show = {
-                seed: facts
-                for seed, facts in below.items()
-                if not runs.is_busy(facts.key) and not runs.is_mirrored(facts.key)
+                seed: spec
+                for seed, spec in below.items()
+                if not runs.is_busy(spec.key) and not runs.is_mirrored(spec.key)
             }
             if not to_show:
                 return
-            self._parent = runs.start(above, None, origin)
-            for seed, facts in to_show.items():
-                self._shown[seed] = runs.epochs(facts.key)
-                self._open[seed] = runs.start(facts, self._parent, origin)
+            self._parent = runs.start(above, None, provenance_tags)
+            for seed, spec in to_show.items():
+                self._shown[seed] = runs.epochs(spec.key)
+                self._open[seed] = runs.start(spec, self._parent, provenance_tags)
 
 
 @contextmanager

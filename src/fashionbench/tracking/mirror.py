@@ -11,15 +11,15 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from fashionbench.dependencies import Dependencies, sha256_of
 from fashionbench.params import Params
-from fashionbench.paths import in_workspace
-from fashionbench.results import METRICS_DIR, network_table, read_table, weights_file
-from fashionbench.tracking.facts import Facts, digest, restored_by_dvc
-from fashionbench.tracking.holdings import Holding, Rows, read_holding
-from fashionbench.tracking.models import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
+from fashionbench.paths import METRICS_DIR, in_workspace, network_table, weights_file
+from fashionbench.pipeline.dependencies import Dependencies, sha256_of
+from fashionbench.tables import read_table
+from fashionbench.tracking.registry import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
+from fashionbench.tracking.run_spec import RunSpec, digest, restored_by_dvc
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
+from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
 
 # As their own rooms have them, which import scipy.stats: mostly there is nothing to do here, and
 # that is to be found soon.
@@ -40,7 +40,7 @@ def mirror_network(params: Params, name: str) -> None:
     networks in one go. Raises DataError if a table of results is missing.
     """
     try:
-        _fill(read_holding(params, name, Dependencies.of("train", name)), with_model=False)
+        _fill(read_stored_results(params, name, Dependencies.of("train", name)), with_model=False)
     except FAILURES as error:
         warn(error)
 
@@ -54,58 +54,58 @@ def mirror_pipeline(params: Params) -> bool:
     try:
         # Read once: that takes a tenth of a second.
         dependencies = Dependencies.of("train", next(iter(params.networks)))
-        holdings = [read_holding(params, name, dependencies) for name in params.networks]
+        all_results = [read_stored_results(params, name, dependencies) for name in params.networks]
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment)
-            to_fill = [holding for holding in holdings if not _is_shown(holding, runs)]
-        for holding in to_fill:
-            _fill(holding, with_model=True)
+            to_fill = [results for results in all_results if not _is_shown(results, runs)]
+        for results in to_fill:
+            _fill(results, with_model=True)
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment) if to_fill else runs
-            _show_figures(client, runs, holdings)
-            _show_comparison(client, runs, holdings)
-            follow_registry(client, runs, holdings)
+            _show_figures(client, runs, all_results)
+            _show_comparison(client, runs, all_results)
+            follow_registry(client, runs, all_results)
     except FAILURES as error:
         warn(error)
         return False
     return True
 
 
-def _is_shown(holding: Holding, runs: Runs) -> bool:
-    above = runs.find(holding.facts.key)
+def _is_shown(results: StoredResults, runs: Runs) -> bool:
+    above = runs.find(results.spec.key)
     return bool(
         above
-        and runs.is_complete(holding.facts.key, holding.whole_content)
+        and runs.is_complete(results.spec.key, results.whole_content)
         and all(
-            runs.is_complete(facts.key, holding.content(seed))
-            and _stands_below(runs, facts.key, above.info.run_id)
-            for seed, facts in holding.below.items()
+            runs.is_complete(spec.key, results.content(seed))
+            and _stands_below(runs, spec.key, above.info.run_id)
+            for seed, spec in results.below.items()
         )
     )
 
 
-def _fill(holding: Holding, *, with_model: bool) -> None:
+def _fill(results: StoredResults, *, with_model: bool) -> None:
     """Add to a network's runs what they lack; without the model they count as incomplete."""
     with locked_store() as (client, experiment):
-        runs = Runs(client, experiment, holding.network.name)
-        if _is_shown(holding, runs):
+        runs = Runs(client, experiment, results.network.name)
+        if _is_shown(results, runs):
             return
-        if any(runs.is_busy(facts.key) for facts in holding.below.values()):
+        if any(runs.is_busy(spec.key) for spec in results.below.values()):
             return  # Another process trains the same at this moment, and will come here itself.
-        shown = runs.epochs(holding.facts.key)
-        parent = runs.start(holding.facts, None, _origin(holding, runs, holding.facts.key))
-        for seed, facts in holding.below.items():
-            if not runs.is_complete(facts.key, holding.content(seed)):
-                _fill_replicate(client, runs, holding, seed, parent)
-            elif not _stands_below(runs, facts.key, parent):
-                client.set_tag(_id(runs, facts.key), MLFLOW_PARENT_RUN_ID, parent)
-        for batch in _batches(holding.mean_curve, shown):
+        shown = runs.epochs(results.spec.key)
+        parent = runs.start(results.spec, None, _provenance_tags(results, runs, results.spec.key))
+        for seed, spec in results.below.items():
+            if not runs.is_complete(spec.key, results.content(seed)):
+                _fill_replicate(client, runs, results, seed, parent)
+            elif not _stands_below(runs, spec.key, parent):
+                client.set_tag(_id(runs, spec.key), MLFLOW_PARENT_RUN_ID, parent)
+        for batch in _batches(results.mean_curve, shown):
             client.log_batch(parent, metrics=batch)
-        client.log_batch(parent, metrics=_final_metrics(summarise(holding.scores)))
-        client.set_tag(parent, MODEL_SEED_TAG, str(holding.best_seed))
+        client.log_batch(parent, metrics=_final_metrics(summarise(results.scores)))
+        client.set_tag(parent, MODEL_SEED_TAG, str(results.best_seed))
         if with_model:
-            client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, holding))
-            client.set_tag(parent, CONTENT_TAG, holding.whole_content)
+            client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, results))
+            client.set_tag(parent, CONTENT_TAG, results.whole_content)
         end(client, parent, RunStatus.FINISHED)
 
 
@@ -118,26 +118,26 @@ def _stands_below(runs: Runs, key: str, parent: str) -> bool:
 
 
 def _fill_replicate(
-    client: MlflowClient, runs: Runs, holding: Holding, seed: int, parent: str
+    client: MlflowClient, runs: Runs, results: StoredResults, seed: int, parent: str
 ) -> None:
-    facts = holding.below[seed]
-    shown = runs.epochs(facts.key)
-    run = runs.start(facts, parent, _origin(holding, runs, facts.key))
-    for batch in _batches(holding.curves[seed], shown):
+    spec = results.below[seed]
+    shown = runs.epochs(spec.key)
+    run = runs.start(spec, parent, _provenance_tags(results, runs, spec.key))
+    for batch in _batches(results.curves[seed], shown):
         client.log_batch(run, metrics=batch)
-    client.log_batch(run, metrics=_final_metrics(holding.scores[seed]))
-    weights = weights_file(holding.network.name, seed)
+    client.log_batch(run, metrics=_final_metrics(results.scores[seed]))
+    weights = weights_file(results.network.name, seed)
     client.log_artifact(run, str(weights), artifact_path="weights")
-    client.set_tag(run, WEIGHTS_TAG, holding.weights[seed])
-    client.set_tag(run, CONTENT_TAG, holding.content(seed))
+    client.set_tag(run, WEIGHTS_TAG, results.weights[seed])
+    client.set_tag(run, CONTENT_TAG, results.content(seed))
     end(client, run, RunStatus.FINISHED)
 
 
-def _origin(holding: Holding, runs: Runs, key: str) -> Mapping[str, str]:
+def _provenance_tags(results: StoredResults, runs: Runs, key: str) -> Mapping[str, str]:
     """A run that a training has made keeps the tags that it got there."""
     if runs.find(key):
         return {}
-    name = holding.network.name
+    name = results.network.name
     return restored_by_dvc(network_table(name, "curves")) | {"dvc.stage": f"train@{name}"}
 
 
@@ -165,7 +165,7 @@ def summarise(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
 
     So networks and replicates stand in the same column. ``interval/n`` is how many seeds there are.
     """
-    from fashionbench.statistics import estimate
+    from fashionbench.analysis.statistics import estimate
 
     summary = {"interval/n": float(len(scores))}
     for name in next(iter(scores.values())):
@@ -182,29 +182,31 @@ def _final_metrics(values: Mapping[str, float]) -> list[Metric]:
     return [Metric(name, value, now, 0) for name, value in values.items() if np.isfinite(value)]
 
 
-def _show_figures(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
+def _show_figures(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
     """Add to each network's run its figure."""
-    for holding in holdings:
-        run = runs.find(holding.facts.key)
-        figure = FIGURES_DIR / "networks" / f"{holding.network.name}.svg"
+    for results in all_results:
+        run = runs.find(results.spec.key)
+        figure = FIGURES_DIR / "networks" / f"{results.network.name}.svg"
         sha256 = sha256_of(figure)
         if run and run.data.tags.get(FIGURE_TAG) != sha256:
             client.log_artifact(run.info.run_id, str(figure))
             client.set_tag(run.info.run_id, FIGURE_TAG, sha256)
 
 
-def _show_comparison(client: MlflowClient, runs: Runs, holdings: Sequence[Holding]) -> None:
+def _show_comparison(
+    client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]
+) -> None:
     """Have a run for these networks together, with the table and the page of all."""
     files = (COMPARISON_FILE, FIGURES_DIR / "accuracy.svg", REPORT_FILE)
     content = digest([sha256_of(file) for file in files])
-    key = digest("comparison", [holding.facts.key for holding in holdings])
+    key = digest("comparison", [results.spec.key for results in all_results])
     if runs.is_complete(key, content):
         return
-    from fashionbench.table import to_markdown
+    from fashionbench.analysis.comparison_table import to_markdown
 
     note = to_markdown(read_table(COMPARISON_FILE))
-    facts = Facts(key=key, name="comparison", note=note, params={})
-    run = runs.start(facts, None, restored_by_dvc(COMPARISON_FILE))
+    spec = RunSpec(key=key, name="comparison", note=note, params={})
+    run = runs.start(spec, None, restored_by_dvc(COMPARISON_FILE))
     for file in files:
         client.log_artifact(run, str(file))
     client.set_tag(run, CONTENT_TAG, content)

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from fashionbench.tracking.facts import NETWORK_TAG, Facts
+from fashionbench.tracking.run_spec import NETWORK_TAG, RunSpec
 
 KEY_TAG = "fashionbench.key"
 """What a run is known by."""
@@ -89,18 +89,18 @@ class Runs:
         points = self._client.get_metric_history(run.info.run_id, _EVERY_CURVE)
         return {point.step for point in points}
 
-    def start(self, facts: Facts, parent: str | None, origin: Mapping[str, str]) -> str:
-        """Let the run of these facts go on, or make it; its id.
+    def start(self, spec: RunSpec, parent: str | None, provenance_tags: Mapping[str, str]) -> str:
+        """Let the run of this spec go on, or make it; its id.
 
-        ``origin`` are tags that say where the run comes from; one that goes on gets new ones.
+        ``provenance_tags`` say where the run comes from; one that goes on gets new ones.
         """
-        tags = {**facts.tags, **origin, KEY_TAG: facts.key}
-        tags |= {MLFLOW_RUN_NOTE: facts.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+        tags = {**spec.tags, **provenance_tags, KEY_TAG: spec.key}
+        tags |= {MLFLOW_RUN_NOTE: spec.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
         if above := parent or LAUNCHER:
             tags[MLFLOW_PARENT_RUN_ID] = above
-        known = self.find(facts.key)
+        known = self.find(spec.key)
         if known is None:
-            made = self._client.create_run(self._experiment, tags=tags, run_name=facts.name)
+            made = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
             run = str(made.info.run_id)
         else:
             run = str(known.info.run_id)
@@ -109,10 +109,10 @@ class Runs:
             if FAILURE_TAG in known.data.tags:
                 self._client.delete_tag(run, FAILURE_TAG)
         # Also of a known one, which may have died before it had them.
-        params = [Param(name, value) for name, value in facts.params.items()]
+        params = [Param(name, value) for name, value in spec.params.items()]
         self._client.log_batch(run, params=params)
-        if facts.datasets:
-            self._client.log_inputs(run, datasets=facts.datasets)
+        if spec.datasets:
+            self._client.log_inputs(run, datasets=spec.datasets)
         return run
 
     def _search(self, query: str) -> Iterable[Run]:

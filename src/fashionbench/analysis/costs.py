@@ -1,0 +1,29 @@
+"""What a network costs, counted and not measured: the same on every machine."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fashionbench.params import Network
+from fashionbench.training.networks import build, count_parameters
+
+PASSES = 3
+"""A training step takes about as long as three forward passes: the backward pass multiplies by each
+weight twice, once for the gradient of the inputs and once for that of the weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Trainable parameters, and 10^12 floating-point operations of one replicate's training."""
+
+    parameters: int
+    train_teraflop: float
+
+
+def count_costs(network: Network, train_size: int, num_epochs: int) -> Costs:
+    """The costs of a network; of operations, the matrix products and convolutions."""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        build(network).eval()(torch.empty(1, 28, 28))
+    operations = PASSES * counter.get_total_flops() * train_size * num_epochs
+    return Costs(parameters=count_parameters(network), train_teraflop=operations / 1e12)

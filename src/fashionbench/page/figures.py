@@ -1,0 +1,245 @@
+"""The figures, as SVG whose bytes depend on nothing but the numbers drawn.
+
+Every one is drawn about as wide as a phone shows it, so that its letters can be read there.
+"""
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
+from matplotlib.typing import RcKeyType
+
+from fashionbench.analysis.statistics import estimate
+from fashionbench.data.splits import CLASSES
+
+WIDTH = 4.8
+"""Inches."""
+INK = "#1b1b1a"
+"""What letters and axes are drawn in: a colour of its own, which a dark page can replace."""
+PAPER = "#fefefd"
+"""What lies below everything, likewise."""
+TRAIN_COLOUR = "#7a7a7a"
+VAL_COLOUR = "#2f7fc1"
+# Okabe and Ito's colours, told apart by colour-blind readers (jfly.uni-koeln.de/color), with the
+# yellow darkened and the blue lightened to be seen on white and on black.
+NETWORK_COLOURS = (
+    INK,
+    "#e69f00",
+    "#56b4e9",
+    "#009e73",
+    "#b8a800",
+    "#2f7fc1",
+    "#d55e00",
+    "#cc79a7",
+)
+LINE_STYLES = ("-", "--", ":", "-.")
+
+_STYLE: dict[RcKeyType, Any] = {
+    "svg.hashsalt": "fashionbench",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.facecolor": PAPER,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": PAPER,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def draw_network(name: str, curve: pd.DataFrame) -> Figure:
+    """Train and validation loss and accuracy of one network over epochs, with bands over seeds."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+        for axes, kind in zip(figure.subplots(2, 1), ("loss", "accuracy"), strict=True):
+            _draw_band(axes, curve, f"train_{kind}", "train (while training)", TRAIN_COLOUR)
+            _draw_band(axes, curve, f"val_{kind}", "validation", VAL_COLOUR)
+            axes.set(xlabel="epoch", ylabel=kind)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.legend()
+        seeds = curve["seed"].nunique()
+        figure.suptitle(f"{name}: mean and 95% interval over {seeds} seed(s)", fontsize=10)
+    return figure
+
+
+def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) -> Figure:
+    """Validation loss and accuracy of all networks over epochs, as means over seeds.
+
+    Only of those :func:`shown`.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+        for axes, kind in zip(figure.subplots(2, 1), ("loss", "accuracy"), strict=True):
+            for index, (name, curve) in enumerate(curves.items()):
+                if name in shown(comparison):
+                    mean = curve.groupby("epoch")[f"val_{kind}"].mean()
+                    axes.plot(mean.index, mean, label=name, **_line(index))
+            axes.set(xlabel="epoch", ylabel=f"validation {kind}")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        lines, labels = axes.get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def draw_accuracy(comparison: pd.DataFrame) -> Figure:
+    """Test accuracy of each network: a dot and a bar, its mean and its interval over seeds."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(comparison)), layout="constrained")
+        axes = figure.subplots()
+        _draw_scores(axes, comparison, range(len(comparison)), horizontal=True)
+        axes.set(xlabel="test accuracy, mean and 95% interval")
+        axes.set_yticks(range(len(comparison)), list(comparison["network"]))
+        axes.invert_yaxis()
+    return figure
+
+
+def draw_costs(comparison: pd.DataFrame) -> Figure:
+    """Test accuracy over what a network costs: its parameters, and the operations of a training."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+        costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
+        for axes, (column, label) in zip(figure.subplots(2, 1), costs.items(), strict=True):
+            _draw_scores(axes, comparison, comparison[column], horizontal=False)
+            axes.set(xlabel=label, ylabel="test accuracy", xscale="log")
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        lines, labels = axes.get_legend_handles_labels()
+        figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def shown(comparison: pd.DataFrame) -> set[str]:
+    """The networks with at least half the best accuracy: others would press all into one line."""
+    accuracy = comparison["test_accuracy"]
+    return set(comparison["network"][accuracy > accuracy.max() / 2])
+
+
+def _draw_scores(
+    axes: Axes, comparison: pd.DataFrame, positions: Iterable[float], *, horizontal: bool
+) -> None:
+    """A dot and a bar a network in its colour; of one that is not shown the number, at the edge."""
+    visible = shown(comparison)
+    lowest = comparison.loc[comparison["network"].isin(visible), "test_accuracy_low"]
+    lowest = lowest.fillna(comparison["test_accuracy"]).min()
+    rows = comparison.to_dict("records")
+    for index, (position, row) in enumerate(zip(positions, rows, strict=True)):
+        mean, low, high = (row[f"test_accuracy{end}"] for end in ("", "_low", "_high"))
+        look = _line(index)
+        if row["network"] not in visible:
+            x, y = (lowest, position) if horizontal else (position, lowest)
+            arrow = "◀" if horizontal else "▼"
+            axes.plot(x, y, linestyle="")  # Axes reach to where something is plotted, not written.
+            axes.text(x, y, f"{arrow} {mean:.3f}", va="center", color=look["color"])
+            continue
+        ends, places = [low, high], [position, position]
+        axes.plot(*((ends, places) if horizontal else (places, ends)), **look)
+        dot = (mean, position) if horizontal else (position, mean)
+        axes.plot(*dot, "o", color=look["color"], label=row["network"])
+
+
+def draw_confusion(confusion: pd.DataFrame) -> Figure:
+    """Of the test images of each class the share that is taken for each: a mean over seeds.
+
+    ``confusion`` has the columns seed, actual, predicted and images.
+    """
+    counts = confusion.groupby(["actual", "predicted"])["images"].sum().unstack()
+    counts = counts.reindex(index=list(CLASSES), columns=list(CLASSES))
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    with mpl.rc_context(_STYLE | {"axes.grid": False}):
+        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+        axes = figure.subplots()
+        axes.pcolormesh(shares.to_numpy(), cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.argwhere(shares.to_numpy().round(2) >= 0.01):
+            share = shares.iloc[row, column]
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="#ffffff" if share > 0.5 else "#000000",
+            )
+        middles = np.arange(len(CLASSES)) + 0.5
+        axes.set_xticks(middles, CLASSES, rotation=45, ha="right", fontsize=8)
+        axes.set_yticks(middles, CLASSES, fontsize=8)
+        axes.set(xlabel="predicted (% of the actual class)", ylabel="actual", aspect="equal")
+        axes.invert_yaxis()
+    return figure
+
+
+def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
+    """Images of weights, (n, side, side), each in its own scale: blue below zero, red above."""
+    return _draw_grid(list(filters), [""] * len(filters), "RdBu_r", columns=4, centred=True)
+
+
+def draw_errors(errors: Mapping[str, npt.NDArray[Any]]) -> Figure:
+    """Wrong answers: the images, what they show, and what they are taken for.
+
+    ``errors`` is what evaluation.worst_errors returns.
+    """
+    titles = [
+        f"{CLASSES[label]}\n→ {CLASSES[prediction]}"
+        for label, prediction in zip(errors["labels"], errors["predictions"], strict=True)
+    ]
+    return _draw_grid(list(errors["images"]), titles, "gray", columns=4, centred=False)
+
+
+def _draw_grid(
+    images: list[npt.NDArray[Any]], titles: list[str], cmap: str, columns: int, *, centred: bool
+) -> Figure:
+    rows = max(1, -(-len(images) // columns))
+    row_height = 1.65 if any(titles) else 1.2
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, rows * row_height), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes in grid:
+            axes.axis("off")
+        for axes, image, title in zip(grid, images, titles, strict=False):
+            top = float(np.abs(image).max()) or 1.0
+            low, high = (-top, top) if centred else (0, 255)
+            axes.imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
+            axes.set_title(title, fontsize=8)
+    return figure
+
+
+def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour: str) -> None:
+    """The mean over seeds, and the 95% interval of that mean as a band."""
+    epochs = curve["epoch"].unique()
+    found = [estimate(curve.loc[curve["epoch"] == epoch, column].tolist()) for epoch in epochs]
+    axes.plot(epochs, [over_seeds.mean for over_seeds in found], color=colour, label=label)
+    low, high = ([getattr(over_seeds, end) for over_seeds in found] for end in ("low", "high"))
+    if np.isfinite(low).all():
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _line(index: int) -> dict[str, Any]:
+    """A colour and a line style; more networks than colours go on with the next style."""
+    rounds, colour = divmod(index, len(NETWORK_COLOURS))
+    return {"color": NETWORK_COLOURS[colour], "linestyle": LINE_STYLES[rounds % len(LINE_STYLES)]}
+
+
+def save_svg(figure: Figure, path: Path) -> None:
+    """Write a figure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(svg_text(figure), encoding="utf-8")
+
+
+def svg_text(figure: Figure) -> str:
+    """A figure as SVG, without the date and the random ids that matplotlib puts into it."""
+    file = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue()

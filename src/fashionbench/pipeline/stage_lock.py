@@ -1,0 +1,42 @@
+"""What surrounds every stage: it runs once at a time, and on dependencies that stay as they are."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fashionbench.errors import BusyError
+from fashionbench.paths import SCRATCH_DIR
+from fashionbench.pipeline.dependencies import Dependencies
+
+
+@contextmanager
+def stage_lock(stage: str, network: str | None = None) -> Iterator[Dependencies]:
+    """Run a stage in this block. Raises BusyError before it, ChangedError after it."""
+    dependencies = Dependencies.of(stage, network)
+    with _only_one(dependencies.stage):
+        yield dependencies
+        dependencies.check_unchanged()
+
+
+@contextmanager
+def _only_one(stage: str) -> Iterator[None]:
+    """Refuse to run a stage beside itself, as after ``kill -9`` of dvc alone: its stage goes on.
+
+    The system takes back the lock of a process that ends, in whatever way.
+    """
+    SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
+    with (SCRATCH_DIR / f"{stage}.lock").open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read()
+            raise BusyError(
+                f"{stage} is being run by process {holder} already; wait until that has ended, or "
+                f"end it (kill {holder}), and run dvc repro again"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,3 @@
+from fashionbench.serving.classifier import Classifier
+
+__all__ = ["Classifier"]

@@ -1,0 +1,37 @@
+"""Tables, arrays and weights as the stages write and read them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+from safetensors.numpy import save
+
+from fashionbench.errors import DataError
+from fashionbench.paths import weights_file
+
+
+def write_weights(weights: bytes, network: str, seed: int) -> None:
+    """Write the weights of one replicate."""
+    weights_file(network, seed).write_bytes(weights)
+
+
+def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
+    """Write named arrays as safetensors."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(save(dict(arrays)))
+
+
+def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path) -> None:
+    """Write a table as CSV; figures to six decimals, beyond which single seeds say nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table written by :func:`write_table`; DataError if there is none."""
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error

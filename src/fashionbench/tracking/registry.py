@@ -1,0 +1,158 @@
+"""The networks as models: in their runs, and in the registry with its champions."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from warnings import catch_warnings, simplefilter
+
+import mlflow.pyfunc
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.pyfunc import PyFuncModel
+from mlflow.types import Schema, TensorSpec
+
+from fashionbench.errors import DataError
+from fashionbench.paths import in_workspace, weights_file
+from fashionbench.tracking.run_spec import NETWORK_TAG
+from fashionbench.tracking.runs import KEY_TAG, Runs
+from fashionbench.tracking.store import FAILURES, locked_store, without_password
+from fashionbench.tracking.stored_results import StoredResults
+
+BEST_MODEL = "fashionbench"
+"""The registered model whose champion is the best network of all."""
+CHAMPION = "champion"
+MODEL_SEED_TAG = "fashionbench.model_seed"
+MODEL_TAG = "fashionbench.model"
+"""Of a network's run: the id of its model."""
+
+_MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
+
+
+def model_name(network: str) -> str:
+    """The registered model of a network."""
+    return f"{BEST_MODEL}-{network}"
+
+
+def log_model(client: MlflowClient, experiment: str, run: str, results: StoredResults) -> str:
+    """Keep the best replicate of a network as the model of its run, if it is not; the model's id.
+
+    It takes raw pixels of shape (n, 28, 28) and answers with probabilities (n, classes).
+    """
+    name, seed = results.network.name, results.best_seed
+    key = results.below[seed].key
+    for model in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
+        if model.status == LoggedModelStatus.READY and model.tags.get(KEY_TAG) == key:
+            return str(model.model_id)
+    config = {"network": asdict(results.network), "precision": results.precision}
+    # MLflow's signatures know one type of a tensor only, and images may be bytes or floats: so the
+    # model checks its input itself.
+    probabilities = TensorSpec(np.dtype("float32"), (-1, results.network.num_classes))
+    with TemporaryDirectory() as folder, catch_warnings(), mlflow.start_run(run_id=run):
+        # It misses an example, of which it would make a schema.
+        simplefilter("ignore", UserWarning)
+        declaration = Path(folder) / "network.json"
+        declaration.write_text(json.dumps(config), encoding="utf-8")
+        made = mlflow.pyfunc.log_model(
+            name=name,
+            python_model=_MODEL_CODE,
+            artifacts={"weights": str(weights_file(name, seed)), "network": str(declaration)},
+            signature=ModelSignature(outputs=Schema([probabilities])),
+            # Named here, since finding them out by running the model takes half a minute.
+            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch", "numpy")],
+            tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
+        )
+    return str(made.model_id)
+
+
+def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
+    """The champion of a network, or of all, and in words which one that is.
+
+    Raises DataError if MLflow cannot be asked or has none.
+    """
+    name = model_name(network) if network else BEST_MODEL
+    try:
+        with locked_store() as (client, _):
+            found = client.get_model_version_by_alias(name, CHAMPION)
+        # Beside the picture's class the log of downloads is of no interest.
+        with catch_warnings():
+            simplefilter("ignore", UserWarning)
+            # Nor is whether the versions are those that it was made with, which takes seconds.
+            uri = f"models:/{name}@{CHAMPION}"
+            model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
+    except FAILURES as error:
+        raise DataError(
+            f"MLflow has no model {name}@{CHAMPION} ({without_password(error)}); run dvc repro"
+        ) from error
+    which = f"{found.tags[NETWORK_TAG]} seed {found.tags[MODEL_SEED_TAG]}"
+    return model, f"{which}, version {found.version} of {name}"
+
+
+def follow_registry(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
+    """Register each network's model, and in the workspace make champions of what it holds now.
+
+    Experiments that DVC runs in a copy only add versions: what they found is the workspace's when
+    they are applied to it.
+    """
+    registry = _Registry(client, moves_aliases=in_workspace())
+    for results in all_results:
+        registry.show(model_name(results.network.name), results, runs)
+    best = max(all_results, key=lambda results: results.mean_score)
+    registry.show(BEST_MODEL, best, runs)
+
+
+class _Registry:
+    def __init__(self, client: MlflowClient, *, moves_aliases: bool) -> None:
+        self._client, self._moves_aliases = client, moves_aliases
+        ours = f"name LIKE '{BEST_MODEL}%'"
+        self._champions = {
+            model.name: model.aliases.get(CHAMPION)
+            for model in client.search_registered_models(ours, max_results=1000)
+        }
+        self._versions = {
+            (found.name, found.tags.get(MODEL_TAG)): found
+            for found in client.search_model_versions(ours, max_results=10_000)
+        }
+
+    def show(self, name: str, results: StoredResults, runs: Runs) -> None:
+        """Have the model of results among the versions of a registered one, as its champion."""
+        run = runs.find(results.spec.key)
+        if run is None or MODEL_TAG not in run.data.tags:
+            return
+        found = self._versions.get((name, run.data.tags[MODEL_TAG])) or self._register(
+            name, results, run.info.run_id, run.data.tags[MODEL_TAG]
+        )
+        if self._moves_aliases and self._champions.get(name) != str(found.version):
+            self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
+
+    def _register(self, name: str, results: StoredResults, run: str, model: str) -> ModelVersion:
+        if name not in self._champions:
+            self._create(name)
+        seed = results.best_seed
+        return self._client.create_model_version(
+            name,
+            source=f"models:/{model}",
+            run_id=run,
+            model_id=model,
+            tags={MODEL_TAG: model, NETWORK_TAG: results.network.name, MODEL_SEED_TAG: str(seed)},
+            description=f"{results.spec.note} The weights are those of seed {seed}, which has the "
+            "best validation accuracy.",
+        )
+
+    def _create(self, name: str) -> None:
+        what = "The best network of all" if name == BEST_MODEL else "The best seed of a network"
+        try:
+            self._client.create_registered_model(
+                name,
+                description=f"{what} by validation accuracy: raw pixels (n, 28, 28), 0 to 255, to "
+                "the probabilities of the ten classes.",
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another machine was as quick.
+                raise

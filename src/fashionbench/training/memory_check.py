@@ -1,0 +1,50 @@
+"""How much memory the networks of params.yaml need, and whether this machine has it."""
+
+import os
+from pathlib import Path
+
+from fashionbench.errors import ConfigError
+from fashionbench.params import Network, Params
+from fashionbench.pipeline.environment import available_cores
+from fashionbench.training.networks import count_parameters
+
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_GIB = 2**30
+_BYTES = 4
+"""Of a float32, which everything in training is."""
+
+
+def check_memory(params: Params, available: int) -> None:
+    """Raise ConfigError if a network needs more bytes than are ``available``."""
+    for name in params.networks:
+        needed = needed_memory(params.network(name), params.batch_size, len(params.seeds))
+        if needed > available:
+            raise ConfigError(
+                f"networks.{name}: training {min(len(params.seeds), available_cores())} of its "
+                f"{len(params.seeds)} replicates at once needs at least {needed / _GIB:,.1f} GiB "
+                f"of memory, and this machine has {available / _GIB:,.1f}; use smaller layers, or "
+                "fewer seeds at once (taskset -c 0 dvc repro)"
+            )
+
+
+def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
+    """Bytes that training a network takes at the least, in all processes together.
+
+    A worker holds ten times the parameters: weights, gradients and Adam's two moments to compute
+    with, three of those as it reads them and three as it writes them. The outputs of all layers are
+    kept once, for the backward pass.
+    """
+    parameters = count_parameters(network)
+    pixels = network.input_size * sum(network.conv_filters)
+    outputs = batch_size * (network.input_size + pixels + sum(network.hidden_sizes))
+    workers = min(seeds, available_cores())
+    return _BYTES * workers * (10 * parameters + outputs)
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine, or the container on it, has in all."""
+    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        return min(installed, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # No container, or one without a limit ("max").
+        return installed

@@ -1,0 +1,58 @@
+"""What a served network answers to raw pixels, and what it refuses."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from safetensors.torch import load_file, save_file
+from trainings import network
+
+from fashionbench.data.examples import Examples
+from fashionbench.errors import DataError
+from fashionbench.serving import Classifier
+from fashionbench.training.networks import build, infer, restore, weights_of
+
+DECLARED = network(conv_filters=(2,), batch_norm=True)
+GREY = np.full((2, 28, 28), 7, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained weights of the network."""
+    path = tmp_path_factory.mktemp("weights") / "seed_0.safetensors"
+    save_file(weights_of(build(DECLARED)), path)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32", "float64"])
+def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
+    weights: Path, test_examples: Examples, dtype: str
+) -> None:
+    classifier = Classifier(DECLARED, weights, "float32")
+    probabilities = classifier.probabilities(test_examples.images.numpy().astype(dtype))
+    module = restore(DECLARED, load_file(weights), "cpu")
+    expected = infer(module, test_examples.images).softmax(dim=1).numpy()
+    assert probabilities.dtype == np.float32
+    np.testing.assert_array_equal(probabilities, expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "complaint"),
+    [
+        (GREY[0], r"images are of shape \(28, 28\): must be an array of shape \(n, 28, 28\)"),
+        (GREY[:, :27], r"images are of shape \(2, 27, 28\)"),
+        (GREY[:0], r"images are of shape \(0, 28, 28\): .*, n at least 1"),
+        (GREY.astype(str), "images are of type <U3"),
+        (GREY.astype(bool), "images are of type bool"),
+        (GREY.tolist(), "images are a list"),
+        (GREY - 8.0, "pixels are from -1.0 to -1.0: must be .* with pixels from 0 to 255"),
+        (GREY + 249.0, "pixels are from 256.0 to 256.0"),
+        (GREY * np.nan, "pixels are from nan to nan"),
+    ],
+)
+def test_anything_else_is_refused(
+    weights: Path, images: npt.NDArray[np.generic], complaint: str
+) -> None:
+    with pytest.raises(DataError, match=complaint):
+        Classifier(DECLARED, weights, "float32").probabilities(images)

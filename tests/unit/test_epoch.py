@@ -1,0 +1,143 @@
+"""One replicate: what it learns, and what its bits depend on."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from trainings import network, train_replicate
+
+from fashionbench.data.examples import Examples
+from fashionbench.errors import DivergedError
+from fashionbench.params import Hyperparameters, Precision
+from fashionbench.training.epoch import Replicate, State, initial_state, train_epoch, weights
+from fashionbench.training.losses import score
+from fashionbench.training.networks import build, infer, restore
+
+
+@pytest.fixture
+def short(hyperparameters: Hyperparameters) -> Hyperparameters:
+    return replace(hyperparameters, num_epochs=3)
+
+
+def equal(first: State, second: State) -> bool:
+    return first.keys() == second.keys() and all(
+        torch.equal(first[name], second[name]) for name in first
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"dropout_prob": 0.2},
+        {"batch_norm": True},
+        {"l2_strength": 1e-4},
+        {"conv_filters": (4,)},
+    ],
+)
+def test_every_kind_of_network_learns(
+    hyperparameters: Hyperparameters,
+    train_examples: Examples,
+    changes: dict[str, object],
+    precision: Precision,
+) -> None:
+    eager = replace(hyperparameters, num_epochs=15, precision=precision, loss_input="logits")
+    replicate = Replicate(
+        network=network(hidden_sizes=(32,), **changes), hyperparameters=eager, seed=0
+    )
+    curves, state = train_replicate(replicate, train_examples, train_examples)
+    assert [row.epoch for row in curves] == list(range(1, 16))
+    assert curves[-1].train_loss < 0.7 * curves[0].train_loss
+    assert curves[-1].val_accuracy > 0.65
+    # The weights are what the network's module has, and nothing of the optimizer's.
+    restored = restore(replicate.network, weights(state), "cpu")
+    assert weights(state).keys() == restored.state_dict().keys() < state.keys()
+    kept = score(infer(restored, train_examples.images, precision), train_examples.labels, "logits")
+    assert kept.accuracy == curves[-1].val_accuracy
+
+
+def test_the_curves_tell_the_penalty_from_the_loss(
+    short: Hyperparameters, train_examples: Examples
+) -> None:
+    one_step = replace(short, num_epochs=1, batch_size=400)
+    declared = network(l1_strength=1e-3)
+    replicate = Replicate(network=declared, hyperparameters=one_step, seed=0)
+    start = initial_state(replicate)
+    by_hand = 1e-3 * sum(tensor.abs().sum().item() for tensor in start.values())
+    row, _ = train_epoch(replicate, 1, start, train_examples, train_examples)
+    assert row.train_objective - row.train_loss == pytest.approx(by_hand, rel=1e-5)
+
+
+def test_validation_is_in_evaluation_mode_and_training_is_not(
+    short: Hyperparameters, train_examples: Examples
+) -> None:
+    declared = network(dropout_prob=0.5, batch_norm=True)
+    replicate = Replicate(network=declared, hyperparameters=short, seed=0)
+    row, state = train_epoch(replicate, 1, initial_state(replicate), train_examples, train_examples)
+    module = build(declared)
+    module.load_state_dict(weights(state))
+    validated = score(infer(module, train_examples.images), train_examples.labels, short.loss_input)
+    assert (row.val_loss, row.val_accuracy) == (validated.loss, validated.accuracy)
+    assert row.train_loss != row.val_loss
+
+
+def test_the_seed_decides_every_bit(short: Hyperparameters, train_examples: Examples) -> None:
+    declared = network(dropout_prob=0.5, conv_filters=(2,), batch_norm=True)
+    first, again, other = (
+        train_replicate(
+            Replicate(network=declared, hyperparameters=short, seed=seed),
+            train_examples,
+            train_examples,
+        )
+        for seed in (7, 7, 8)
+    )
+    assert first[0] == again[0]
+    assert equal(first[1], again[1])
+    assert not equal(first[1], other[1])
+
+
+def test_a_replicate_ignores_and_leaves_the_global_generator(
+    short: Hyperparameters, train_examples: Examples
+) -> None:
+    replicate = Replicate(network=network(dropout_prob=0.5), hyperparameters=short, seed=0)
+    results = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)
+        before = torch.random.get_rng_state()
+        results.append(train_replicate(replicate, train_examples, train_examples)[1])
+        assert torch.equal(torch.random.get_rng_state(), before)
+    assert equal(*results)
+
+
+def test_an_epoch_leaves_the_state_it_starts_from(
+    short: Hyperparameters, train_examples: Examples
+) -> None:
+    replicate = Replicate(network=network(batch_norm=True), hyperparameters=short, seed=0)
+    _, start = train_epoch(replicate, 1, initial_state(replicate), train_examples, train_examples)
+    copy = {name: tensor.clone() for name, tensor in start.items()}
+    train_epoch(replicate, 2, start, train_examples, train_examples)
+    assert equal(start, copy)
+
+
+def test_seeds_start_from_different_default_initialisations(short: Hyperparameters) -> None:
+    states = [
+        initial_state(Replicate(network=network(), hyperparameters=short, seed=seed))
+        for seed in (0, 1)
+    ]
+    assert not equal(*states)
+    bound = 1 / 784**0.5  # nn.Linear's default: uniform within 1 / sqrt(inputs).
+    first_layer = states[0]["1.weight"]
+    assert first_layer.abs().max() <= bound
+    assert first_layer.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+    assert isinstance(build(network())[1], nn.Linear)
+
+
+def test_a_replicate_that_diverges_says_so(
+    short: Hyperparameters, train_examples: Examples
+) -> None:
+    wild = replace(short, learning_rate=1e30)
+    replicate = Replicate(network=network(l2_strength=1.0), hyperparameters=wild, seed=3)
+    with pytest.raises(DivergedError, match="the loss of epoch 1 is not a finite"):
+        train_replicate(replicate, train_examples, train_examples)

@@ -1,0 +1,144 @@
+"""The page: what it says, that it needs nothing else, and how a real browser shows it."""
+
+import html
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import render as render_in_browser
+from pages import a_page
+from repositories import PROJECT
+
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.explanations import Explanation
+from fashionbench.page.page import Figure, render
+
+COMMITTED = PROJECT / "metrics/report.html"
+LARGEST = 3_000_000
+"""Bytes; what a phone loads in a few seconds."""
+
+
+def test_every_verdict_stands_beside_its_effect_and_the_correction_says_what_changed() -> None:
+    page = html.unescape(render(a_page()))
+    for claim in CLAIMS:
+        assert f"{claim.number}. {claim.words}" in page
+    assert "highest validation accuracy of n1 in any epoch: <strong>85.00% [84.86, 85.14]" in page
+    assert "claimed: between 86 and 88%" in page
+    assert "14 of 15 claims have the same verdict" in re.sub(r"\s+", " ", page)
+    changed = page[page.index("These have another:") :]
+    changed = changed[: changed.index("</ul>")]
+    assert changed.count("<li>") == 1
+    assert "Claim 13, " in changed
+
+
+def test_without_a_counterpart_there_is_no_word_of_one() -> None:
+    page = a_page()
+    alone = render(replace(page, arms=page.arms[:1], correction=[], explanations=[]))
+    assert "correction" not in alone
+    assert "Three explanations" not in alone
+
+
+def test_what_comes_from_parameters_is_escaped() -> None:
+    evil = "<script>alert('1')</script>"
+    page = replace(
+        a_page(),
+        made_from={evil: {evil: evil}},
+        networks={evil: [Figure(name="x", svg="<svg></svg>", caption=evil, alt=f'"{evil}')]},
+        explanations=[Explanation(evil, evil, {evil: evil})],
+    )
+    text = render(page)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") >= 8
+    assert 'aria-label="&#34;&lt;script' in text
+
+
+class _Structure(HTMLParser):
+    """The ids, the headings and the references of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.levels: list[int] = []
+        self.references: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id" and value:
+                self.ids.append(value)
+            if name in ("href", "xlink:href", "src") and value:
+                self.references.append(value)
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+
+
+@pytest.mark.parametrize("kind", ["made up", "committed"])
+def test_the_page_is_whole_in_itself(kind: str) -> None:
+    text = COMMITTED.read_text() if kind == "committed" else render(a_page())
+    structure = _Structure()
+    structure.feed(text)
+    assert len(set(structure.ids)) == len(structure.ids)
+    outside = [to for to in structure.references if not to.startswith(("#", "data:"))]
+    assert outside == []
+    inside = {to[1:] for to in structure.references if to.startswith("#")}
+    assert inside <= set(structure.ids)
+    assert structure.levels[0] == 1
+    steps = zip(structure.levels, structure.levels[1:], strict=False)
+    assert all(deeper - level <= 1 for level, deeper in steps)
+    assert len(text.encode()) < LARGEST
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as of WCAG 2.2."""
+    parts = [int(part * (2 if len(part) == 1 else 1), 16) / 255 for part in _channels(colour)]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _channels(colour: str) -> list[str]:
+    digits = colour.removeprefix("#")
+    size = len(digits) // 3
+    return [digits[start : start + size] for start in range(0, len(digits), size)]
+
+
+def contrast(first: str, second: str) -> float:
+    brighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def test_letters_have_the_contrast_that_aa_asks_for_in_each_scheme() -> None:
+    text = render(a_page())
+    schemes = re.findall(r":root \{(.*?)\}", text, flags=re.S)
+    assert len(schemes) == 3
+    for scheme in schemes:
+        colours = dict(re.findall(r"--([\w-]+): (#\w+)", scheme))
+        pairs = [
+            (letters, back) for letters in ("ink", "quiet", "link") for back in ("paper", "card")
+        ]
+        pairs += [(name, f"{name}-back") for name in ("yes", "no", "maybe")]
+        for letters, back in pairs:
+            assert contrast(colours[letters], colours[back]) >= 4.5, (letters, back)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("kind", ["made up", "committed"])
+def test_a_browser_shows_everything_and_asks_for_nothing(
+    kind: str, width: int, tmp_path: Path
+) -> None:
+    page = COMMITTED
+    if kind == "made up":
+        page = tmp_path / "report.html"
+        page.write_text(render(a_page()), encoding="utf-8")
+    rendered = render_in_browser(page, width, tmp_path)
+    found = rendered.found
+    assert rendered.complaints == []
+    assert found["requests"] == found["violations"] == []
+    assert found["window"] == width
+    assert found["scroll_width"] == found["width"]
+    assert found["beyond"] == []
+    assert len(found["figures"]) >= (3 if kind == "made up" else 36)
+    assert all(wide > 200 and high > 50 for wide, high in found["figures"])
+    assert found["unnamed"] == 0

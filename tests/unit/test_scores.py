@@ -1,0 +1,119 @@
+"""Scores from logits and labels."""
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from trainings import network
+
+from fashionbench.data.splits import Split
+from fashionbench.errors import DataError
+from fashionbench.evaluation.scores import (
+    EvaluationTask,
+    best_seed,
+    confusion_rows,
+    evaluate,
+    predictions_by_seed,
+    run_evaluation,
+    score_rows,
+    worst_errors,
+)
+from fashionbench.training.networks import build, weights_of
+
+LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5
+LABELS = torch.tensor([0, 1, 2, 2, 0])
+
+
+def test_the_confusion_matrix_has_the_actual_class_first() -> None:
+    found = evaluate(LOGITS, LABELS, "logits")
+    expected = np.zeros((10, 10), int)
+    expected[0, 0], expected[1, 1], expected[2, 1], expected[2, 2] = 2, 1, 1, 1
+    assert np.array_equal(found.confusion, expected)
+    assert found.accuracy == 0.8
+    assert found.class_accuracy[:3].tolist() == [1, 1, 0.5]
+    assert np.isnan(found.class_accuracy[3:]).all()
+
+
+def test_the_surest_errors_come_first_with_their_images() -> None:
+    logits = torch.eye(10)[[0, 1, 1, 3, 0]] * torch.tensor([[9.0], [9.0], [2.0], [4.0], [1.0]])
+    images = np.arange(5 * 784).reshape(5, 28, 28).astype(np.uint8)
+    labels = torch.tensor([0, 1, 2, 2, 5])
+    found = evaluate(logits, labels, "logits")
+    errors = worst_errors(found, Split(images, labels.byte().numpy()))
+    assert errors["predictions"].tolist() == [3, 1, 0]
+    assert errors["labels"].tolist() == [2, 2, 5]
+    assert np.array_equal(errors["images"], images[[3, 2, 4]])
+    expected = [np.e**strength / (np.e**strength + 9) for strength in (4, 2, 1)]
+    assert errors["confidences"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_best_seed_is_the_best_on_the_validation_images() -> None:
+    good, bad = (evaluate(LOGITS, labels, "logits") for labels in (LABELS, LABELS.flip(0)))
+    by_seed = {
+        3: {"val": bad, "test": good},
+        7: {"val": good, "test": bad},
+        9: {"val": good, "test": good},
+    }
+    assert best_seed(by_seed) == 7
+
+
+def test_tables_name_splits_and_classes() -> None:
+    found = evaluate(LOGITS, LABELS, "logits")
+    by_seed = {4: {"val": found, "test": found}}
+    rows = score_rows(by_seed)
+    assert [(row["seed"], row["split"]) for row in rows] == [(4, "val"), (4, "test")]
+    assert rows[0]["accuracy Pullover"] == 0.5
+    confusion = confusion_rows(by_seed)
+    assert len(confusion) == 100
+    assert sum(int(str(row["images"])) for row in confusion) == 5
+    assert {
+        "seed": 4,
+        "actual": "Pullover",
+        "predicted": "Trouser",
+        "images": 1,
+    } in confusion
+
+
+def test_predictions_come_a_seed_in_the_order_of_the_images() -> None:
+    found = {seed: {"test": evaluate(LOGITS.roll(seed, 0), LABELS, "logits")} for seed in (0, 1)}
+    listed = {seed: classes.tolist() for seed, classes in predictions_by_seed(found).items()}
+    assert listed == {"seed_0": [0, 1, 1, 2, 0], "seed_1": [0, 0, 1, 1, 2]}
+
+
+class Trap:
+    """Creates a folder when it is unpickled."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (self.folder,)
+
+
+@pytest.mark.parametrize("content", ["missing", "truncated", "other network", "pickle"])
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "seed_0.safetensors"
+    if content == "other network":
+        save_file(weights_of(build(network(hidden_sizes=(3,)))), path)
+    elif content == "truncated":
+        save_file(weights_of(build(network())), path)
+        path.write_bytes(path.read_bytes()[:-1])
+    elif content == "pickle":
+        # Unpickled, it would leave a trace.
+        path.write_bytes(pickle.dumps(Trap(str(tmp_path / "sprung"))))
+    task = EvaluationTask(
+        network=network(),
+        loss_input="logits",
+        device="cpu",
+        precision="float32",
+        weights=path,
+        split=tmp_path / "any.safetensors",
+    )
+    with pytest.raises(DataError, match=r"seed_0.safetensors does not hold the weights of tiny"):
+        run_evaluation(task)
+    assert not (tmp_path / "sprung").exists()

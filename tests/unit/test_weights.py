@@ -1,0 +1,74 @@
+"""Statistics of weights whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from trainings import network
+
+from fashionbench.evaluation.weights import (
+    Weights,
+    filters,
+    strongest_filters,
+    weight_rows,
+    weight_statistics,
+)
+from fashionbench.training.networks import build, weights_of
+
+
+def perceptron(first: np.ndarray) -> Weights:
+    """Two layers: ``first``, and one whose four weights are 0.5."""
+    return {
+        "1.weight": first.reshape(len(first), -1).astype(np.float32),
+        "1.bias": np.zeros(len(first), np.float32),
+        "3.weight": np.full((4, 1), 0.5, np.float32),
+    }
+
+
+def test_flat_filters_have_no_variation_and_stripes_the_most() -> None:
+    flat = np.full((1, 28, 28), 0.25)
+    assert weight_statistics(perceptron(flat), 0.001).total_variation == 0
+    stripes = flat * np.where(np.arange(28) % 2, 1, -1)
+    # Neighbours across differ by twice the size of a weight, neighbours below not at all.
+    assert weight_statistics(perceptron(stripes), 0.001).total_variation == pytest.approx(1)
+    assert weight_statistics(perceptron(stripes * 1e-6), 0.001).total_variation == pytest.approx(1)
+
+
+def test_independent_normal_weights_vary_by_the_root_of_two() -> None:
+    noise = np.random.default_rng(0).normal(size=(200, 28, 28))
+    found = weight_statistics(perceptron(noise), 0.001)
+    assert found.total_variation == pytest.approx(np.sqrt(2), abs=0.01)
+
+
+def test_weights_below_a_step_count_as_zero_in_all_layers() -> None:
+    first = np.zeros((1, 28, 28))
+    first[0, 0, :2] = 0.002, -0.002
+    found = weight_statistics(perceptron(first), 0.001)
+    assert found.count == 784 + 4
+    assert found.near_zero == pytest.approx(782 / 788)
+    assert found.magnitude == pytest.approx((2 * 0.002 + 4 * 0.5) / 788)
+    (row,) = weight_rows({3: perceptron(first)}, 0.001)
+    assert row["seed"] == 3
+    assert row["near_zero"] == found.near_zero
+
+
+def test_all_zero_weights_have_no_variation() -> None:
+    assert weight_statistics(perceptron(np.zeros((1, 28, 28))), 0.001).total_variation == 0
+
+
+def test_batch_normalisation_does_not_count_and_convolutions_have_small_filters() -> None:
+    declared = network(conv_filters=(4, 4), hidden_sizes=(8,), batch_norm=True)
+    state = {name: tensor.numpy() for name, tensor in weights_of(build(declared)).items()}
+    assert filters(state).shape == (4, 3, 3)
+    for array in state.values():
+        if array.ndim > 1:
+            array[:] = 1
+    assert weight_statistics(state, 0.001).near_zero == 0
+    torch.testing.assert_close(weight_statistics(state, 0.001).magnitude, 1.0)
+
+
+def test_the_strongest_filters_come_first() -> None:
+    first = np.stack([np.full((28, 28), size) for size in np.linspace(1, 2, 20)])
+    shown = strongest_filters(perceptron(first))
+    assert shown.shape == (16, 28, 28)
+    assert shown[0, 0, 0] == 2
+    assert (np.diff(shown[:, 0, 0]) < 0).all()
