@@ -1,0 +1,93 @@
+"""The processor: how many of its cores may be used, and that all processes ask it for one arithmetic.
+
+Libraries choose their code by what a processor can do, and code for wider vectors adds in another
+order. ATen and numpy take AVX2's code everywhere; where MKL and oneDNN choose, the result is
+checked (:mod:`fashionbench.training.arithmetic`). Both read their variables when they are loaded.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+from fashionbench.errors import ConfigError
+
+_ATEN = "ATEN_CPU_CAPABILITY"
+_PINNED = {
+    _ATEN: "avx2",
+    # numpy has code for these as well, and its sums may not depend on it.
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}
+_REMOVED = (
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_ENABLE_CPU_FEATURES",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+)
+"""Variables of a user's shell that would slow kernels down or let them round more coarsely."""
+_NEEDED = {"avx2", "fma"}
+
+
+def is_x86() -> bool:
+    """Return whether this is a processor on which the committed bits are promised."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+def pin_arithmetic() -> None:
+    """Set the environment of this process and its children; call it before torch is imported."""
+    for name in _REMOVED:
+        os.environ.pop(name, None)
+    if is_x86():
+        os.environ.update(_PINNED)
+
+
+def check_capability(capability: str) -> None:
+    """Raise ConfigError unless torch has loaded ATen's code for AVX2.
+
+    ``capability`` is what ``torch.backends.cpu.get_cpu_capability()`` says. Other architectures
+    have one code only and are not checked.
+    """
+    if is_x86() and capability != "AVX2":
+        raise ConfigError(
+            f"torch runs its code for {capability}, and the committed bits are those of AVX2; "
+            f"set {_ATEN}=avx2 before torch is imported"
+        )
+
+
+def check_processor() -> None:
+    """Raise ConfigError for an x86-64 processor without AVX2 or FMA, where Linux names both."""
+    missing = _NEEDED - flags()
+    if is_x86() and flags() and missing:
+        raise ConfigError(
+            f"this processor ({name()}) has no {' and no '.join(sorted(missing)).upper()}: "
+            "an x86-64 processor needs AVX2 and FMA (Intel since 2013, AMD since 2015)"
+        )
+
+
+def name() -> str:
+    """Return the processor's marketing name where Linux knows it, else what Python knows."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def flags() -> set[str]:
+    """Return the processor's features as Linux names them; nothing elsewhere."""
+    return set(_cpuinfo("flags").split())
+
+
+def available_cores() -> int:
+    """Return how many cores this process may run on, which a container or taskset can limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpuinfo(field: str) -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    found = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in found if key.strip() == field), "")
