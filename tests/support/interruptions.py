@@ -17,6 +17,7 @@ from typing import Self
 
 import psutil
 from repositories import Repository, make_repository
+from safetensors import safe_open
 
 RESULTS = ("dvc.lock", "metrics", "models")
 SEEDS = 2
@@ -230,9 +231,8 @@ def epochs_on_disk(repository: Repository, seed: int | None = None) -> int:
         # Of a replicate that was cut off twice there is one file each time.
         with suppress(FileNotFoundError):
             if path.suffix != ".incoming":
-                with path.open("rb") as file:
-                    file.readline()
-                    epochs = len(json.loads(file.readline())["rows"])
+                with safe_open(path, framework="numpy") as file:
+                    epochs = len(json.loads(file.metadata()["rows"]))
                 by_replicate[path.stem] = max(epochs, by_replicate.get(path.stem, 0))
     return sum(by_replicate.values())
 

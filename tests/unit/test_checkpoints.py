@@ -1,6 +1,7 @@
-"""Checkpoints: what is given back is what was kept, or nothing at all."""
+"""Checkpoints: what is restored is what was saved, or nothing at all."""
 
 import hashlib
+import json
 import logging
 import subprocess
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load, save
 from trainings import network, nothing_watched
 
 from fashionbench.errors import ChangedError, DataError
@@ -28,7 +32,12 @@ ROWS = tuple(
     )
     for epoch in (1, 2)
 )
-KEPT = Checkpoint(rows=ROWS, state=b"\n\0state\xff\n")
+STATE = {
+    "weight": torch.tensor([[1.0, -0.0], [1e-45, float("inf")]]),
+    "step": torch.tensor(7),
+    "halves": torch.tensor([1.5, 2.5]).bfloat16(),
+}
+KEPT = Checkpoint(rows=ROWS, state=STATE)
 
 
 @pytest.fixture
@@ -41,6 +50,11 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "checkpoints", nothing_watched())
 
 
+def assert_equal(found: Checkpoint, expected: Checkpoint) -> None:
+    assert found.rows == expected.rows
+    assert save(dict(found.state)) == save(dict(expected.state))
+
+
 def file_of(checkpoints: Checkpoints, replicate: Replicate, folder: Path) -> Path:
     checkpoints.save(replicate, KEPT)
     (path,) = (folder / "checkpoints").iterdir()
@@ -51,11 +65,11 @@ def test_what_is_saved_comes_back_to_the_last_bit(
     checkpoints: Checkpoints, replicate: Replicate
 ) -> None:
     assert checkpoints.restore(replicate) == ()
-    assert checkpoints.load(replicate, 0) == Checkpoint()
+    assert_equal(checkpoints.load(replicate, 0), Checkpoint())
     checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
     checkpoints.save(replicate, KEPT)
     assert checkpoints.restore(replicate) == ROWS
-    assert checkpoints.load(replicate, 2) == KEPT
+    assert_equal(checkpoints.load(replicate, 2), KEPT)
 
 
 def test_the_folder_goes_with_the_last_replicate(
@@ -84,29 +98,66 @@ def test_another_training_finds_nothing(
     assert Checkpoints(tmp_path / "checkpoints", edited).restore(replicate) == ()
 
 
-def flip_a_bit(content: bytes) -> bytes:
+def flip_the_last_bit(content: bytes) -> bytes:
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
-def with_right_checksum(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+def flip_a_bit_of_the_state(content: bytes) -> bytes:
+    header_end = 8 + int.from_bytes(content[:8], "little")
+    middle = (header_end + len(content)) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+Metadata = dict[str, str]
+
+
+def with_metadata(change: Callable[[Metadata], Metadata]) -> Callable[[bytes], bytes]:
+    """Change the metadata of a file, and make the checksum right again."""
+
+    def changed(content: bytes) -> bytes:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = change(header["__metadata__"])
+        state = load(content)
+        checksum = hashlib.sha256(save(state) + f"{metadata['key']}\n{metadata['rows']}".encode())
+        return save(state, metadata | {"sha256": checksum.hexdigest()})
+
+    return changed
+
+
+def test_files_are_safetensors_with_rows_in_their_metadata(
+    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+) -> None:
+    with safe_open(file_of(checkpoints, replicate, tmp_path), framework="pt") as file:
+        assert set(file.keys()) == STATE.keys()
+        assert [row["epoch"] for row in json.loads(file.metadata()["rows"])] == [1, 2]
+
+
+def test_a_change_of_metadata_that_changes_nothing_is_accepted(
+    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+) -> None:
+    path = file_of(checkpoints, replicate, tmp_path)
+    path.write_bytes(with_metadata(dict)(path.read_bytes()))
+    assert checkpoints.restore(replicate) == ROWS
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        flip_a_bit,
+        flip_the_last_bit,
+        flip_a_bit_of_the_state,
         lambda content: content[:-2],
         lambda content: b"",
-        lambda content: content.replace(b'"seed":3', b'"seed":4'),
-        lambda content: with_right_checksum(b"no header\nstate"),
-        lambda content: with_right_checksum(b'{"key":"another","rows":[]}\nstate'),
-        lambda content: with_right_checksum(
-            content.partition(b"\n")[2].replace(b'"epoch":2', b'"epoch":3')
+        lambda content: save(STATE),
+        lambda content: content.replace(b'seed\\":3', b'seed\\":4'),
+        with_metadata(lambda metadata: metadata | {"rows": "no rows"}),
+        with_metadata(lambda metadata: metadata | {"rows": "[]"}),
+        with_metadata(lambda metadata: metadata | {"key": "another"}),
+        with_metadata(
+            lambda metadata: metadata | {"rows": metadata["rows"].replace('epoch":2', 'epoch":3')}
         ),
     ],
 )
-def test_a_damaged_or_foreign_file_is_left_aside_with_a_warning(
+def test_a_damaged_or_foreign_file_is_ignored_with_a_warning(
     checkpoints: Checkpoints,
     replicate: Replicate,
     tmp_path: Path,
@@ -117,7 +168,7 @@ def test_a_damaged_or_foreign_file_is_left_aside_with_a_warning(
     path.write_bytes(damage(path.read_bytes()))
     with caplog.at_level(logging.WARNING, "fashionbench"):
         assert checkpoints.restore(replicate) == ()
-    assert f"{path} is damaged or of another training" in caplog.text
+    assert f"{path} is damaged or of another training; it is ignored" in caplog.text
     with pytest.raises(DataError, match="was damaged while it was in use"):
         checkpoints.load(replicate, 2)
 
@@ -135,7 +186,7 @@ def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
     half = Path(f"{of_dead}.incoming")
     half.write_bytes(b"half of a checkp")
     assert checkpoints.restore(replicate) == ROWS
-    assert checkpoints.load(replicate, 2) == KEPT
+    assert_equal(checkpoints.load(replicate, 2), KEPT)
     checkpoints.remove([replicate])
     assert list((tmp_path / "checkpoints").iterdir()) == [of_living]
 

@@ -1,4 +1,4 @@
-"""Stage ``train@<network>``: all replicates of one network, their weights and their curves."""
+"""Stage ``train@<network>``: train all replicates of one network; write weights and curves."""
 
 from fashionbench.params import load_params
 from fashionbench.pipeline.dependencies import Dependencies
@@ -6,14 +6,14 @@ from fashionbench.training.workers import local_workers
 
 
 def run(name: str, dependencies: Dependencies) -> None:
-    """Train network ``name`` of params.yaml once a seed.
+    """Train network ``name`` of params.yaml once per seed.
 
     Raises ConfigError, DataError, ChangedError, WorkerError, or TrainingError if a seed diverged.
     """
     params = load_params()
     network, hyperparameters, seeds = params.network(name), params.hyperparameters, params.seeds
-    with local_workers(len(seeds)) as workers:
-        # While the workers start: torch takes a second to import, and MLflow two.
+    with local_workers(len(seeds), "fashionbench.training.replicates") as workers:
+        # Imported here, while the workers start: torch takes a second, and MLflow two.
         from fashionbench import paths, tables
         from fashionbench.training import replicates
         from fashionbench.training.checkpoints import Checkpoints

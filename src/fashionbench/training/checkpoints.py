@@ -1,26 +1,31 @@
-"""Finished epochs on disk: what the next epoch starts from, also after the training was cut off.
+"""Checkpoints: finished epochs on disk, from which an interrupted training resumes.
 
-DVC deletes a stage's outputs before it runs it, so checkpoints lie outside of them. A checkpoint is
-one file a replicate: a checksum of the rest, then the curves so far, then the state. Its name holds
-a digest of all that determines the result, so other parameters, data, code or packages find none;
-and the process that trains, so that two experiments that train the same do not meet.
+DVC deletes a stage's outputs before it runs the stage, so checkpoints lie outside of them, one
+safetensors file per replicate. Its metadata hold the key of the replicate, the curves so far and a
+checksum. The file's name holds the key, a digest of all that determines the result, so that other
+parameters, data, code or packages find none; and the process that trains, so that two experiments
+with the same training do not share a file.
 """
 
 import hashlib
-import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
 
 from fashionbench.errors import DataError
 from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.identity import replicate_key
+from fashionbench.pipeline.processes import is_alive
 from fashionbench.training.epoch import Epoch, Replicate
 
 _log = logging.getLogger(__name__)
@@ -28,19 +33,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """The rows of the finished epochs, in order, and the state after them as safetensors."""
+    """The rows of the finished epochs, in order, and the state after them."""
 
     rows: tuple[Epoch, ...] = ()
-    state: bytes = b""
+    state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Header:
-    key: str
-    rows: tuple[Epoch, ...]
-
-
-_HEADER = TypeAdapter(_Header)
+_ROWS = TypeAdapter(tuple[Epoch, ...])
 
 
 class Checkpoints:
@@ -53,16 +52,13 @@ class Checkpoints:
         self._folder = folder
         self._dependencies = dependencies
         self._owner = os.getpid()
-        self._facts = [
-            {str(path): digest for path, digest in dependencies.files.items()},
-            {package: version(package) for package in ("torch", "numpy")},
-            torch.backends.cpu.get_cpu_capability(),
-        ]
+        self._versions = {package: version(package) for package in ("torch", "numpy")}
+        self._capability = torch.backends.cpu.get_cpu_capability()
 
     def restore(self, replicate: Replicate) -> tuple[Epoch, ...]:
-        """Make the longest of earlier trainings of a replicate this one's: its rows, if any.
+        """Resume from the longest earlier training of a replicate; return its rows, if any.
 
-        A file that is damaged or not of this replicate is left aside with a warning.
+        Skips, with a warning, files that are damaged or belong to another training.
         """
         found = [Checkpoint()]
         for path in self._candidates(replicate):
@@ -70,7 +66,7 @@ class Checkpoints:
                 found.append(checkpoint)
             # Gone since it was listed: a training of the same replicate has just ended.
             elif path.exists():
-                _log.warning(f"{path} is damaged or of another training, and left aside")
+                _log.warning(f"{path} is damaged or of another training; it is ignored")
         longest = max(found, key=lambda checkpoint: len(checkpoint.rows))
         if longest.rows:
             self.save(replicate, longest)
@@ -81,7 +77,10 @@ class Checkpoints:
         return longest.rows
 
     def load(self, replicate: Replicate, epochs: int) -> Checkpoint:
-        """The replicate after that many epochs of this training; DataError if it is not there."""
+        """Return the replicate after that many epochs of this training.
+
+        Raises DataError if the file is missing or damaged.
+        """
         if not epochs:
             return Checkpoint()
         path = self._path(replicate)
@@ -91,31 +90,32 @@ class Checkpoints:
         return checkpoint
 
     def save(self, replicate: Replicate, checkpoint: Checkpoint) -> None:
-        """Put a checkpoint in the place of the replicate's last one, whole or not at all.
+        """Replace the replicate's last checkpoint, whole or not at all.
 
-        Raises ChangedError if the code, the data or the parameters were edited since the training
-        began: nobody could tell then which of them the epoch was trained with.
+        Raises ChangedError if code, data or parameters were edited since the training began: it
+        would be unknown which of them the epoch was trained with. Raises OSError with the path.
         """
         self._dependencies.check_unchanged()
-        header = _HEADER.dump_json(_Header(self._key(replicate), checkpoint.rows))
-        body = header + b"\n" + checkpoint.state
+        key, rows = self._key(replicate), _ROWS.dump_json(checkpoint.rows).decode()
+        state = dict(checkpoint.state)
+        metadata = {"key": key, "rows": rows, "sha256": _checksum(key, rows, state)}
         path = self._path(replicate)
         path.parent.mkdir(parents=True, exist_ok=True)
         incoming = path.with_name(f"{path.name}.incoming")
         try:
-            incoming.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+            incoming.write_bytes(save(state, metadata))
             os.replace(incoming, path)
         except OSError as error:
             incoming.unlink(missing_ok=True)
-            # A write to a full disk does not say which file it was for.
+            # When the disk is full, the system's error does not name the file.
             raise OSError(error.errno, error.strerror, str(path)) from error
 
     def remove(self, replicates: Iterable[Replicate]) -> None:
-        """Forget replicates whose training has ended, in this process and in ones long dead."""
+        """Delete checkpoints of finished replicates, of this process and of dead ones."""
         for replicate in replicates:
             for path in self._folder.glob(f"{self._name(replicate)}.*"):
                 owner = path.name.removesuffix(".incoming").rpartition(".")[2]
-                if not owner.isdecimal() or int(owner) == self._owner or not _is_alive(int(owner)):
+                if not owner.isdecimal() or int(owner) == self._owner or not is_alive(int(owner)):
                     path.unlink(missing_ok=True)
         with suppress(OSError):  # Not empty, or gone already.
             self._folder.rmdir()
@@ -131,33 +131,34 @@ class Checkpoints:
         return f"{replicate.network.name}-seed_{replicate.seed}-{self._key(replicate)[:16]}"
 
     def _key(self, replicate: Replicate) -> str:
-        facts = json.dumps([asdict(replicate), *self._facts], sort_keys=True)
-        return hashlib.sha256(facts.encode()).hexdigest()
+        return replicate_key(
+            replicate.network,
+            replicate.hyperparameters,
+            replicate.seed,
+            self._dependencies,
+            self._versions,
+            self._capability,
+        )
 
     def _read(self, path: Path, replicate: Replicate) -> Checkpoint | None:
+        """Read a file; None if it is missing, damaged or of another training."""
         try:
-            checksum, _, body = path.read_bytes().partition(b"\n")
-        except FileNotFoundError:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                # Copied: the tensors of an open file share its memory.
+                state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            key, rows = metadata["key"], metadata["rows"]
+            if key != self._key(replicate) or metadata["sha256"] != _checksum(key, rows, state):
+                return None
+            checkpoint = Checkpoint(rows=_ROWS.validate_json(rows), state=state)
+        except (FileNotFoundError, SafetensorError, KeyError, ValidationError):
             return None
-        if hashlib.sha256(body).hexdigest().encode() != checksum:
-            return None
-        header_line, _, state = body.partition(b"\n")
-        try:
-            header = _HEADER.validate_json(header_line)
-        except ValidationError:
-            return None
-        epochs = [(row.seed, row.epoch) for row in header.rows]
+        epochs = [(row.seed, row.epoch) for row in checkpoint.rows]
         expected = [(replicate.seed, epoch) for epoch in range(1, len(epochs) + 1)]
-        if header.key != self._key(replicate) or not epochs or epochs != expected:
-            return None
-        return Checkpoint(rows=header.rows, state=state)
+        return checkpoint if epochs and epochs == expected else None
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # It is another user's.
-        pass
-    return True
+def _checksum(key: str, rows: str, state: dict[str, Tensor]) -> str:
+    content = hashlib.sha256(save(state))
+    content.update(f"{key}\n{rows}".encode())
+    return content.hexdigest()

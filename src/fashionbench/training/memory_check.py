@@ -1,17 +1,17 @@
-"""How much memory the networks of params.yaml need, and whether this machine has it."""
+"""Check that this machine has the memory that the networks of params.yaml need."""
 
 import os
 from pathlib import Path
 
 from fashionbench.errors import ConfigError
 from fashionbench.params import Network, Params
-from fashionbench.pipeline.environment import available_cores
+from fashionbench.pipeline.processor import available_cores
 from fashionbench.training.networks import count_parameters
 
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _GIB = 2**30
 _BYTES = 4
-"""Of a float32, which everything in training is."""
+"""Size of a float32, the type of everything in training."""
 
 
 def check_memory(params: Params, available: int) -> None:
@@ -28,11 +28,11 @@ def check_memory(params: Params, available: int) -> None:
 
 
 def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
-    """Bytes that training a network takes at the least, in all processes together.
+    """Return the bytes that training a network takes at least, in all workers together.
 
-    A worker holds ten times the parameters: weights, gradients and Adam's two moments to compute
-    with, three of those as it reads them and three as it writes them. The outputs of all layers are
-    kept once, for the backward pass.
+    A worker holds ten arrays of the size of the parameters: weights, gradients and Adam's two
+    moments to compute with, and weights and moments again as read from a checkpoint and as written
+    to the next. The outputs of all layers are kept once, for the backward pass.
     """
     parameters = count_parameters(network)
     pixels = network.input_size * sum(network.conv_filters)
@@ -42,7 +42,7 @@ def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine, or the container on it, has in all."""
+    """Return the bytes of memory of this machine, or of the container on it."""
     installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         return min(installed, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))

@@ -1,9 +1,9 @@
-"""Many replicates at once, on anything that implements concurrent.futures.Executor.
+"""Train many replicates at once, on anything that implements concurrent.futures.Executor.
 
 The unit of work is one epoch of one replicate. Any free worker takes the next epoch of whichever
-replicate has waited longest, so five replicates keep two cores busy to the end. The state goes from
-an epoch to the next in a checkpoint, not through the executor: a worker that is killed while it
-hands over many bytes leaves a pool of processes waiting for the rest.
+replicate has waited longest, so five replicates keep two cores busy to the end. The state passes
+from one epoch to the next in a checkpoint, not through the executor: a worker that is killed in the
+middle of a large result leaves a process pool waiting for the rest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from fashionbench.data.examples import load_examples
 from fashionbench.errors import DivergedError, TrainingError
@@ -22,7 +22,7 @@ from fashionbench.training.networks import configure_torch
 
 @dataclass(frozen=True, kw_only=True)
 class EpochTask:
-    """One epoch of a replicate, counted from 1, on the splits in two files."""
+    """One epoch of a replicate, counted from 1; ``train`` and ``val`` are files of splits."""
 
     replicate: Replicate
     epoch: int
@@ -36,9 +36,9 @@ class EpochTask:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedEpoch:
-    """A row of the curves; with a replicate's last one its weights, as safetensors.
+    """One row of the curves; with the last of a replicate its weights, as safetensors.
 
-    ``is_restored`` says that an earlier start of the training has trained it.
+    ``is_restored`` is set if an interrupted training had finished the epoch.
     """
 
     row: Epoch
@@ -61,13 +61,12 @@ def train_replicates(
     val: Path,
     checkpoints: Checkpoints,
 ) -> Iterator[FinishedEpoch | Divergence]:
-    """Train replicates on the splits in two files, and yield every epoch as it ends.
+    """Train replicates on the splits in two files; yield every epoch when it ends.
 
-    Those that ``checkpoints`` has are not trained again, and come first. The epochs of one
-    replicate come in order, those of several in any. A replicate that diverges ends, and the others
-    go on; when they have ended, TrainingError names all that diverged. Whatever else goes wrong is
-    raised at once, and the epochs still waiting are dropped. Checkpoints stay until the caller
-    removes them.
+    Epochs in ``checkpoints`` come first and are not trained again. Those of one replicate come in
+    order. When a replicate diverges, the others go on to their end; then TrainingError names all
+    that diverged. Any other error is raised at once, and waiting epochs are cancelled. Checkpoints
+    stay until the caller removes them.
     """
     tasks, restored = [], []
     for replicate in replicates:
@@ -81,7 +80,7 @@ def train_replicates(
         )
         restored += [(replace(task, epoch=row.epoch), row) for row in rows]
         tasks.append(task)
-    # Submitted before the first result is asked for: workers start while the caller prepares.
+    # Submitted here, not in the generator: workers start while the caller prepares.
     pending = {
         executor.submit(run_epoch, task): task
         for task in tasks
@@ -121,16 +120,14 @@ def _events(
 
 
 def _finished(task: EpochTask, row: Epoch, is_restored: bool) -> FinishedEpoch:
-    is_last = task.epoch == task.replicate.hyperparameters.num_epochs
-    return FinishedEpoch(
-        row=row,
-        weights=task.checkpoints.load(task.replicate, task.epoch).state if is_last else None,
-        is_restored=is_restored,
-    )
+    last_weights = None
+    if task.epoch == task.replicate.hyperparameters.num_epochs:
+        last_weights = save(dict(task.checkpoints.load(task.replicate, task.epoch).state))
+    return FinishedEpoch(row=row, weights=last_weights, is_restored=is_restored)
 
 
 def _describe(diverged: dict[Replicate, str]) -> str:
-    """One line on the replicates of a network that diverged, given the reason of each."""
+    """Describe in one line the replicates of a network that diverged, with the reason of each."""
     network, hyperparameters = next(
         (replicate.network, replicate.hyperparameters) for replicate in diverged
     )
@@ -142,22 +139,22 @@ def _describe(diverged: dict[Replicate, str]) -> str:
 
 
 def run_epoch(task: EpochTask) -> Epoch:
-    """What a worker does: one epoch, in one thread, from a checkpoint to the next.
+    """Train one epoch in a worker, with one thread, from one checkpoint to the next.
 
-    The state after the last epoch is the weights alone. Raises DivergedError, ChangedError.
+    The checkpoint after the last epoch holds the weights alone. Raises DivergedError, ChangedError,
+    DataError.
     """
     configure_torch()
     replicate, hyperparameters = task.replicate, task.replicate.hyperparameters
     before = task.checkpoints.load(replicate, task.epoch - 1)
-    state = load(before.state) if before.rows else initial_state(replicate)
+    state = dict(before.state) if before.rows else initial_state(replicate)
     train, val = (load_examples(path, hyperparameters.device) for path in (task.train, task.val))
     row, state = train_epoch(replicate, task.epoch, state, train, val)
     kept = weights(state) if task.epoch == hyperparameters.num_epochs else state
-    after = Checkpoint(rows=(*before.rows, row), state=save(kept))
-    task.checkpoints.save(replicate, after)
+    task.checkpoints.save(replicate, Checkpoint(rows=(*before.rows, row), state=kept))
     return row
 
 
 def curves(rows: Iterable[Epoch]) -> list[dict[str, object]]:
-    """The rows of the learning curves as a table, by seed and epoch."""
+    """Return the rows of the learning curves as a table, sorted by seed and epoch."""
     return [asdict(row) for row in sorted(rows, key=lambda row: (row.seed, row.epoch))]

@@ -1,4 +1,8 @@
-"""The processes that compute: one thread each, as many as there are cores to use."""
+"""Worker processes on this machine: one thread each, as many as there are cores to use.
+
+Python forks them from a server of its own (multiprocessing's ``forkserver``), which imports torch
+once for all of them while the stage imports what it needs itself.
+"""
 
 import multiprocessing
 import os
@@ -9,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from time import monotonic, sleep
 from typing import TypeVar
 
 from fashionbench.errors import WorkerError
-from fashionbench.pipeline.environment import available_cores
+from fashionbench.pipeline.processor import available_cores
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -25,103 +29,149 @@ _MALLOC = (
     ":glibc.malloc.mmap_threshold=33554432"  # Bytes; the most that glibc takes.
     ":glibc.malloc.trim_threshold=1073741824"
 )
-"""How glibc's malloc serves workers: it keeps freed memory for the next step, in huge pages where
-the system has them. Without it n8_conv takes five percent longer."""
+"""Settings of glibc's malloc for workers: keep freed memory for the next step, in huge pages where
+the system has them. Without them n8_conv takes five percent longer."""
 
-_WHAT_TO_DO = (
-    "free memory or let fewer run at once (taskset -c 0 dvc repro), then run dvc repro again"
-)
+_REMEDY = "free memory or let fewer run at once (taskset -c 0 dvc repro), then run dvc repro again"
+
+_open_pools = 0
+"""Pools of this process that are open; they share its one fork server."""
+_server_lock = threading.Lock()
 
 
 @contextmanager
-def local_workers(tasks: int) -> Iterator[Executor]:
-    """A pool of processes on this machine, no more of them than ``tasks``.
+def local_workers(tasks: int, module: str = "torch") -> Iterator[Executor]:
+    """Open a pool of processes on this machine, at most ``tasks`` of them.
 
-    A task is one argument for a function, and its ``str`` says what it is to a person. The
-    processes start at once, so that they import torch while the caller does something else. They
-    end with the block; at once if it ends in an error, since a task that runs cannot be cancelled
-    and nobody will want its result. Raises WorkerError, which names the task, if a process dies or
-    has no memory left.
+    A task is one argument of a function; its ``str`` names it in error messages. ``module`` holds
+    the functions: importing it begins at once, in the fork server, and the first ``submit`` waits
+    for its end. The processes end with the block; at once if it ends in an error, since a running
+    task cannot be cancelled. Pools that are open at the same time share the fork server of the
+    first one, and with it the environment and the module of that.
+
+    Raises WorkerError, which names the task, if a process dies or has no memory left.
     """
-    # glibc reads it when a process starts; other C libraries ignore it.
-    os.environ.setdefault("GLIBC_TUNABLES", _MALLOC)
     processes = min(tasks, available_cores())
-    with tempfile.TemporaryDirectory(prefix="fashionbench-") as notes:
-        pool = _Pool(processes, Path(notes))
-        others = multiprocessing.active_children()
-        for number in range(1, processes + 1):
-            pool.submit(_import_torch, f"the start of worker {number}")
-        workers = [child for child in multiprocessing.active_children() if child not in others]
+    with tempfile.TemporaryDirectory(prefix="fashionbench-") as folder, _fork_server(module):
+        pool = _Pool(processes, Path(folder))
         try:
             yield pool
         except BrokenProcessPool as error:
-            raise WorkerError(_describe_death(workers, Path(notes))) from error
+            workers = pool.workers()
+            # Two threads must not ask for the same exit status: wait until the pool has read them.
+            pool.shutdown()
+            raise WorkerError(_describe_death(workers, Path(folder))) from error
         except BaseException:
-            for worker in workers:
+            for worker in pool.workers():
                 worker.terminate()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-class _Pool(ProcessPoolExecutor):
-    """A pool whose processes note down what they are at, for the case that they die of it."""
+@contextmanager
+def _fork_server(module: str) -> Iterator[None]:
+    """Run the fork server of this process, with a module imported, until its last pool has closed.
 
-    def __init__(self, processes: int, notes: Path) -> None:
+    Python would keep it to the end of the process, with the environment of its start.
+    """
+    global _open_pools
+    with _server_lock:
+        if not _open_pools:
+            _start_server(module)
+        _open_pools += 1
+    try:
+        yield
+    finally:
+        with _server_lock:
+            _open_pools -= 1
+            if not _open_pools:
+                _end_server()
+
+
+def _start_server(module: str) -> None:
+    # glibc reads it when a process starts; other C libraries ignore it.
+    os.environ.setdefault("GLIBC_TUNABLES", _MALLOC)
+    multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+    resource_tracker.ensure_running()  # Its start would unblock the signal.
+    # Ctrl-C reaches every process of the terminal, and the stage's own process decides what ends.
+    # The server and its workers inherit the mask.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_server() -> None:
+    # Python has no public way to end it. Killed, it ends at once also while it imports; it holds
+    # nothing, and its workers have ended.
+    server = forkserver._forkserver  # type: ignore[attr-defined]
+    if server._forkserver_pid is not None:
+        os.kill(server._forkserver_pid, signal.SIGKILL)
+        server._stop()
+
+
+class _Pool(ProcessPoolExecutor):
+    """A pool whose processes write the name of their current task into a file in ``folder``."""
+
+    def __init__(self, processes: int, folder: Path) -> None:
         super().__init__(
             max_workers=processes,
-            # A fork would inherit torch's threads in an unknown state.
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=multiprocessing.get_context("forkserver"),
             initializer=_start_worker,
         )
-        self._notes = notes
+        self._folder = folder
 
     def submit(  # type: ignore[override]  # One argument, always.
         self, function: Callable[[Task], Result], task: Task, /
     ) -> Future[Result]:
-        return super().submit(_run, self._notes, function, task)
+        try:
+            return super().submit(_run, self._folder, function, task)
+        except (EOFError, ConnectionError) as error:
+            raise WorkerError(
+                f"{task}: the process that starts workers has ended; {_REMEDY}"
+            ) from error
+
+    def workers(self) -> list[BaseProcess]:
+        """Return the processes that have been started and not shut down."""
+        return list((self._processes or {}).values())
 
 
-def _run(notes: Path, function: Callable[[Task], Result], task: Task) -> Result:
-    (notes / str(os.getpid())).write_text(str(task), encoding="utf-8")
+def _run(folder: Path, function: Callable[[Task], Result], task: Task) -> Result:
+    (folder / str(os.getpid())).write_text(str(task), encoding="utf-8")
     try:
         return function(task)
     except (MemoryError, RuntimeError) as error:
-        # torch's own errors are RuntimeErrors, of a processor as of a GPU.
+        # torch raises RuntimeError when memory runs out, a processor's or a GPU's.
         if isinstance(error, MemoryError) or "memory" in str(error):
-            asked = " ".join(str(error).split())[:120]
-            raise WorkerError(f"{task}: no memory is left ({asked}); {_WHAT_TO_DO}") from error
+            reason = " ".join(str(error).split())[:120]
+            raise WorkerError(f"{task}: no memory is left ({reason}); {_REMEDY}") from error
         raise
 
 
-def _describe_death(workers: Sequence[BaseProcess], notes: Path) -> str:
-    """What is known of the worker that died first; the pool itself then ends the others."""
-    # The pool waits for them too, in a thread of its own; whoever comes second must ask again.
-    end = monotonic() + 5
-    while any(worker.exitcode is None for worker in workers) and monotonic() < end:
-        sleep(0.01)
+def _describe_death(workers: Sequence[BaseProcess], folder: Path) -> str:
+    """Describe the worker that died first: its task, how it ended and the likely reason.
+
+    The pool has ended the others by SIGTERM.
+    """
     died = [worker for worker in workers if worker.exitcode not in (0, None, -signal.SIGTERM)]
     worker = (died or list(workers))[0]
-    note = notes / str(worker.pid)
-    task = note.read_text(encoding="utf-8") if note.exists() else "a worker's start"
+    task_file = folder / str(worker.pid)
+    task = task_file.read_text(encoding="utf-8") if task_file.exists() else "a worker's start"
     code = worker.exitcode or 0
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
     reason = ", as the system does when memory runs out" if code == -signal.SIGKILL else ""
-    return f"{task}: its process {how}{reason}; {_WHAT_TO_DO}"
+    return f"{task}: its process {end}{reason}; {_REMEDY}"
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches every process of the terminal; the stage's own process decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _import_torch(_: str) -> None:
-    import torch  # noqa: F401
-
-
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would otherwise wait for ever for its next task."""
+    """Exit when the parent has been killed; a worker would wait for its next task for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
