@@ -1,16 +1,20 @@
-# make          install, run the whole pipeline, print the comparison
-# make quick    the same pipeline in about two minutes, as an experiment beside the results
-# make test     lint, types and tests, in minutes
-# make test-all the same, and then the slow tests
-# make bench    how fast all this is here, beside what one would use instead;
-#               BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
-# make bench-pipeline    where the time of the whole pipeline goes; it runs all of it
-# make logits   train all networks with the textbook's loss too, and keep that beside the results
-# make verify   run everything in a clean clone and compare each hash with the committed ones;
-#               SIZE=quick does so with what make quick runs
-# make audit    look the locked packages up in the database of known vulnerabilities
-# make lock     resolve the dependencies of pyproject.toml anew into requirements.txt
-# Nothing has to be activated: every recipe finds the environment's commands first.
+# make                 install, run the whole pipeline, print the comparison
+# make quick           the same pipeline as a two-minute preview, beside the results
+# make test            lint, types and the fast tests: a few minutes
+# make test-all        the same, then the slow tests
+# make logits          train all networks with the textbook's loss too, and keep that as a study
+# make verify          remake everything in a clean clone and compare it with the committed hashes;
+#                      SIZE=quick does so for what make quick runs
+# make quick.lock      renew the hashes that make verify SIZE=quick compares with
+# make docs            renew the generated blocks of README.md and docs/
+# make deps            renew the code dependencies in dvc.yaml from the imports
+# make bench           measure the speed here, beside what one would use instead;
+#                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
+# make bench-pipeline  run the whole pipeline and measure where its time goes
+# make audit           look for known vulnerabilities of the locked packages
+# make lock            resolve the dependencies of pyproject.toml into requirements.txt
+# make install         only make the environment
+# No environment has to be activated: every recipe finds its commands first.
 
 # The first of these that fits makes the environment, unless PYTHON names another; the committed
 # results were made with 3.11.
@@ -45,7 +49,7 @@ VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 
 .PHONY: all install test test-all quick logits verify quick.lock audit bench bench-pipeline lock \
-  repository anew
+  docs deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -53,7 +57,7 @@ all: repository $(READY)
 
 install: $(READY)
 
-# Until all is installed there is no $(READY), so that what is half made is made anew. One package
+# $(READY) comes last, so that half an installation is made anew. One package
 # comes as source without a pyproject.toml: pip builds it by the standard that it asks for.
 $(READY): requirements.txt pyproject.toml $(ANEW)
 	$(if $(ANEW),"$(FITTING_PYTHON)" -m venv --clear $(VENV),rm $@)
@@ -92,9 +96,16 @@ logits: repository $(READY)
 verify: repository $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))
 
-# What SIZE=quick is compared with: to be made anew, and committed, after a change of the code.
+# To be renewed and committed after a change of the code.
 quick.lock: repository $(READY)
 	fashionbench verify --write --lock $@ $(QUICK)
+
+# From the committed results, params.yaml, dvc.yaml and the modules' docstrings.
+docs: $(READY)
+	python tools/write_docs.py
+
+deps: $(READY)
+	python tools/write_dependencies.py
 
 # pip-audit is no dependency of the project: it comes and goes with the command.
 audit:

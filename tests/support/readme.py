@@ -1,4 +1,4 @@
-"""The commands that README.md, the Makefile and MLproject offer, and which test tries each."""
+"""The commands that documents, the Makefile and MLproject offer, and which test tries each."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from repositories import PROJECT
 from ruamel.yaml import YAML
+from write_docs import documents
 
 _PROGRAMS = ("dvc", "fashionbench", "make", "mlflow", "pytest")
 _CODE = re.compile(r"```sh\n(.*?)```|`([^`\n]+)`", flags=re.S)
@@ -33,7 +34,7 @@ def offered() -> set[str]:
     makefile = (PROJECT / "Makefile").read_text()
     entry_points = YAML(typ="safe").load(PROJECT / "MLproject")["entry_points"]
     return {
-        *commands_of((PROJECT / "README.md").read_text()),
+        *(command for path in documents(PROJECT) for command in commands_of(path.read_text())),
         *(f"make {target}" for target in _TARGET.findall(makefile) if target != "all"),
         *(f"mlflow run -e {name}" for name in entry_points),
     }

@@ -1,19 +1,13 @@
-"""The files by which people enter the project agree with params.yaml, dvc.yaml and metrics/."""
+"""MLproject agrees with params.yaml and dvc.yaml, and no file says where it was made."""
 
-import io
 import re
 from typing import Any
 
 import pytest
 from repositories import PROJECT
-from rich.console import Console
 from ruamel.yaml import YAML
 
-from fashionbench.analysis import explanations, verdict_table
-from fashionbench.analysis.comparison import COMPARISON_FILE
-from fashionbench.analysis.comparison_table import to_markdown
 from fashionbench.params import Params
-from fashionbench.tables import read_table
 
 YAML_12 = YAML(typ="safe")
 ENTRY_POINTS: dict[str, dict[str, Any]] = YAML_12.load(PROJECT / "MLproject")["entry_points"]
@@ -42,31 +36,16 @@ def test_an_experiment_of_mlproject_starts_from_params(params: Params) -> None:
         assert f"-S {name}={{{name}}}" in ENTRY_POINTS["experiment"]["command"]
 
 
-def test_the_readme_shows_the_committed_results() -> None:
-    readme = (PROJECT / "README.md").read_text()
-    assert to_markdown(read_table(PROJECT / COMPARISON_FILE)) in readme
-
-
-def test_the_readme_shows_the_committed_verdicts_and_explanations(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(PROJECT)
-    console = Console(file=io.StringIO())
-    verdict_table.show(markdown=True, console=console)
-    explanations.show(markdown=True, console=console)
-    assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue() in (PROJECT / "README.md").read_text()
-
-
-def test_every_file_that_the_readme_links_to_exists() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (PROJECT / "README.md").read_text())
-    assert links
-    assert [link for link in links if not (PROJECT / link).exists()] == []
-
-
 @pytest.mark.parametrize(
     "name",
-    ["requirements.txt", "requirements-bench.txt", "dvc.lock", "pyproject.toml", ".dvc/config"],
+    [
+        "requirements.txt",
+        "requirements-bench.txt",
+        "dvc.lock",
+        "quick.lock",
+        "pyproject.toml",
+        ".dvc/config",
+    ],
 )
 def test_no_address_of_a_registry_or_path_of_a_machine_is_committed(name: str) -> None:
     assert not re.search(r"https?://|file:|index-url|/home/|/root/", (PROJECT / name).read_text())

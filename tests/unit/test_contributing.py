@@ -1,0 +1,67 @@
+"""The recipes of CONTRIBUTING.md, followed to the letter."""
+
+import re
+import shutil
+import textwrap
+from pathlib import Path
+
+import pytest
+from repositories import PROJECT
+
+from fashionbench.analysis import claims
+from fashionbench.analysis.verdicts import Results
+from fashionbench.page import figures
+from fashionbench.params import Params, load_params
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.stages import check
+from fashionbench.tables import read_table
+
+
+def code_of(heading: str, language: str) -> str:
+    """Return the code block below a heading."""
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(rf"^( *)```{language}\n(.*?)^\1```", section, flags=re.S | re.M)
+    return block[1] if language == "yaml" else textwrap.dedent(block[1])
+
+
+def test_a_network_is_added(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / "dvc.yaml", tmp_path)
+    text = (PROJECT / "params.yaml").read_text(encoding="utf-8")
+    Path("params.yaml").write_text(text + code_of("Add a network", "yaml"), encoding="utf-8")
+    changed = load_params()
+    (name,) = changed.networks.keys() - params.networks.keys()
+    assert changed.network(name).conv_filters == (16, 32)
+    check.run()
+    # Of what is shared, no other network's training depends on the new one.
+    of_others, own = (Dependencies.of("train", network).params for network in ("n2_mlp", name))
+    assert f"networks.{name}" in own
+    assert f"networks.{name}" not in of_others
+
+
+def test_a_claim_is_added_and_judged_on_the_committed_results(params: Params) -> None:
+    claim = eval(code_of("Add a claim", "python"), vars(claims).copy())
+    assert claim.number == len(claims.CLAIMS) + 1
+    judgement = claim.judge(Results.read(PROJECT, params.networks))
+    assert judgement.findings
+    assert judgement.verdict in ("reproduced", "contradicted", "inconclusive")
+
+
+def test_a_figure_is_added_and_its_bytes_are_always_the_same() -> None:
+    namespace = vars(figures).copy()
+    exec(code_of("Add a figure", "python"), namespace)
+    comparison = read_table(PROJECT / "metrics/comparison.csv")
+    first, second = (
+        figures.svg_text(namespace["draw_generalisation"](comparison)) for _ in range(2)
+    )
+    assert "<svg" in first
+    assert first == second
+
+
+@pytest.mark.tries("make deps")
+def test_make_deps_runs_the_tool() -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert "\ndeps: $(READY)\n\tpython tools/write_dependencies.py\n" in makefile

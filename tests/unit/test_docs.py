@@ -1,0 +1,111 @@
+"""README.md, CONTRIBUTING.md and docs/: short, true, and without dead links."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import write_docs
+from repositories import PROJECT
+from write_docs import documents, renew
+
+DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)]
+README_BYTES = 9_000
+FIRST_SCREEN = 24
+"""Lines that a window shows before anybody scrolls."""
+WITH_BLOCKS = ("README.md", "docs/decisions.md", "docs/layout.md", "docs/verdicts.md")
+
+
+@pytest.mark.parametrize("name", WITH_BLOCKS)
+def test_generated_blocks_are_up_to_date(name: str) -> None:
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    assert renew(text, PROJECT) == text, f"{name} is out of date: run make docs"
+
+
+def test_every_block_has_a_generator_and_every_generator_a_block() -> None:
+    found = [
+        (path.relative_to(PROJECT).as_posix(), block)
+        for path in documents(PROJECT)
+        for _, block, _ in write_docs.BLOCK.findall(path.read_text(encoding="utf-8"))
+    ]
+    assert {name for name, _ in found} == set(WITH_BLOCKS)
+    assert sorted(block for _, block in found) == sorted(write_docs.BLOCKS)
+
+
+def test_an_unknown_block_is_named() -> None:
+    with pytest.raises(KeyError, match="weather"):
+        renew("<!-- begin weather: make docs -->\n<!-- end weather -->", PROJECT)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Copy what ``make docs`` reads and writes."""
+    folder = tmp_path / "project"
+    for name in ("src", "docs", "metrics", "tools"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
+    for name in ("README.md", "CONTRIBUTING.md", "Makefile", "params.yaml", "dvc.yaml"):
+        shutil.copy(PROJECT / name, folder)
+    return folder
+
+
+@pytest.mark.tries("make docs")
+def test_make_docs_renews_what_is_stale_and_touches_nothing_else(folder: Path) -> None:
+    assert "\ndocs: $(READY)\n\tpython tools/write_docs.py\n" in (folder / "Makefile").read_text()
+    readme, verdicts = folder / "README.md", folder / "docs/verdicts.md"
+    old = verdicts.read_text(encoding="utf-8")
+    verdicts.write_text(re.sub(r"(begin criteria.*?-->\n).*?\n", r"\1", old), encoding="utf-8")
+    before = readme.stat().st_mtime_ns
+    command = [sys.executable, "tools/write_docs.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout == "docs/verdicts.md is up to date again\n"
+    assert verdicts.read_text(encoding="utf-8") == old
+    assert readme.stat().st_mtime_ns == before
+
+
+def test_the_readme_is_short_and_begins_with_what_to_type() -> None:
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= README_BYTES
+    first = "\n".join(text.splitlines()[:FIRST_SCREEN])
+    assert all(
+        re.search(rf"^{line} +#", first, re.M) for line in ("make", "make quick", "make test")
+    )
+
+
+def test_the_readme_names_every_package() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"## Layout\n\n```\n(.*?)```", readme, flags=re.S)
+    packages = {path.parent.name for path in (PROJECT / "src/fashionbench").glob("*/__init__.py")}
+    assert packages - set(re.findall(r"\w+", tree)) == set()
+
+
+def test_the_readme_links_to_every_page_of_docs() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in DOCUMENTS[1:] if f"]({name})" not in readme] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_link_leads_somewhere(name: str) -> None:
+    path = PROJECT / name
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not _exists(path, link)] == []
+
+
+def _exists(document: Path, link: str) -> bool:
+    file, _, anchor = link.partition("#")
+    target = document.parent / file if file else document
+    return target.exists() and (not anchor or anchor in _anchors(target))
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return what GitHub calls a document's headings in addresses."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), flags=re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "CHANGELOG.md"])
+def test_no_path_of_a_machine_is_in_a_document(name: str) -> None:
+    text = (PROJECT / name).read_text(encoding="utf-8")
+    assert not re.search(r"/home/|/root/|/work/|/tmp/", text)
