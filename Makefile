@@ -16,15 +16,15 @@
 # make install         only make the environment
 # No environment has to be activated: every recipe finds its commands first.
 
-# The first of these that fits makes the environment, unless PYTHON names another; the committed
-# results were made with 3.11.
+# The environment is made with the first of these that is 3.11 or later; PYTHON=... names another.
 PYTHONS := python3.11 python3.12 python3.13 python3.14 python3 python
 VENV := .venv
 READY := $(VENV)/.ready
 UV_COMPILE := $(VENV)-lock/bin/uv pip compile --quiet --system-certs pyproject.toml --universal \
   --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-# The path of a Python that fits, and starts: a version manager has commands of versions it lacks.
+# The path of a suitable Python. Each is started, since version managers have commands even for
+# versions that are not installed.
 FITTING_PYTHON = $(or $(shell \
   for name in $(if $(PYTHON),'$(PYTHON)',$(PYTHONS)); do \
     path=$$(command -v "$$name") && "$$path" -c $(IS_FITTING) 2>/dev/null && echo "$$path" && break; \
@@ -33,8 +33,8 @@ FITTING_PYTHON = $(or $(shell \
 IS_FITTING := 'import sys; sys.exit(sys.version_info < (3, 11))'
 VERSION := 'import sys; print("%d.%d" % sys.version_info[:2])'
 
-# Says "anew" unless the environment is whole and only has to be brought up to date. $(READY) names
-# the folder that an installation was for: moved, its scripts look for their Python in the old place.
+# "anew" if the environment is missing or broken, else empty. $(READY) holds the folder it was made in:
+# after a move, its scripts would look for Python in the old place.
 ANEW := $(shell \
   test "$$(cat $(READY) 2>/dev/null)" = '$(CURDIR)' && test -x $(VENV)/bin/python \
   $(if $(PYTHON),&& test -d $(VENV)/lib/python$$('$(PYTHON)' -c $(VERSION) 2>/dev/null)) \
@@ -57,15 +57,15 @@ all: repository $(READY)
 
 install: $(READY)
 
-# $(READY) comes last, so that half an installation is made anew. One package
-# comes as source without a pyproject.toml: pip builds it by the standard that it asks for.
+# $(READY) is written last, so an interrupted installation starts over. --use-pep517 is for the one
+# package that comes as source without a pyproject.toml.
 $(READY): requirements.txt pyproject.toml $(ANEW)
 	$(if $(ANEW),"$(FITTING_PYTHON)" -m venv --clear $(VENV),rm $@)
 	python -m pip install --use-pep517 --require-hashes -r requirements.txt
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo '$(CURDIR)' > $@
 
-# DVC keeps experiments as commits, and would take a repository further up for the project's own.
+# DVC stores experiments as commits. Without this check it would use a repository further up.
 repository:
 	@$(if $(shell test -e .git && git rev-parse --quiet --verify HEAD),,$(error type this first: \
 	  git init && git add --all && git commit --message fashionbench \
@@ -80,13 +80,13 @@ test: $(READY)
 test-all: test
 	pytest -m slow
 
-# In a copy of its own, so that the workspace and its results stay as they are.
+# --temp: in a copy, so the workspace and its results stay as they are.
 quick: repository $(READY)
 	@! dvc exp list --name-only | grep -qx quick || dvc exp remove quick
 	dvc exp run --temp --name quick $(QUICK)
 	fashionbench table --rev quick
 
-# The study that the report page compares with: as long as a run of the whole pipeline.
+# The study that the page shows beside the results. Takes as long as the whole pipeline.
 logits: repository $(READY)
 	@! dvc exp list --name-only | grep -qx logits || dvc exp remove logits
 	dvc exp run --temp --name logits -S loss_input=logits compare
@@ -96,7 +96,7 @@ logits: repository $(READY)
 verify: repository $(READY)
 	fashionbench verify $(VERIFY_$(SIZE))
 
-# To be renewed and committed after a change of the code.
+# Commit it after each change of the code.
 quick.lock: repository $(READY)
 	fashionbench verify --write --lock $@ $(QUICK)
 
@@ -107,7 +107,7 @@ docs: $(READY)
 deps: $(READY)
 	python tools/write_dependencies.py
 
-# pip-audit is no dependency of the project: it comes and goes with the command.
+# pip-audit is not a dependency of the project: it gets an environment of its own, then removed.
 audit:
 	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
@@ -124,7 +124,7 @@ $(VENV)/.bench: $(READY) requirements-bench.txt
 	python -m pip install --use-pep517 --require-hashes -r requirements-bench.txt
 	touch $@
 
-# For each Python from 3.11 on, Linux and macOS, x86-64 and arm64 alike; pins that still fit stay.
+# One lock for Python 3.11 and later, Linux and macOS, x86-64 and arm64. Pins that still fit stay.
 lock:
 	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
