@@ -1,4 +1,4 @@
-"""``python -m fashionbench`` is the command line of :mod:`fashionbench.cli`."""
+"""Runs the command line: ``python -m fashionbench``."""
 
 import gc
 import sys
@@ -7,6 +7,6 @@ from fashionbench.cli import main
 
 if __name__ == "__main__":
     status = main()
-    # Else Python looks through all that torch and MLflow have made before it ends: one second.
+    # Otherwise a last garbage collection over the objects of torch and MLflow takes a second.
     gc.freeze()
     sys.exit(status)

@@ -6,47 +6,67 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from fashionbench.errors import FashionbenchError
-
-if TYPE_CHECKING:
-    from fashionbench.pipeline.dependencies import Dependencies
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-"""The exit status of a command that a signal ended: 128 and its number, as in shells."""
+"""Exit statuses of a command that a signal ended: 128 and its number, as in shells."""
+
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow's own messages would break the progress display.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # By default MLflow retries a server that does not answer for a quarter of an hour.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
+"""Variables to set unless the user has."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the stage ends as it does after Ctrl-C, workers, runs and temporary files too."""
+    """SIGTERM, handled as Ctrl-C is: workers, runs and temporary files are cleaned up."""
+
+
+Argument = Callable[[argparse.ArgumentParser], object]
+"""Declares an argument of a command."""
+
+
+class Command:
+    """A command: its line in ``--help``, the function that runs it, and its arguments."""
+
+    def __init__(
+        self, help_line: str, run: Callable[[argparse.Namespace], None], *arguments: Argument
+    ) -> None:
+        self.help_line, self.run, self.arguments = help_line, run, arguments
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; what its user can mend becomes one line on stderr and exit status 1."""
+    """Run one command and return its exit status.
+
+    An error that the user can fix is one line on stderr and status 1.
+    """
     parsed = _parser().parse_args(arguments)
-    # Nothing is sent anywhere, and MLflow's own messages stay out of the progress display.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # MLflow's own patience with a server that does not answer is a quarter of an hour.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    logger = logging.getLogger("fashionbench")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler())
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from fashionbench.pipeline.processor import pin_arithmetic
+
+    pin_arithmetic()
+    _configure_logging()
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
-        parsed.command(parsed)
+        parsed.command.run(parsed)
     except (FashionbenchError, OSError) as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
         if os.environ.get("DVC_EXP_NAME"):
-            # What runs in DVC's queue has no terminal, so a stage's user looks for it in MLflow.
+            # A queued experiment has no terminal; its user looks for the reason in MLflow.
             from fashionbench.tracking.failures import log_failure
 
             log_failure(_describe(error))
@@ -60,16 +80,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _configure_logging() -> None:
+    logger = logging.getLogger("fashionbench")
+    logger.setLevel(logging.INFO)
+    # Replaces the handler of an earlier call, whose stderr may be closed.
+    logger.handlers = [logging.StreamHandler()]
+
+
 def _raise_terminated(*_: object) -> None:
     raise Terminated
 
 
 def _describe(error: Exception) -> str:
-    """One line; of the system's errors, which are a full disk or a file nobody may write."""
+    """Return an error in one line, with a remedy for those of the operating system."""
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return (
-            f"{place}{error.strerror}; mend that and run the same command again, it goes on where "
+            f"{place}{error.strerror}; fix that and run the same command again, it continues where "
             "it can"
         )
     return " ".join(str(error).split())
@@ -78,130 +105,55 @@ def _describe(error: Exception) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fashionbench",
-        description="Eight networks on Fashion-MNIST, compared. DVC runs the stages: see dvc.yaml.",
+        description="Compare eight networks on Fashion-MNIST. DVC runs the stages: see dvc.yaml.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(name: str, help_line: str, command: Callable[[argparse.Namespace], None]) -> None:
-        subparser = commands.add_parser(name, help=help_line, description=help_line)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        line = command.help_line
+        subparser = subparsers.add_parser(name, help=line, description=line)
         subparser.set_defaults(command=command)
-        if name == "download":
-            subparser.add_argument(
-                "--from", dest="folder", type=Path, help="folder that holds the four files"
-            )
-        if name in ("train", "evaluate"):
-            subparser.add_argument("network", help="a network declared in params.yaml")
-        if name == "predict":
-            subparser.add_argument(
-                "images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"
-            )
-            subparser.add_argument("--network", help="a network instead of the best of all")
-        if name in ("table", "verdicts"):
-            subparser.add_argument(
-                "--rev", help="a commit, a branch or an experiment instead of the workspace"
-            )
-            subparser.add_argument("--markdown", action="store_true", help="print Markdown")
-        if name == "keep":
-            subparser.add_argument("experiment", help="an experiment, a commit or a branch")
-            subparser.add_argument(
-                "folder", type=Path, help="below studies/; what it holds is replaced"
-            )
-        if name == "verify":
-            subparser.add_argument(
-                "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
-            )
-            subparser.add_argument(
-                "--write", action="store_true", help="make that lock instead of comparing with it"
-            )
-            subparser.add_argument(
-                "-S",
-                dest="settings",
-                action="append",
-                default=[],
-                metavar="NAME=VALUE",
-                help="a parameter to run the pipeline with, as of dvc exp run",
-            )
-
-    add("check", "stage: refuse a params.yaml that cannot be trained", _check)
-    add("download", "stage: fetch and verify the official files", _download)
-    add("prepare", "stage: split them into train, validation and test images", _prepare)
-    add("train", "stage: train all replicates of a network", _train)
-    add("evaluate", "stage: score all replicates of a network", _evaluate)
-    add("compare", "stage: table and figures of all networks", _compare)
-    add("report", "stage: the verdicts on the report's claims, and the page", _report)
-    add("verdicts", "print the verdicts of the last run, or of another one", _verdicts)
-    add("keep", "keep lock and tables of an experiment in a folder", _keep)
-    add("mirror", "stage: make MLflow show what DVC holds", _mirror)
-    add("table", "print the comparison of the last run, or of another one", _table)
-    add("predict", "classify pictures with the best network, or with another one", _predict)
-    add("verify", "run the pipeline in a clean clone and compare every hash", _verify)
+        for declare in command.arguments:
+            declare(subparser)
     return parser
 
 
-# Each command imports what it needs when it runs: torch and mlflow take seconds. A stage's code is
-# imported once its dependencies, which it is one of, are on record.
+# Commands import what they need when they run, since torch and MLflow take seconds.
 
 
-def _stage_lock(stage: str, network: str | None = None) -> AbstractContextManager["Dependencies"]:
-    from fashionbench.pipeline.stage_lock import stage_lock
+def _stage(name: str, *arguments: str) -> Callable[[argparse.Namespace], None]:
+    """Return a function that runs a stage with the named command-line arguments."""
 
-    return stage_lock(stage, network)
+    def run(parsed: argparse.Namespace) -> None:
+        from fashionbench.pipeline.stage_lock import stage_lock
 
+        # The stage's own code is a dependency: it is hashed first, and imported afterwards.
+        with stage_lock(name, getattr(parsed, "network", None)) as dependencies:
+            stage = import_module(f"fashionbench.stages.{name}")
+            values = {"dependencies": dependencies} | vars(parsed)
+            stage.run(*(values[argument] for argument in arguments))
 
-def _check(_: argparse.Namespace) -> None:
-    with _stage_lock("check"):
-        from fashionbench.stages import check
-
-        check.run()
-
-
-def _download(parsed: argparse.Namespace) -> None:
-    with _stage_lock("download"):
-        from fashionbench.stages import download
-
-        download.run(parsed.folder)
+    return run
 
 
-def _prepare(_: argparse.Namespace) -> None:
-    with _stage_lock("prepare"):
-        from fashionbench.stages import prepare
+def _mirror(_: argparse.Namespace) -> None:
+    # Without the stage lock: the mirror may run beside itself, and has no outputs.
+    from fashionbench.stages import mirror
 
-        prepare.run()
-
-
-def _train(parsed: argparse.Namespace) -> None:
-    with _stage_lock("train", parsed.network) as dependencies:
-        from fashionbench.stages import train
-
-        train.run(parsed.network, dependencies)
-
-
-def _evaluate(parsed: argparse.Namespace) -> None:
-    with _stage_lock("evaluate", parsed.network):
-        from fashionbench.stages import evaluate
-
-        evaluate.run(parsed.network)
-
-
-def _compare(_: argparse.Namespace) -> None:
-    with _stage_lock("compare"):
-        from fashionbench.stages import compare
-
-        compare.run()
-
-
-def _report(_: argparse.Namespace) -> None:
-    with _stage_lock("report") as dependencies:
-        from fashionbench.stages import report
-
-        report.run(dependencies)
+    mirror.run()
 
 
 def _verdicts(parsed: argparse.Namespace) -> None:
-    from fashionbench.analysis import explanations, verdict_table
+    from fashionbench.analysis.explanations import print_explanations
+    from fashionbench.analysis.verdict_table import print_verdicts
 
-    verdict_table.show(parsed.rev, markdown=parsed.markdown)
-    explanations.show(parsed.rev, markdown=parsed.markdown)
+    print_verdicts(parsed.rev, markdown=parsed.markdown)
+    print_explanations(parsed.rev, markdown=parsed.markdown)
+
+
+def _table(parsed: argparse.Namespace) -> None:
+    from fashionbench.analysis.comparison_table import print_comparison
+
+    print_comparison(parsed.rev, markdown=parsed.markdown)
 
 
 def _keep(parsed: argparse.Namespace) -> None:
@@ -210,26 +162,81 @@ def _keep(parsed: argparse.Namespace) -> None:
     keep_study(parsed.experiment, parsed.folder)
 
 
-def _mirror(_: argparse.Namespace) -> None:
-    from fashionbench.stages import mirror
-
-    mirror.run()
-
-
-def _table(parsed: argparse.Namespace) -> None:
-    from fashionbench.analysis import comparison_table
-
-    comparison_table.show(parsed.rev, markdown=parsed.markdown)
-
-
 def _predict(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands import predict
+    from fashionbench.commands.predict import predict
 
-    predict.predict(parsed.images, parsed.network)
+    predict(parsed.images, parsed.network)
 
 
 def _verify(parsed: argparse.Namespace) -> None:
     from fashionbench.commands import verify
 
-    check = verify.write_lock if parsed.write else verify.verify
-    check(parsed.lock, parsed.settings)
+    run = verify.write_lock if parsed.write else verify.verify
+    run(parsed.lock, parsed.settings)
+
+
+def _argument(*names: str, **options: Any) -> Argument:
+    return lambda parser: parser.add_argument(*names, **options)
+
+
+_NETWORK = _argument("network", help="a network declared in params.yaml")
+_REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
+_MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
+
+COMMANDS = {
+    "check": Command("stage: validate params.yaml", _stage("check")),
+    "download": Command(
+        "stage: download and verify the official files",
+        _stage("download", "folder"),
+        _argument("--from", dest="folder", type=Path, help="folder that holds the four files"),
+    ),
+    "prepare": Command(
+        "stage: split the images into train, validation and test", _stage("prepare")
+    ),
+    "train": Command(
+        "stage: train all replicates of a network",
+        _stage("train", "network", "dependencies"),
+        _NETWORK,
+    ),
+    "evaluate": Command(
+        "stage: score all replicates of a network", _stage("evaluate", "network"), _NETWORK
+    ),
+    "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
+    "report": Command("stage: judge the report's claims and write the page", _stage("report")),
+    "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),
+    "table": Command(
+        "print the comparison of the last run, or of another one", _table, _REV, _MARKDOWN
+    ),
+    "verdicts": Command(
+        "print the verdicts of the last run, or of another one", _verdicts, _REV, _MARKDOWN
+    ),
+    "keep": Command(
+        "copy the lock and the tables of an experiment into a folder",
+        _keep,
+        _argument("experiment", help="an experiment, a commit or a branch"),
+        _argument("folder", type=Path, help="below studies/; its contents are replaced"),
+    ),
+    "predict": Command(
+        "classify images with the best network, or with another one",
+        _predict,
+        _argument("images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"),
+        _argument("--network", help="a network instead of the best of all"),
+    ),
+    "verify": Command(
+        "run the pipeline in a clean clone and compare every hash",
+        _verify,
+        _argument(
+            "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
+        ),
+        _argument("--write", action="store_true", help="create that lock instead"),
+        _argument(
+            "-S",
+            dest="settings",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="a parameter to run the pipeline with, as for dvc exp run",
+        ),
+    ),
+}
+"""All commands by name, in the order of ``--help``."""

@@ -1,4 +1,4 @@
-"""The comparison: what the replicates' curves and scores say of each network."""
+"""The comparison of all networks, computed from the curves and scores of their replicates."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fashionbench.analysis.statistics import estimate
-from fashionbench.paths import METRICS_DIR
 
 if TYPE_CHECKING:
-    # Counting costs takes torch, and reading a comparison does not.
+    # Counting costs imports torch, which reading a comparison does not need.
     from fashionbench.analysis.costs import Costs
 
-COMPARISON_FILE = METRICS_DIR / "comparison.csv"
-SUMMARY_FILE = METRICS_DIR / "summary.json"
-FIGURES_DIR = METRICS_DIR / "figures"
-MEAN_CURVES_DIR = METRICS_DIR / "curves"
-
-KINDS = ("loss", "accuracy")
-"""What a learning curve shows, of the train and of the validation images."""
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
-"""The scores that are compared, each with its mean and its interval over seeds."""
+"""The scores that are compared, each by its mean and 95% interval over seeds."""
 
 
 def compare_networks(
@@ -29,12 +21,14 @@ def compare_networks(
     scores: Mapping[str, pd.DataFrame],
     costs: "Mapping[str, Costs]",
 ) -> pd.DataFrame:
-    """One row a network, by its name, in the order of ``curves``.
+    """Return one row per network, in the order of ``curves``.
 
-    ``curves`` are of the columns of training.Epoch, ``scores`` of seed, split, loss and accuracy.
-    Columns of the result: network, those of Costs, seeds (how many), then mean, ``_low`` and
-    ``_high`` (95% interval) of each of SCORES, and of best_val_accuracy, the highest point of
-    the mean curve over seeds, which is reached in epoch best_val_epoch.
+    All arguments are keyed by network name. ``curves`` have the columns of
+    :class:`fashionbench.training.epoch.Epoch`; ``scores`` have seed, split, loss and accuracy.
+    Columns of the result: network, the fields of Costs, seeds (their number), and for each of
+    SCORES and for best_val_accuracy the mean and the ends of its 95% interval (``_low``,
+    ``_high``). best_val_accuracy is the maximum of the mean validation curve, reached in epoch
+    best_val_epoch.
     """
     rows = []
     for name, curve in curves.items():
@@ -52,8 +46,8 @@ def compare_networks(
     return pd.DataFrame(rows)
 
 
-def summarise(comparison: pd.DataFrame) -> dict[str, float]:
-    """The few numbers that experiments are compared by: mean accuracies, as flat names."""
+def summary_metrics(comparison: pd.DataFrame) -> dict[str, float]:
+    """Return the metrics by which ``dvc exp show`` compares experiments: mean accuracies."""
     return {
         f"{row['network']}_{score}": round(float(row[score]), 6)
         for _, row in comparison.iterrows()
@@ -62,9 +56,9 @@ def summarise(comparison: pd.DataFrame) -> dict[str, float]:
 
 
 def mean_curves(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """A network's learning curves as means over its seeds: epoch, train and val, one row an epoch.
+    """Average a network's learning curves over its seeds, as a table for ``dvc plots``.
 
-    ``kind`` is loss or accuracy. ``dvc plots`` draws these tables.
+    ``kind`` is loss or accuracy. Columns of the result: epoch, train and val, one row per epoch.
     """
     columns = {f"train_{kind}": "train", f"val_{kind}": "val"}
     return curve.groupby("epoch")[list(columns)].mean().rename(columns=columns).reset_index()

@@ -1,25 +1,26 @@
-"""The comparison as a person reads it, on a terminal or in Markdown."""
+"""The comparison as a table for a terminal, for Markdown and for the page."""
 
 import io
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fashionbench.analysis.comparison import COMPARISON_FILE
-from fashionbench.errors import DataError
+from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.analysis.result_files import read_result
 
 HEADINGS = ("Network", "Parameters", "Val accuracy %", "Test accuracy %", "Test loss", "Best epoch")
 
 
-def show(rev: str | None = None, *, markdown: bool = False, console: Console | None = None) -> None:
-    """Print the comparison of the last run, or the one that git or DVC holds of ``rev``.
+def print_comparison(
+    rev: str | None = None, *, markdown: bool = False, console: Console | None = None
+) -> None:
+    """Print the comparison of the last run, or of ``rev``: a commit, a branch or an experiment.
 
-    ``rev`` is a commit, a branch or an experiment. Raises DataError if there is no comparison.
+    Raises DataError if there is no comparison.
     """
     comparison = pd.read_csv(io.StringIO(read_result(COMPARISON_FILE, rev)))
     console = console or Console()
@@ -27,50 +28,27 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
         console.print(to_markdown(comparison), markup=False, highlight=False, soft_wrap=True)
         return
     seeds = comparison["seeds"].max()
-    # Without borders, and with headings of two lines, it fits a terminal of 80 columns.
-    title = f"Mean and half 95% interval over {seeds} seed(s)"
+    # Without borders and with two-line headings the table fits a terminal of 80 columns.
+    title = f"Mean ± half the 95% interval over {seeds} seed(s)"
     table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column(HEADINGS[0], no_wrap=True)
     for heading in HEADINGS[1:]:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
-    for row in rows(comparison):
+    for row in table_rows(comparison):
         table.add_row(*row)
     console.print(table)
-    console.print("Every run, with its curves and models: [bold]mlflow ui[/bold]")
+    console.print("All runs with their curves and models: [bold]mlflow ui[/bold]")
 
 
 def to_markdown(comparison: pd.DataFrame) -> str:
-    """The same table for a README or a pull request."""
+    """Return the table as Markdown."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows(comparison)]
+    lines += ["| " + " | ".join(row) + " |" for row in table_rows(comparison)]
     return "\n".join(lines)
 
 
-def read_result(path: Path, rev: str | None = None) -> str:
-    """A text file of the results: of the workspace, or as git or DVC holds it of ``rev``.
-
-    Raises DataError if there is none.
-    """
-    if rev is None:
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error
-    # Imported here: it costs a second, and only this form of the commands needs it.
-    import dvc.api
-    from dvc.exceptions import DvcException
-    from scmrepo.exceptions import SCMError
-
-    try:
-        return str(dvc.api.read(path.as_posix(), rev=rev))
-    except (DvcException, SCMError, OSError) as error:
-        raise DataError(
-            f"{rev!r} has no {path} ({error}); dvc exp list names the experiments"
-        ) from error
-
-
-def rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
-    """The cells of the table, under HEADINGS."""
+def table_rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each network's row, in the order of HEADINGS."""
     for _, row in comparison.iterrows():
         yield (
             str(row["network"]),
@@ -84,5 +62,5 @@ def rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
 
 def _with_interval(row: "pd.Series[float]", score: str, scale: int, digits: int) -> str:
     half = (row[f"{score}_high"] - row[f"{score}_low"]) / 2
-    shown = f"{row[score] * scale:.{digits}f}"
-    return shown if math.isnan(half) else f"{shown} ± {half * scale:.{digits}f}"
+    text = f"{row[score] * scale:.{digits}f}"
+    return text if math.isnan(half) else f"{text} ± {half * scale:.{digits}f}"

@@ -1,4 +1,4 @@
-"""What a network costs, counted and not measured: the same on every machine."""
+"""The cost of a network, counted rather than measured: the same on every machine."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,23 @@ from fashionbench.params import Network
 from fashionbench.training.networks import build, count_parameters
 
 PASSES = 3
-"""A training step takes about as long as three forward passes: the backward pass multiplies by each
-weight twice, once for the gradient of the inputs and once for that of the weights."""
+"""A training step costs about three forward passes: the backward pass multiplies by each weight
+twice, for the gradient of the inputs and for that of the weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Trainable parameters, and 10^12 floating-point operations of one replicate's training."""
+    """Trainable parameters, and 10^12 floating-point operations to train one replicate."""
 
     parameters: int
     train_teraflop: float
 
 
 def count_costs(network: Network, train_size: int, num_epochs: int) -> Costs:
-    """The costs of a network; of operations, the matrix products and convolutions."""
+    """Count a network's parameters and the operations of its matrix products and convolutions.
+
+    ``train_size`` is in images per epoch.
+    """
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         build(network).eval()(torch.empty(1, 28, 28))
     operations = PASSES * counter.get_total_flops() * train_size * num_epochs

@@ -1,43 +1,51 @@
-"""Why three of the report's observations look as they do, in numbers of the results."""
+"""Explains three of the report's observations with numbers from the results."""
 
-import json
 import math
-from dataclasses import dataclass
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from rich.console import Console
 
-from fashionbench.analysis.comparison_table import read_result
+from fashionbench.analysis.files import EXPLANATIONS_FILE
+from fashionbench.analysis.result_files import parse_result, read_result
 from fashionbench.analysis.statistics import estimate
 from fashionbench.analysis.verdicts import NotTestableError, Results
 from fashionbench.params import Params
-from fashionbench.paths import METRICS_DIR
 
-EXPLANATIONS_FILE = METRICS_DIR / "explanations.json"
-"""A list of explanations, by the names of their fields."""
 FLOOR = math.log(math.e + 9) - 1
-"""Cross-entropy in nats of softmax outputs that are 1 for the right one of ten classes, else 0."""
+"""Cross-entropy in nats when the softmax outputs, 1 for the right class of ten and 0 for the
+others, are taken for logits."""
 REPORTED_LOSS = 1.54
-"""The report's lowest validation loss, that of its network with batch normalisation."""
+"""The report's lowest validation loss, of its network with batch normalisation, in nats."""
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """An observation, what explains it, and the numbers that do, row by row under their names."""
+class Explanation(BaseModel):
+    """An observation of the report: its explanation, and the numbers behind it by their names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     text: str
     numbers: dict[str, str]
 
 
-def show(rev: str | None = None, *, markdown: bool = False, console: Console | None = None) -> None:
-    """Print the explanations of the last run, or those that git or DVC holds of ``rev``.
+_ALL = TypeAdapter(list[Explanation])
 
-    ``rev`` is a commit, a branch or an experiment. Raises DataError if there are none.
+
+def write_explanations(explanations: list[Explanation]) -> None:
+    """Write explanations.json."""
+    EXPLANATIONS_FILE.write_bytes(_ALL.dump_json(explanations, indent=1) + b"\n")
+
+
+def print_explanations(
+    rev: str | None = None, *, markdown: bool = False, console: Console | None = None
+) -> None:
+    """Print the explanations of the last run, or of ``rev``: a commit, a branch or an experiment.
+
+    Raises DataError if there are none.
     """
     console = console or Console()
-    for fields in json.loads(read_result(EXPLANATIONS_FILE, rev)):
-        found = Explanation(**fields)
+    for found in parse_result(_ALL, read_result(EXPLANATIONS_FILE, rev), EXPLANATIONS_FILE):
         title = f"**{found.title}.**" if markdown else f"[bold]{found.title}.[/bold]"
         console.print(f"{title} {found.text}\n", markup=not markdown, soft_wrap=markdown)
         for name, value in found.numbers.items():
@@ -45,18 +53,18 @@ def show(rev: str | None = None, *, markdown: bool = False, console: Console | N
         console.print()
 
 
-def explain(results: Results, logits: Results | None, params: Params) -> list[Explanation]:
-    """The explanations that ``results``, of a run with ``params``, have the networks for.
+def explain_results(results: Results, logits: Results | None, params: Params) -> list[Explanation]:
+    """Return the explanations for which ``results``, of a run with ``params``, have the networks.
 
-    ``logits`` are those of its counterpart with the textbook's loss, if there is one. A run on
-    logits itself shows nothing of what is explained.
+    ``logits`` are the results of the same run with cross-entropy of logits, if there is one. A run
+    on logits itself does not show what is explained here: its list is empty.
     """
     if params.loss_input == "logits":
         return []
     found = []
-    for of_one in (_loss_floor, _train_below_validation, _collapse):
+    for explain in (_loss_floor, _train_below_validation, _collapse):
         try:
-            found.append(of_one(results, logits, params))
+            found.append(explain(results, logits, params))
         except NotTestableError:
             continue
     return found
@@ -66,30 +74,32 @@ def _loss_floor(results: Results, logits: Results | None, _: Params) -> Explanat
     name = "n5_batch_norm"
     loss, accuracy = (results.score(name, "val", kind).mean() for kind in ("loss", "accuracy"))
     numbers = {
-        "the lowest loss that softmax outputs can have, log(e + 9) - 1": f"{FLOOR:.4f}",
-        "the lowest loss of any network, seed and split here": f"{_lowest_loss(results):.4f}",
+        "lowest possible loss of softmax outputs, log(e + 9) - 1": f"{FLOOR:.4f}",
+        "lowest loss of any network, seed and split in this run": f"{_lowest_loss(results):.4f}",
         f"{name}: validation loss": f"{loss:.4f}",
-        f"{name}: the floor and the share of errors": f"{FLOOR:.4f} + {1 - accuracy:.4f} = "
+        f"{name}: floor plus error rate": f"{FLOOR:.4f} + {1 - accuracy:.4f} = "
         f"{FLOOR + 1 - accuracy:.4f}",
-        "replicates that never recognise one of the classes": _lost_classes(results),
+        "replicates with a class of which no validation image is recognised": _lost_classes(
+            results
+        ),
     }
     if logits:
         with_logits = logits.score(name, "val", "loss").mean()
         numbers[f"{name}: validation loss when trained on logits"] = f"{with_logits:.4f}"
-        numbers["the lowest loss on logits"] = f"{_lowest_loss(logits):.4f}"
-        numbers["replicates on logits that never recognise one"] = _lost_classes(logits)
+        numbers["lowest loss on logits"] = f"{_lowest_loss(logits):.4f}"
+        numbers["replicates on logits with such a class"] = _lost_classes(logits)
     return Explanation(
-        f"What a loss of {REPORTED_LOSS} is",
-        "Cross-entropy takes the softmax of what it is given. Given probabilities instead of "
-        f"logits it can never fall below {FLOOR:.4f} nats, the loss of a certain and right answer; "
-        f"a certain and wrong one costs {FLOOR + 1:.4f}. So the loss is about "
-        f"{FLOOR:.2f} and the probability that is missing from the right class: the report's "
-        f"{REPORTED_LOSS} stands for {100 * (REPORTED_LOSS - FLOOR):.0f}% of it. That every loss "
-        "it gives lies above this floor, at accuracies that go with a small fraction of it on "
-        "logits, shows what its networks were trained on. Such a loss learns worse, too: the "
-        "gradient of an answer that is certain and wrong fades in the softmax, so a whole class "
-        "can be lost for good.",
-        numbers,
+        title=f"What a loss of {REPORTED_LOSS} means",
+        text="Cross-entropy applies a softmax to its input. If that input is already a vector of "
+        f"probabilities, the loss cannot fall below {FLOOR:.4f} nats, the value for a certain and "
+        f"correct answer; a certain but wrong one costs {FLOOR + 1:.4f}. The loss is therefore "
+        f"about {FLOOR:.2f} plus the probability missing from the correct class, which for the "
+        f"report's {REPORTED_LOSS} is {100 * (REPORTED_LOSS - FLOOR):.0f}%. All losses in the "
+        "report lie above this floor, at accuracies for which cross-entropy of logits is a small "
+        "fraction of it: so its networks were trained on probabilities. This loss also trains "
+        "worse. For a certain but wrong answer the softmax saturates and its gradient vanishes, "
+        "so a whole class can be lost for good.",
+        numbers=numbers,
     )
 
 
@@ -98,7 +108,7 @@ def _lowest_loss(results: Results) -> float:
 
 
 def _lost_classes(results: Results) -> str:
-    """How many replicates of which networks have a class of which no validation image is right."""
+    """Count by network the replicates that recognise no validation image of some class."""
     counts = {}
     for name, table in results.scores.items():
         of_classes = table[table["split"] == "val"].filter(like="accuracy ")
@@ -111,16 +121,17 @@ def _train_below_validation(results: Results, _: Results | None, params: Params)
     while_training = results.final(name, "train_accuracy")
     train, val = (results.score(name, split, "accuracy") for split in ("train", "val"))
     return Explanation(
-        "Why N4's validation scores lie above its training scores",
-        f"The training curve is taken while dropout hides {100 * params.dropout_prob:.0f}% of the "
-        "hidden units, the validation score with all of them. The same weights on the same "
-        "training images, scored as the validation images are, tell how much of it was dropout.",
-        {
+        title="Why N4's validation scores lie above its training scores",
+        text="The training curve is recorded while dropout disables "
+        f"{100 * params.dropout_prob:.0f}% of the hidden units; validation uses all of them. "
+        "Scoring the same final weights on the training images without dropout separates the "
+        "effect of dropout from that of the data.",
+        numbers={
             "train accuracy while training": _percent(while_training),
             "train accuracy without dropout": _percent(train),
             "validation accuracy": _percent(val),
-            "validation above train while training": _points(val - while_training),
-            "validation above train without dropout": _points(val - train),
+            "validation minus train accuracy while training": _points(val - while_training),
+            "validation minus train accuracy without dropout": _points(val - train),
         },
     )
 
@@ -132,29 +143,31 @@ def _collapse(results: Results, _: Results | None, params: Params) -> Explanatio
     )
     penalty = (objective - loss).mean(axis=1)
     count, magnitude = (results.of_weights(plain, part).mean() for part in ("count", "magnitude"))
-    to_gain = math.log(10) - FLOOR
+    largest_gain = math.log(10) - FLOOR
     numbers = {
-        "the most that classifying can gain, from guessing to the floor": f"{to_gain:.3f} nats",
-        f"what the {count:,.0f} weights of {plain} would pay": f"{params.l1_strength:g} * "
+        "largest possible reduction of the loss, from guessing to the floor": f"{largest_gain:.3f} "
+        "nats",
+        f"penalty that the {count:,.0f} weights of {plain} would have": f"{params.l1_strength:g} * "
         f"{count:,.0f} * {magnitude:.4f} = {params.l1_strength * count * magnitude:.2f} nats",
-        f"what {collapsed} pays, first and last epoch": f"{penalty.iloc[0]:.3f} and "
+        f"penalty of {collapsed}, first and last epoch": f"{penalty.iloc[0]:.3f} and "
         f"{penalty.iloc[-1]:.3f} nats",
-        f"{collapsed}: train loss in the last epoch": f"{loss.iloc[-1].mean():.3f} nats",
+        f"{collapsed}: train loss of the last epoch": f"{loss.iloc[-1].mean():.3f} nats",
     }
     for name in (plain, squared, collapsed):
         near_zero, size = (results.of_weights(name, of).mean() for of in ("near_zero", "magnitude"))
-        numbers[f"{name}: weights near zero, their mean size, validation accuracy"] = (
+        numbers[f"{name}: weights near zero, mean magnitude, validation accuracy"] = (
             f"{100 * near_zero:.1f}%, {size:.4f}, {_percent(results.final(name))}"
         )
     return Explanation(
-        "What the L1 penalty does to the weights",
-        f"The penalty is {params.l1_strength:g} times the sum of all absolute weights. It pulls at "
-        "each of them with the same force, however small it is, while the L2 penalty lets go of "
-        "small ones. Weights like those of the network without a penalty would cost more than "
-        "classifying can gain, so the sum of both falls when they shrink, until all are near "
-        f"zero, that is, smaller than a step of the optimizer ({params.learning_rate:g}), and "
-        "the network gives each class the same probability.",
-        numbers,
+        title="What the L1 penalty does to the weights",
+        text=f"The penalty is {params.l1_strength:g} times the sum of the absolute values of all "
+        "parameters. It pulls each weight towards zero with the same force, however small the "
+        "weight, while the force of the L2 penalty vanishes with it. Weights like those of the "
+        "network without a penalty would cost more than classification can gain, so the "
+        "objective falls as they shrink, until they are near zero (smaller than one step of the "
+        f"optimizer, {params.learning_rate:g}) and the network gives every class the same "
+        "probability.",
+        numbers=numbers,
     )
 
 

@@ -1,11 +1,11 @@
-"""From a claim and the results of all replicates to a verdict, by an interval alone.
+"""Judges the report's claims by the results of all replicates.
 
-A claim is a list of conditions, and a condition says in which region a quantity must lie. It has
-one value a seed, so that networks are compared in pairs of equal seeds, and its mean over seeds has
-a 95% interval (Student's t). The verdict on a condition is ``reproduced`` if that interval lies
-within the region, ``contradicted`` if it lies outside, and else ``inconclusive``. With a region on
-both sides of zero this is an equivalence test: two one-sided tests (Schuirmann, J. Pharmacokinet.
-Biopharm. 15, 1987), at 2.5% each, since the interval is the 95% one.
+A claim is a list of conditions. A condition states the region in which a quantity must lie. The
+quantity has one value per seed, so networks are compared in pairs of equal seeds; its mean over
+seeds has a 95% interval (Student's t). A condition is ``reproduced`` if that interval lies within
+the region, ``contradicted`` if it lies outside, and ``inconclusive`` otherwise. With two
+bounds this is an equivalence test: two one-sided tests (Schuirmann, J. Pharmacokinet. Biopharm. 15,
+1987) at 2.5% each, since the interval is the 95% one.
 """
 
 import math
@@ -22,19 +22,19 @@ from fashionbench.tables import read_table
 
 Verdict = Literal["reproduced", "contradicted", "inconclusive"]
 Unit = Literal["accuracy", "points", "nats", "share", "ratio"]
-"""What a quantity is counted in: an accuracy, a difference of two, a loss, a share or a ratio."""
+"""The unit of a quantity: an accuracy, a difference of accuracies, a loss, a share or a ratio."""
 
 FEWEST_SEEDS = 3
-"""With two, a 95% interval is thirteen times as wide as the values lie apart: it says nothing."""
+"""The 95% interval of two values is nearly thirteen times as wide as their distance."""
 
 
 class NotTestableError(Exception):
-    """The results do not hold what a condition is about; the message says what is missing."""
+    """The results lack something that a condition needs; the message says what."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Tables of each network by its name: curves, scores and statistics of the weights."""
+    """Tables by network name: curves, scores and statistics of the weights."""
 
     curves: Mapping[str, pd.DataFrame]
     scores: Mapping[str, pd.DataFrame]
@@ -42,7 +42,10 @@ class Results:
 
     @classmethod
     def read(cls, folder: Path, networks: Iterable[str]) -> "Results":
-        """The tables of networks below the folder that holds metrics/; DataError if one lacks."""
+        """Read the tables of these networks; ``folder`` is the one that holds metrics/.
+
+        Raises DataError if a table is missing.
+        """
 
         def read(table: str) -> dict[str, pd.DataFrame]:
             return {name: read_table(folder / network_table(name, table)) for name in names}
@@ -51,27 +54,27 @@ class Results:
         return cls(curves=read("curves"), scores=read("scores"), weights=read("weights"))
 
     def by_epoch(self, network: str, column: str) -> pd.DataFrame:
-        """A column of the curves: a row an epoch, a column a seed."""
+        """Return a column of the curves with one row per epoch and one column per seed."""
         curve = _of(self.curves, network)
         return curve.pivot(index="epoch", columns="seed", values=column)
 
     def final(self, network: str, column: str = "val_accuracy") -> "pd.Series[float]":
-        """A column of the curves after the last epoch, by seed."""
+        """Return the last epoch's value of a column of the curves, by seed."""
         return self.by_epoch(network, column).iloc[-1]
 
     def score(self, network: str, split: str, kind: str) -> "pd.Series[float]":
-        """A final score in evaluation mode, by seed; ``kind`` is loss or accuracy."""
+        """Return a final score in evaluation mode, by seed; ``kind`` is loss or accuracy."""
         table = _of(self.scores, network)
         return table[table["split"] == split].set_index("seed")[kind]
 
     def of_weights(self, network: str, statistic: str) -> "pd.Series[float]":
-        """One of weights.WeightStatistics, by seed."""
+        """Return a field of evaluation.weights.WeightStatistics, by seed."""
         return _of(self.weights, network).set_index("seed")[statistic]
 
 
 def _of(tables: Mapping[str, pd.DataFrame], network: str) -> pd.DataFrame:
     if network not in tables:
-        raise NotTestableError(f"there is no {network} in params.yaml")
+        raise NotTestableError(f"{network} is not in params.yaml")
     return tables[network]
 
 
@@ -80,10 +83,9 @@ Quantity = Callable[[Results], "pd.Series[float]"]
 
 @dataclass(frozen=True)
 class Condition:
-    """What must be true for a claim: ``values``, by seed, have a mean between ``low`` and ``high``.
+    """A condition of a claim: the mean over seeds of ``values`` lies between ``low`` and ``high``.
 
-    ``quantity`` says what the values are, as a noun. Raises NotTestableError when judged on results
-    that lack what it is about.
+    ``quantity`` names the values in words, and ``unit`` is theirs.
     """
 
     quantity: str
@@ -93,7 +95,10 @@ class Condition:
     high: float = math.inf
 
     def judge(self, results: Results) -> "Finding":
-        """The estimate over seeds, and the verdict that follows from its interval."""
+        """Estimate the mean over seeds, and judge it by its interval.
+
+        Raises NotTestableError if the results lack something that the values need.
+        """
         values = self.values(results).tolist()
         found = estimate(values)
         return Finding(self, found, min(values), max(values), self._verdict(found))
@@ -103,7 +108,7 @@ class Condition:
             return "inconclusive"
         if self.low < found.low and found.high < self.high:
             return "reproduced"
-        # The interval of replicates that agree exactly is a point, and may lie on an end.
+        # If all replicates agree, the interval is a point, which may lie on a bound.
         if found.high <= self.low or found.low >= self.high:
             return "contradicted"
         return "inconclusive"
@@ -111,7 +116,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Finding:
-    """A condition, judged; ``lowest`` and ``highest`` are the values of single seeds."""
+    """The verdict on a condition; ``lowest`` and ``highest`` are values of single seeds."""
 
     condition: Condition
     estimate: Estimate
@@ -122,7 +127,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the report in brief, what must be true for it, and why with this threshold."""
+    """A statement of the report, the conditions it implies, and the reason for their bounds."""
 
     number: int
     words: str
@@ -130,7 +135,7 @@ class Claim:
     why: str
 
     def judge(self, results: Results) -> "Judgement":
-        """Reproduced if all conditions are, contradicted if any is, else inconclusive."""
+        """Return reproduced if all conditions are, contradicted if any is, else inconclusive."""
         try:
             findings = [condition.judge(results) for condition in self.conditions]
         except NotTestableError as error:
@@ -148,7 +153,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on a claim and what it rests on; ``remark`` says why that is too little."""
+    """The verdict on a claim and its findings; ``remark`` is the reason if they do not suffice."""
 
     claim: Claim
     verdict: Verdict

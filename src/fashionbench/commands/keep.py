@@ -1,4 +1,4 @@
-"""The command ``fashionbench keep``: an experiment becomes a study, whole or not at all."""
+"""The command ``fashionbench keep``: stores an experiment as a study, atomically."""
 
 import tempfile
 from pathlib import Path
@@ -10,16 +10,16 @@ STUDIES_DIR = Path("studies")
 
 
 def keep_study(rev: str, folder: Path) -> None:
-    """Put the lock and the tables of an experiment into a folder, in place of what it holds.
+    """Copy the lock and the tables of an experiment into a folder, replacing its contents.
 
-    What it holds stays until all of the new is there. Raises DataError, before anything is touched,
-    for a folder that is not below ``studies/`` and for an experiment that is not there or has not
-    ended well.
+    The old contents stay until the copy is complete. Raises DataError, and changes nothing, for a
+    folder that is not below ``studies/`` and for an experiment that does not exist or is not
+    complete.
     """
     if STUDIES_DIR.resolve() not in folder.resolve().parents:
         raise DataError(
-            f"{folder} is not below {STUDIES_DIR}/, and keep replaces all that a folder holds; "
-            f"name one there, such as {STUDIES_DIR}/logits"
+            f"{folder} is not below {STUDIES_DIR}/, and keep replaces all contents of a folder; "
+            f"choose one there, such as {STUDIES_DIR}/logits"
         )
     STUDIES_DIR.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=STUDIES_DIR) as temporary:

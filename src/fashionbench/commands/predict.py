@@ -1,4 +1,4 @@
-"""Pictures classified by a network of the registry."""
+"""The command ``fashionbench predict``: classifies pictures with a registered model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,21 +12,21 @@ from fashionbench.serving.preprocessing import Picture, read_picture
 from fashionbench.tracking.registry import load_champion
 
 _SHOWN = 3
-"""How many classes are named for a picture, the likeliest first."""
+"""The number of classes printed per picture, the likeliest first."""
 
 
 def predict(files: Sequence[Path], network: str | None) -> None:
-    """Print the likeliest classes of each picture, and what was done to it.
+    """Print the likeliest classes of each picture, and the conversions applied to it.
 
-    Asks the best of all networks, or the one given. Raises DataError for files that are no pictures
-    and if MLflow has no such model, ConfigError for an unknown network.
+    Without ``network`` the model is the best of all networks. Raises DataError for files that are
+    not pictures and if MLflow has no such model, ConfigError for an unknown network.
     """
     if network:
         load_params().network(network)
     pictures = [read_picture(file) for file in files]
     model, name = load_champion(network)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"asked {name}", style="dim")
+    console.print(f"classified by {name}", style="dim")
     answers = model.predict(np.stack([picture.pixels for picture in pictures]))
     for file, picture, probabilities in zip(files, pictures, answers, strict=True):
         likeliest = np.argsort(-probabilities, kind="stable")[:_SHOWN]
@@ -35,4 +35,4 @@ def predict(files: Sequence[Path], network: str | None) -> None:
 
 
 def _in_words(picture: Picture) -> str:
-    return f"({', '.join(picture.changes) or 'taken as it is'})"
+    return f"({', '.join(picture.changes) or 'used as it is'})"

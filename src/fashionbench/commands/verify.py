@@ -1,4 +1,4 @@
-"""Whether the committed results can be made again: the pipeline in a clean clone, hash by hash."""
+"""The command ``fashionbench verify``: reruns the pipeline in a clean clone, compares hashes."""
 
 import os
 import shutil
@@ -13,17 +13,17 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from fashionbench.analysis.files import LOCK_FILE
 from fashionbench.errors import VerificationError
 from fashionbench.yaml_files import read_yaml
 
-LOCK_FILE = Path("dvc.lock")
 _SHOWN = 8
-"""Digits of a hash in the table: enough to see that two differ."""
+"""Digits of a hash in the table, enough to tell two apart."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a stage, and the hash that a lock has of it; None if the lock has none."""
+    """An output of a stage with its committed and its new hash, None where a lock lacks it."""
 
     path: str
     committed: str | None
@@ -31,16 +31,16 @@ class Output:
 
     @property
     def is_identical(self) -> bool:
-        """Whether the output was made again to the last bit."""
+        """Whether the output was reproduced to the last bit."""
         return self.committed is not None and self.committed == self.now
 
 
 def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
-    """Run the pipeline of the current commit in a clone, and print each output's hash and verdict.
+    """Run the pipeline of the current commit in a clone, and print a table of all outputs' hashes.
 
     ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
-    lock of such a run. Nothing comes from DVC's cache here, and the clone is removed afterwards.
-    Raises VerificationError if an output differs, or if the pipeline fails.
+    lock of such a run. The clone has no access to DVC's cache of this repository and is removed
+    afterwards. Raises VerificationError if an output differs or the pipeline fails.
     """
     with _clone() as (folder, commit):
         committed = read_hashes(folder / lock)
@@ -51,13 +51,13 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
     if differing:
         first = ", ".join(output.path for output in differing[:3])
         raise VerificationError(
-            f"{len(differing)} of {len(outputs)} outputs of commit {commit} are not those of {lock}"
-            f" ({first}{', ...' * (len(differing) > 3)})"
+            f"{len(differing)} of {len(outputs)} outputs of commit {commit} differ from {lock} "
+            f"({first}{', ...' * (len(differing) > 3)})"
         )
 
 
 def write_lock(lock: Path, settings: Sequence[str]) -> None:
-    """Make the lock that :func:`verify` compares with, by such a run in a clone."""
+    """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
     with _clone() as (folder, _):
         run_pipeline(folder, settings)
         shutil.copy(folder / LOCK_FILE, lock)
@@ -65,11 +65,14 @@ def write_lock(lock: Path, settings: Sequence[str]) -> None:
 
 @contextmanager
 def _clone() -> Iterator[tuple[Path, str]]:
-    """A temporary clone of the current commit, and that commit's short name."""
+    """Yield a temporary clone of the current commit, and that commit's abbreviated hash.
+
+    Raises VerificationError if tracked files have uncommitted changes.
+    """
     commit = _git("rev-parse", "--short", "HEAD")
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise VerificationError(
-            f"there are changes that commit {commit} does not have; commit or stash them first"
+            f"there are changes that are not in commit {commit}; commit or stash them first"
         )
     with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
@@ -77,12 +80,12 @@ def _clone() -> Iterator[tuple[Path, str]]:
 
 
 def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
-    """Run all stages in a repository, also those whose results git holds; VerificationError."""
+    """Run all stages in a repository, up to date or not; VerificationError if one fails."""
     command = ["dvc", "repro", "--force"]
     if settings:
         words = [word for value in settings for word in ("-S", value)]
         command = ["dvc", "exp", "run", "--force", *words]
-    # Neither the caller's DVC stage nor the caller's MLflow has to do with the clone.
+    # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     if subprocess.run(command, cwd=repository, env=env, check=False).returncode:
@@ -90,13 +93,13 @@ def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
 
 
 def read_hashes(lock: Path) -> dict[str, str]:
-    """The hash of each output in a lock file of DVC; ConfigError if there is no such file."""
+    """Return the hash of each output in a lock file of DVC; ConfigError if it cannot be read."""
     stages = read_yaml(lock)["stages"].values()
     return {str(out["path"]): str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
 
 
 def compare(committed: Mapping[str, str], now: Mapping[str, str]) -> list[Output]:
-    """Every output that either has, by its path."""
+    """Return the outputs in either lock, sorted by path."""
     return [
         Output(path=path, committed=committed.get(path), now=now.get(path))
         for path in sorted(committed.keys() | now.keys())

@@ -1,19 +1,19 @@
-"""The page's figures with what is written below them, and what is read out in their place."""
+"""The page's figures with their captions and alternative texts."""
 
 from typing import Any
 
 import pandas as pd
 
-from fashionbench.analysis.comparison import FIGURES_DIR
+from fashionbench.analysis.files import FIGURES_DIR
 from fashionbench.analysis.statistics import CONFIDENCE
 from fashionbench.page.page import Figure
 
 Row = dict[Any, Any]
-"""One network of the comparison, by the names of its columns."""
+"""One network's row of the comparison, by column."""
 
 
 def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
-    """The figures of all networks together."""
+    """Return the figures that show all networks together."""
     rows = comparison.to_dict("records")
     accuracies = ", ".join(f"{row['network']} {_score(row, 'test_accuracy')}" for row in rows)
     curves = ", ".join(
@@ -28,55 +28,56 @@ def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
     return [
         _figure(
             "accuracy",
-            f"Test accuracy: means over seeds and {CONFIDENCE:.0%} intervals. A network far below "
-            "the others is named at the edge.",
+            f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals. Networks far below "
+            "the others are marked at the edge with their accuracy.",
             f"Test accuracies: {accuracies}.",
         ),
         _figure(
             "curves",
-            "Validation loss and accuracy, means over seeds.",
+            "Validation loss and accuracy by epoch: means over seeds.",
             f"Highest mean validation accuracies: {curves}.",
         ),
         _figure(
             "costs",
             "Test accuracy against the number of trainable parameters, and against the "
-            "floating-point operations of one training.",
+            "floating-point operations to train one replicate.",
             f"Costs: {costs}.",
         ),
     ]
 
 
 def network_figures(row: Row) -> list[Figure]:
-    """The figures of one network, given its row of the comparison."""
+    """Return the figures of one network; ``row`` is that of the comparison."""
     name = str(row["network"])
     return [
         _figure(
             f"networks/{name}",
-            f"Loss and accuracy, means over {row['seeds']} seeds and {CONFIDENCE:.0%} intervals.",
+            f"Loss and accuracy by epoch: means over {row['seeds']} seeds with {CONFIDENCE:.0%} "
+            "intervals.",
             f"Learning curves of {name}: validation accuracy ends at "
             f"{_score(row, 'val_accuracy')}, validation loss at {row['val_loss']:.4f}.",
         ),
         _figure(
             f"confusion/{name}",
-            "What the test images of each class are taken for, over all seeds.",
-            f"Confusion matrix of {name}, with a test accuracy of {_score(row, 'test_accuracy')}.",
+            "Confusion matrix of the test images: shares of each class, over all seeds.",
+            f"Confusion matrix of {name}, at a test accuracy of {_score(row, 'test_accuracy')}.",
         ),
         _figure(
             f"filters/{name}",
-            "The strongest filters of the first layer: blue below zero, red above.",
+            "The first layer's filters of largest norm: negative weights blue, positive red.",
             f"First-layer filters of {name} as images.",
         ),
         _figure(
             f"errors/{name}",
-            "The wrong answers on test images of which it was the surest.",
-            f"Test images that {name} takes for something else, each under its class and its "
-            "answer.",
+            "The misclassified test images of highest confidence: class → prediction.",
+            f"Test images that {name} misclassifies with the highest confidence, each titled "
+            "with its class and the prediction.",
         ),
     ]
 
 
 def correction_figures(comparison: pd.DataFrame, svg: str) -> list[Figure]:
-    """The accuracies of the other arm, drawn as ``svg``."""
+    """Return the figure of the counterpart's accuracies, drawn as ``svg``."""
     accuracies = ", ".join(
         f"{row['network']} {_score(row, 'test_accuracy')}" for row in comparison.to_dict("records")
     )

@@ -1,6 +1,6 @@
-"""The figures, as SVG whose bytes depend on nothing but the numbers drawn.
+"""Draws the figures, as SVG whose bytes depend only on the data.
 
-Every one is drawn about as wide as a phone shows it, so that its letters can be read there.
+Figures are about as wide as a phone's screen, so that their text is readable there.
 """
 
 import io
@@ -17,19 +17,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from matplotlib.typing import RcKeyType
 
+from fashionbench.analysis.files import KINDS
 from fashionbench.analysis.statistics import estimate
 from fashionbench.data.splits import CLASSES
 
 WIDTH = 4.8
 """Inches."""
 INK = "#1b1b1a"
-"""What letters and axes are drawn in: a colour of its own, which a dark page can replace."""
+"""The colour of text and axes, unique so that the page can replace it by its own."""
 PAPER = "#fefefd"
-"""What lies below everything, likewise."""
+"""The background colour, likewise."""
 TRAIN_COLOUR = "#7a7a7a"
 VAL_COLOUR = "#2f7fc1"
-# Okabe and Ito's colours, told apart by colour-blind readers (jfly.uni-koeln.de/color), with the
-# yellow darkened and the blue lightened to be seen on white and on black.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart
+# (jfly.uni-koeln.de/color); yellow is darkened and blue lightened for contrast on white and black.
 NETWORK_COLOURS = (
     INK,
     "#e69f00",
@@ -61,10 +62,10 @@ _STYLE: dict[RcKeyType, Any] = {
 
 
 def draw_network(name: str, curve: pd.DataFrame) -> Figure:
-    """Train and validation loss and accuracy of one network over epochs, with bands over seeds."""
+    """Draw a network's train and validation curves: means and 95% intervals over seeds."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-        for axes, kind in zip(figure.subplots(2, 1), ("loss", "accuracy"), strict=True):
+        for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
             _draw_band(axes, curve, f"train_{kind}", "train (while training)", TRAIN_COLOUR)
             _draw_band(axes, curve, f"val_{kind}", "validation", VAL_COLOUR)
             axes.set(xlabel="epoch", ylabel=kind)
@@ -76,15 +77,12 @@ def draw_network(name: str, curve: pd.DataFrame) -> Figure:
 
 
 def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) -> Figure:
-    """Validation loss and accuracy of all networks over epochs, as means over seeds.
-
-    Only of those :func:`shown`.
-    """
+    """Draw the mean validation curves of all networks within :func:`in_range`."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
-        for axes, kind in zip(figure.subplots(2, 1), ("loss", "accuracy"), strict=True):
+        for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
             for index, (name, curve) in enumerate(curves.items()):
-                if name in shown(comparison):
+                if name in in_range(comparison):
                     mean = curve.groupby("epoch")[f"val_{kind}"].mean()
                     axes.plot(mean.index, mean, label=name, **_line(index))
             axes.set(xlabel="epoch", ylabel=f"validation {kind}")
@@ -95,7 +93,7 @@ def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) ->
 
 
 def draw_accuracy(comparison: pd.DataFrame) -> Figure:
-    """Test accuracy of each network: a dot and a bar, its mean and its interval over seeds."""
+    """Draw each network's test accuracy: a dot for the mean, a bar for the interval over seeds."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(comparison)), layout="constrained")
         axes = figure.subplots()
@@ -107,7 +105,7 @@ def draw_accuracy(comparison: pd.DataFrame) -> Figure:
 
 
 def draw_costs(comparison: pd.DataFrame) -> Figure:
-    """Test accuracy over what a network costs: its parameters, and the operations of a training."""
+    """Draw test accuracy against parameters and against the operations of one training."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
         costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
@@ -120,8 +118,8 @@ def draw_costs(comparison: pd.DataFrame) -> Figure:
     return figure
 
 
-def shown(comparison: pd.DataFrame) -> set[str]:
-    """The networks with at least half the best accuracy: others would press all into one line."""
+def in_range(comparison: pd.DataFrame) -> set[str]:
+    """Return the networks with over half the best accuracy; others would stretch the axis."""
     accuracy = comparison["test_accuracy"]
     return set(comparison["network"][accuracy > accuracy.max() / 2])
 
@@ -129,8 +127,8 @@ def shown(comparison: pd.DataFrame) -> set[str]:
 def _draw_scores(
     axes: Axes, comparison: pd.DataFrame, positions: Iterable[float], *, horizontal: bool
 ) -> None:
-    """A dot and a bar a network in its colour; of one that is not shown the number, at the edge."""
-    visible = shown(comparison)
+    """Draw a dot and a bar per network; one out of range gets its number at the edge."""
+    visible = in_range(comparison)
     lowest = comparison.loc[comparison["network"].isin(visible), "test_accuracy_low"]
     lowest = lowest.fillna(comparison["test_accuracy"]).min()
     rows = comparison.to_dict("records")
@@ -140,7 +138,7 @@ def _draw_scores(
         if row["network"] not in visible:
             x, y = (lowest, position) if horizontal else (position, lowest)
             arrow = "◀" if horizontal else "▼"
-            axes.plot(x, y, linestyle="")  # Axes reach to where something is plotted, not written.
+            axes.plot(x, y, linestyle="")  # Text does not extend the axes.
             axes.text(x, y, f"{arrow} {mean:.3f}", va="center", color=look["color"])
             continue
         ends, places = [low, high], [position, position]
@@ -150,9 +148,9 @@ def _draw_scores(
 
 
 def draw_confusion(confusion: pd.DataFrame) -> Figure:
-    """Of the test images of each class the share that is taken for each: a mean over seeds.
+    """Draw the confusion matrix as shares of the actual class, over all seeds.
 
-    ``confusion`` has the columns seed, actual, predicted and images.
+    ``confusion`` has the columns seed, actual, predicted and images, a count.
     """
     counts = confusion.groupby(["actual", "predicted"])["images"].sum().unstack()
     counts = counts.reindex(index=list(CLASSES), columns=list(CLASSES))
@@ -181,14 +179,15 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
 
 
 def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
-    """Images of weights, (n, side, side), each in its own scale: blue below zero, red above."""
+    """Draw filters (n, side, side), each on its own scale: negative blue, positive red."""
     return _draw_grid(list(filters), [""] * len(filters), "RdBu_r", columns=4, centred=True)
 
 
 def draw_errors(errors: Mapping[str, npt.NDArray[Any]]) -> Figure:
-    """Wrong answers: the images, what they show, and what they are taken for.
+    """Draw misclassified images, titled with class and prediction.
 
-    ``errors`` is what evaluation.worst_errors returns.
+    ``errors`` holds images (n, side, side), labels (n,) and predictions (n,), as returned by
+    :func:`fashionbench.evaluation.scores.worst_errors`.
     """
     titles = [
         f"{CLASSES[label]}\n→ {CLASSES[prediction]}"
@@ -216,7 +215,7 @@ def _draw_grid(
 
 
 def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour: str) -> None:
-    """The mean over seeds, and the 95% interval of that mean as a band."""
+    """Draw the mean over seeds as a line and its 95% interval as a band."""
     epochs = curve["epoch"].unique()
     found = [estimate(curve.loc[curve["epoch"] == epoch, column].tolist()) for epoch in epochs]
     axes.plot(epochs, [over_seeds.mean for over_seeds in found], color=colour, label=label)
@@ -226,19 +225,19 @@ def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour:
 
 
 def _line(index: int) -> dict[str, Any]:
-    """A colour and a line style; more networks than colours go on with the next style."""
+    """Return a network's colour and line style; styles change when the colours are used up."""
     rounds, colour = divmod(index, len(NETWORK_COLOURS))
     return {"color": NETWORK_COLOURS[colour], "linestyle": LINE_STYLES[rounds % len(LINE_STYLES)]}
 
 
 def save_svg(figure: Figure, path: Path) -> None:
-    """Write a figure."""
+    """Write a figure as SVG, with the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(svg_text(figure), encoding="utf-8")
 
 
 def svg_text(figure: Figure) -> str:
-    """A figure as SVG, without the date and the random ids that matplotlib puts into it."""
+    """Return a figure as SVG, without matplotlib's date and random ids."""
     file = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure.savefig(file, format="svg", metadata={"Date": None})

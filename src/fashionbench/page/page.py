@@ -1,6 +1,6 @@
-"""Results and verdicts as a page to read: one HTML file that needs nothing else.
+"""Renders results and verdicts as one self-contained HTML page.
 
-Its bytes depend on nothing but what it is given.
+The same arguments give the same bytes.
 """
 
 import re
@@ -13,9 +13,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from fashionbench.analysis import verdict_table
-from fashionbench.analysis.comparison_table import HEADINGS, rows
+from fashionbench.analysis.comparison_table import HEADINGS, table_rows
 from fashionbench.analysis.explanations import Explanation
-from fashionbench.analysis.verdict_table import VerdictRecord
+from fashionbench.analysis.verdict_records import VerdictRecord, count_verdicts
 from fashionbench.page.figures import INK, PAPER
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -23,16 +23,16 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """All networks trained with one value of loss_input, and the verdicts on every claim."""
+    """All networks trained with one value of loss_input, and the verdicts on all claims."""
 
     loss_input: str
     comparison: pd.DataFrame
-    verdicts: Sequence[VerdictRecord]
+    verdicts: tuple[VerdictRecord, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """An SVG file's content, what it shows in a line below it, and its numbers for a listener."""
+    """An SVG figure, its caption, and its alternative text for screen readers."""
 
     name: str
     svg: str
@@ -42,11 +42,11 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All that the page shows.
+    """The content of the page.
 
-    ``arms`` are the pipeline's own, and its counterpart if there is one. ``networks`` has the
-    figures of each network by its name, and ``made_from`` tables of names and values by their
-    headings.
+    ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
+    ``correction``. ``networks`` are the figures of each network by its name, ``made_from`` tables
+    of names and values by their headings.
     """
 
     arms: Sequence[Arm]
@@ -58,7 +58,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """The page as HTML. Whatever it was given is escaped, but for the figures."""
+    """Return the page as HTML. All text is escaped; the figures' SVG is not."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -66,18 +66,18 @@ def render(page: Page) -> str:
     return template.render(
         page=page,
         headings=HEADINGS,
-        rows=rows,
+        table_rows=table_rows,
         inline=_inline,
-        effect=verdict_table.effect,
-        region=verdict_table.region,
-        instead=verdict_table.instead,
+        format_effect=verdict_table.format_effect,
+        format_region=verdict_table.format_region,
+        describe_deviation=verdict_table.describe_deviation,
         symbols=verdict_table.SYMBOLS,
-        count_verdicts=verdict_table.count_verdicts,
+        count_verdicts=count_verdicts,
     )
 
 
 def _inline(figure: Figure) -> Markup:
-    """A figure for the inside of a page: its ids apart from others', its ink that of the text."""
+    """Prepare a figure for inlining: ids unique within the page, and the colour of the text."""
     body = figure.svg[figure.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
     prefix = re.sub(r"\W", "-", figure.name)

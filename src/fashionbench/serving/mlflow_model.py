@@ -1,6 +1,5 @@
-"""What an MLflow model of a network does. MLflow keeps this file with the model, and no pickle."""
+"""The model class of a network in MLflow, which stores this file with the model: no pickle."""
 
-import json
 from pathlib import Path
 
 import mlflow
@@ -10,23 +9,25 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class RestoredNetwork:
-    """A network with the weights of a replicate, from raw pixels to probabilities.
+    """A network with the weights of one replicate, from raw pixels to class probabilities.
 
-    Untyped, and not in a class of MLflow's itself: that wants types, but knows lists and no arrays.
+    Not a subclass of PythonModel, which demands type hints but supports lists only, not arrays.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Restore the network; imports here and not above, since torch takes seconds."""
-        from fashionbench.params import Network
+        """Restore the network from the artifacts ``network`` and ``weights``."""
+        # Imported here, since torch takes seconds and MLflow runs this file to log the model too.
         from fashionbench.serving import Classifier
 
-        config = json.loads(Path(context.artifacts["network"]).read_text(encoding="utf-8"))
-        weights = Path(context.artifacts["weights"])
-        self._classifier = Classifier(Network(**config["network"]), weights, config["precision"])
+        files = {name: Path(path) for name, path in context.artifacts.items()}
+        self._classifier = Classifier.load(files["network"], files["weights"])
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Probabilities; a server answers with status 400 and the reason to unfit pixels."""
-        from fashionbench.errors import DataError
+        """Return float32 probabilities (n, classes) for pixels (n, 28, 28) from 0 to 255.
+
+        Raises MlflowException for anything else, which a server reports with status 400.
+        """
+        from fashionbench.serving import DataError
 
         try:
             return self._classifier.probabilities(model_input)
@@ -35,7 +36,7 @@ class RestoredNetwork:
 
 
 class NetworkModel(RestoredNetwork, PythonModel):
-    """What MLflow calls."""
+    """The class that MLflow instantiates."""
 
 
 mlflow.models.set_model(NetworkModel())

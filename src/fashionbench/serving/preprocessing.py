@@ -1,4 +1,4 @@
-"""A photograph -> an image like those of Fashion-MNIST: 28 x 28, grey, light on black."""
+"""Converts a photograph to the format of Fashion-MNIST: 28 x 28, grey, light on black."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fashionbench.errors import DataError
 
 SIDE = 28
+"""Pixels along each side of an image."""
 _FORMATS = ("PNG", "JPEG")
 _UNREADABLE = (
     OSError,
@@ -19,13 +20,13 @@ _UNREADABLE = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
-"""What Pillow raises for files that are damaged or too large."""
+"""Raised by Pillow for files that are damaged or too large."""
 _WHITE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of shape (28, 28), uint8, and in words what was done to get it."""
+    """An image of shape (28, 28), uint8, and the conversions applied to it, in words."""
 
     pixels: npt.NDArray[np.uint8]
     changes: tuple[str, ...]
@@ -35,7 +36,7 @@ def read_picture(path: Path) -> Picture:
     """Read a PNG or JPEG file. Raises DataError for anything else."""
     try:
         with catch_warnings():
-            # A file of a few bytes may claim to be larger than any memory.
+            # A file of a few bytes can declare an image larger than memory.
             simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_FORMATS) as opened:
                 return to_fashion_mnist(ImageOps.exif_transpose(opened))
@@ -48,11 +49,11 @@ def read_picture(path: Path) -> Picture:
 
 
 def to_fashion_mnist(image: Image.Image) -> Picture:
-    """Make an image of any size and mode look as the networks know images.
+    """Convert an image of any size and mode to the format of Fashion-MNIST.
 
-    Transparent parts become white, as on a page. An image with a light border is inverted, since
-    Fashion-MNIST shows its articles on black; one that is not square gets a border of its own
-    background rather than other proportions.
+    Transparent pixels become white. An image with a light border is inverted, since Fashion-MNIST
+    shows articles on black. One that is not square is padded with its own background, which keeps
+    its proportions.
     """
     changes = []
     if image.has_transparency_data:
@@ -78,5 +79,5 @@ def to_fashion_mnist(image: Image.Image) -> Picture:
 
 
 def _border(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """The values along the four edges."""
+    """Return the values along the four edges."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

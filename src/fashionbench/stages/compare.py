@@ -1,20 +1,18 @@
-"""Stage ``compare``: the table and the figures of all networks."""
+"""Stage ``compare``: tabulate and draw the results of all networks."""
 
 import json
 
 from safetensors.numpy import load_file
 
-from fashionbench.analysis.comparison import (
+from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
+from fashionbench.analysis.costs import count_costs
+from fashionbench.analysis.files import (
     COMPARISON_FILE,
     FIGURES_DIR,
     KINDS,
     MEAN_CURVES_DIR,
     SUMMARY_FILE,
-    compare_networks,
-    mean_curves,
-    summarise,
 )
-from fashionbench.analysis.costs import count_costs
 from fashionbench.page import figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table
@@ -22,7 +20,7 @@ from fashionbench.tables import read_table, write_table
 
 
 def run() -> None:
-    """Compare all networks of params.yaml; DataError if the results of one are missing."""
+    """Compare all networks of params.yaml; DataError if a table of results is missing."""
     params = load_params()
     curves, scores, costs, drawn = {}, {}, {}, {}
     for name in params.networks:
@@ -39,7 +37,7 @@ def run() -> None:
         drawn[f"errors/{name}"] = figures.draw_errors(highlights)
     comparison = compare_networks(curves, scores, costs)
     write_table(comparison, COMPARISON_FILE)
-    summary = json.dumps(summarise(comparison), indent=2)
+    summary = json.dumps(summary_metrics(comparison), indent=2)
     SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
     drawn["accuracy"] = figures.draw_accuracy(comparison)
     drawn["curves"] = figures.draw_curves(curves, comparison)

@@ -1,37 +1,32 @@
-"""Stage ``report``: the verdicts on the report's claims, and the page with all results."""
+"""Stage ``report``: judge the report's claims, and write the page with all results."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.comparison import COMPARISON_FILE
-from fashionbench.analysis.explanations import EXPLANATIONS_FILE, explain
+from fashionbench.analysis.explanations import explain_results, write_explanations
+from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
-from fashionbench.analysis.verdict_table import CLAIMS_FILE, REPORT_FILE, to_records
+from fashionbench.analysis.verdict_records import to_records, write_verdicts
 from fashionbench.analysis.verdicts import Results
 from fashionbench.page import captions, figures, made_from
 from fashionbench.page.page import Arm, Page, render
 from fashionbench.params import load_params
-from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.tables import read_table
 
 
-def run(dependencies: Dependencies) -> None:
-    """Judge every claim, and write verdicts and page; DataError if results are missing."""
+def run() -> None:
+    """Write verdicts, explanations and page; DataError if a table of results is missing."""
     params = load_params()
-    own, study = Results.read(Path(), params.networks), None
+    own, logits = Results.read(Path(), params.networks), None
     arms, correction = [_arm(params.loss_input, Path(), own)], []
     if params.loss_input == "probabilities" and is_counterpart(LOGITS_STUDY, params):
-        study = Results.read(LOGITS_STUDY, params.networks)
-        arms.append(_arm("logits", LOGITS_STUDY, study))
+        logits = Results.read(LOGITS_STUDY, params.networks)
+        arms.append(_arm("logits", LOGITS_STUDY, logits))
         svg = figures.svg_text(figures.draw_accuracy(arms[1].comparison))
         correction = captions.correction_figures(arms[1].comparison, svg)
-    verdicts = {arm.loss_input: arm.verdicts for arm in arms}
-    CLAIMS_FILE.write_text(f"{json.dumps(verdicts, indent=1)}\n", encoding="utf-8")
-    found = explain(own, study, params)
-    fields = [asdict(explanation) for explanation in found]
-    EXPLANATIONS_FILE.write_text(f"{json.dumps(fields, indent=1)}\n", encoding="utf-8")
+    write_verdicts({arm.loss_input: arm.verdicts for arm in arms})
+    explanations = explain_results(own, logits, params)
+    write_explanations(explanations)
     comparison = arms[0].comparison
     page = Page(
         arms=arms,
@@ -41,10 +36,10 @@ def run(dependencies: Dependencies) -> None:
             str(row["network"]): captions.network_figures(row)
             for row in comparison.to_dict("records")
         },
-        explanations=found,
-        made_from=made_from.describe(params, dependencies),
+        explanations=explanations,
+        made_from=made_from.describe(params),
     )
-    REPORT_FILE.write_text(render(page), encoding="utf-8")
+    PAGE_FILE.write_text(render(page), encoding="utf-8")
 
 
 def _arm(loss_input: str, folder: Path, results: Results) -> Arm:

@@ -1,4 +1,4 @@
-"""Where MLflow keeps the runs. Imports no MLflow, which takes seconds."""
+"""The address of the MLflow store. Imports no MLflow, which takes seconds."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ _SQLITE = "sqlite:///"
 
 
 def store_address() -> tuple[str, Path | None]:
-    """Return the address of the store, and its file if it is an SQLite one.
+    """Return the URI of the store, and its file if it is SQLite.
 
-    A relative SQLite file, MLflow's own default among them, is one below the repository's top and
-    not below the folder that a stage happens to run in.
+    The URI is MLFLOW_TRACKING_URI if that is set. A relative SQLite path, as in MLflow's default,
+    is resolved against the repository's top folder rather than the current one.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if not uri.startswith(_SQLITE):

@@ -1,18 +1,19 @@
-"""Experiments that fail: without this, one that a stage refuses would leave no trace in MLflow."""
+"""Logs failed experiments to MLflow, which those that fail before training would not reach."""
 
 from mlflow.entities import RunStatus
 
-from fashionbench.tracking.run_spec import RunSpec, digest, trained_here
+from fashionbench.pipeline.identity import digest
+from fashionbench.tracking.run_spec import RunSpec, provenance_of_training
 from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, warn
 
 
 def log_failure(reason: str) -> None:
-    """Show that a stage of a DVC experiment has failed, and why; if it does again, in the same run.
+    """Log the failure of a stage of a DVC experiment as a run; a repeated one updates that run.
 
-    Must be called below such an experiment, which DVC names in the environment.
+    Requires the variables that DVC sets in the environment of an experiment.
     """
-    provenance_tags = trained_here()
+    provenance_tags = provenance_of_training()
     experiment, stage = provenance_tags["dvc.experiment"], provenance_tags["dvc.stage"]
     spec = RunSpec(
         key=digest("failure", experiment, stage),

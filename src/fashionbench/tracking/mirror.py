@@ -1,6 +1,6 @@
-"""Making MLflow show what DVC holds, whether a stage has made that or DVC has restored it.
+"""Brings MLflow up to date with DVC's results, whether a stage made them or DVC restored them.
 
-Everything here may be repeated at will: what MLflow shows already is left as it is.
+All functions are idempotent: what MLflow has already is left unchanged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,33 +11,29 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
 from fashionbench.params import Params
-from fashionbench.paths import METRICS_DIR, in_workspace, network_table, weights_file
+from fashionbench.paths import in_workspace, network_table, weights_file
 from fashionbench.pipeline.dependencies import Dependencies, sha256_of
+from fashionbench.pipeline.identity import digest
 from fashionbench.tables import read_table
-from fashionbench.tracking.registry import MODEL_SEED_TAG, MODEL_TAG, follow_registry, log_model
-from fashionbench.tracking.run_spec import RunSpec, digest, restored_by_dvc
+from fashionbench.tracking.registry import MODEL_SEED_TAG, MODEL_TAG, log_model, update_registry
+from fashionbench.tracking.run_spec import RunSpec, provenance_of_restored
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
 from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
 from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
 
-# As their own rooms have them, which import scipy.stats: mostly there is nothing to do here, and
-# that is to be found soon.
-COMPARISON_FILE = METRICS_DIR / "comparison.csv"
-FIGURES_DIR = METRICS_DIR / "figures"
-REPORT_FILE = METRICS_DIR / "report.html"
-
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 FIGURE_TAG = "fashionbench.figure_sha256"
 
-_LARGEST_BATCH = 1000  # Metrics that MLflow takes at once.
+_LARGEST_BATCH = 1000  # Metrics that MLflow accepts in one call.
 
 
 def mirror_network(params: Params, name: str) -> None:
-    """Make MLflow show the replicates of a network and what they have in common, but no model.
+    """Bring the runs of a network and its replicates up to date, but log no model.
 
-    MLflow takes seconds to keep a first model, and :func:`mirror_pipeline` keeps those of all
-    networks in one go. Raises DataError if a table of results is missing.
+    Logging a first model takes seconds; :func:`mirror_pipeline` logs those of all networks at once.
+    An unreachable store is a warning. Raises DataError if a table of results is missing.
     """
     try:
         _fill(read_stored_results(params, name, Dependencies.of("train", name)), with_model=False)
@@ -46,62 +42,62 @@ def mirror_network(params: Params, name: str) -> None:
 
 
 def mirror_pipeline(params: Params) -> bool:
-    """Make MLflow show all networks, their figures, and the best of each as its champion.
+    """Bring the runs of all networks, their figures and models and the registry up to date.
 
-    Returns whether it does now: a store that is away is a warning. Raises DataError if a table of
-    results is missing.
+    Returns whether that succeeded: an unreachable store is a warning. Raises DataError if a table
+    of results is missing.
     """
     try:
-        # Read once: that takes a tenth of a second.
+        # Read once for all networks, since that takes a tenth of a second.
         dependencies = Dependencies.of("train", next(iter(params.networks)))
         all_results = [read_stored_results(params, name, dependencies) for name in params.networks]
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment)
-            to_fill = [results for results in all_results if not _is_shown(results, runs)]
+            to_fill = [results for results in all_results if not _is_logged(results, runs)]
         for results in to_fill:
             _fill(results, with_model=True)
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment) if to_fill else runs
-            _show_figures(client, runs, all_results)
-            _show_comparison(client, runs, all_results)
-            follow_registry(client, runs, all_results)
+            _log_figures(client, runs, all_results)
+            _log_comparison(client, runs, all_results)
+            update_registry(client, runs, all_results)
     except FAILURES as error:
         warn(error)
         return False
     return True
 
 
-def _is_shown(results: StoredResults, runs: Runs) -> bool:
-    above = runs.find(results.spec.key)
+def _is_logged(results: StoredResults, runs: Runs) -> bool:
+    parent = runs.find(results.spec.key)
     return bool(
-        above
+        parent
         and runs.is_complete(results.spec.key, results.whole_content)
         and all(
             runs.is_complete(spec.key, results.content(seed))
-            and _stands_below(runs, spec.key, above.info.run_id)
-            for seed, spec in results.below.items()
+            and _has_parent(runs, spec.key, parent.info.run_id)
+            for seed, spec in results.replicates.items()
         )
     )
 
 
 def _fill(results: StoredResults, *, with_model: bool) -> None:
-    """Add to a network's runs what they lack; without the model they count as incomplete."""
+    """Log what a network's runs lack; without the model they count as incomplete."""
     with locked_store() as (client, experiment):
         runs = Runs(client, experiment, results.network.name)
-        if _is_shown(results, runs):
+        if _is_logged(results, runs):
             return
-        if any(runs.is_busy(spec.key) for spec in results.below.values()):
-            return  # Another process trains the same at this moment, and will come here itself.
-        shown = runs.epochs(results.spec.key)
+        if any(runs.is_busy(spec.key) for spec in results.replicates.values()):
+            return  # Another process is training the same, and will do this itself.
+        logged = runs.epochs(results.spec.key)
         parent = runs.start(results.spec, None, _provenance_tags(results, runs, results.spec.key))
-        for seed, spec in results.below.items():
+        for seed, spec in results.replicates.items():
             if not runs.is_complete(spec.key, results.content(seed)):
                 _fill_replicate(client, runs, results, seed, parent)
-            elif not _stands_below(runs, spec.key, parent):
+            elif not _has_parent(runs, spec.key, parent):
                 client.set_tag(_id(runs, spec.key), MLFLOW_PARENT_RUN_ID, parent)
-        for batch in _batches(results.mean_curve, shown):
+        for batch in _batches(results.mean_curve, logged):
             client.log_batch(parent, metrics=batch)
-        client.log_batch(parent, metrics=_final_metrics(summarise(results.scores)))
+        client.log_batch(parent, metrics=_final_metrics(average_scores(results.scores)))
         client.set_tag(parent, MODEL_SEED_TAG, str(results.best_seed))
         if with_model:
             client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, results))
@@ -109,10 +105,10 @@ def _fill(results: StoredResults, *, with_model: bool) -> None:
         end(client, parent, RunStatus.FINISHED)
 
 
-def _stands_below(runs: Runs, key: str, parent: str) -> bool:
-    """Whether a replicate is where it belongs: with other seeds beside it, that is another run.
+def _has_parent(runs: Runs, key: str, parent: str) -> bool:
+    """Tell whether a replicate has the right parent, which is another run for other seeds.
 
-    An experiment in a copy leaves it with the network of the workspace.
+    Experiments in a copy never move replicates away from the network of the workspace.
     """
     return not in_workspace() or runs.parent(key) == parent
 
@@ -120,10 +116,10 @@ def _stands_below(runs: Runs, key: str, parent: str) -> bool:
 def _fill_replicate(
     client: MlflowClient, runs: Runs, results: StoredResults, seed: int, parent: str
 ) -> None:
-    spec = results.below[seed]
-    shown = runs.epochs(spec.key)
+    spec = results.replicates[seed]
+    logged = runs.epochs(spec.key)
     run = runs.start(spec, parent, _provenance_tags(results, runs, spec.key))
-    for batch in _batches(results.curves[seed], shown):
+    for batch in _batches(results.curves[seed], logged):
         client.log_batch(run, metrics=batch)
     client.log_batch(run, metrics=_final_metrics(results.scores[seed]))
     weights = weights_file(results.network.name, seed)
@@ -134,11 +130,11 @@ def _fill_replicate(
 
 
 def _provenance_tags(results: StoredResults, runs: Runs, key: str) -> Mapping[str, str]:
-    """A run that a training has made keeps the tags that it got there."""
+    """Return tags for a new run; one that a training created keeps its own."""
     if runs.find(key):
         return {}
     name = results.network.name
-    return restored_by_dvc(network_table(name, "curves")) | {"dvc.stage": f"train@{name}"}
+    return provenance_of_restored(network_table(name, "curves")) | {"dvc.stage": f"train@{name}"}
 
 
 def _id(runs: Runs, key: str) -> str:
@@ -147,43 +143,44 @@ def _id(runs: Runs, key: str) -> str:
     return str(run.info.run_id)
 
 
-def _batches(curve: Rows, shown: set[int]) -> Iterator[list[Metric]]:
-    """The points of all curves of a replicate but those of the epochs in ``shown``."""
+def _batches(curve: Rows, logged: set[int]) -> Iterator[list[Metric]]:
+    """Yield the metrics of all epochs but those in ``logged``, in batches."""
     now = now_ms()
     points = (
         Metric(name, value, now, int(row["epoch"]))
         for row in curve
         for name, value in row.items()
-        if name != "epoch" and row["epoch"] not in shown
+        if name != "epoch" and row["epoch"] not in logged
     )
     while batch := list(islice(points, _LARGEST_BATCH)):
         yield batch
 
 
-def summarise(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
-    """Mean over seeds of each score, by the name of the score, and the ends of its 95% interval.
+def average_scores(scores: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean over seeds of each score, and the ends of its 95% interval.
 
-    So networks and replicates stand in the same column. ``interval/n`` is how many seeds there are.
+    ``scores`` are by seed. A mean has the name of the score, so that networks and replicates share
+    a column in MLflow; ``interval/n`` is the number of seeds.
     """
     from fashionbench.analysis.statistics import estimate
 
-    summary = {"interval/n": float(len(scores))}
+    averages = {"interval/n": float(len(scores))}
     for name in next(iter(scores.values())):
         found = estimate([of_seed[name] for of_seed in scores.values()])
         short = name.rpartition("/")[2]
-        summary |= {name: found.mean}
-        summary |= {f"interval/{short}_low": found.low, f"interval/{short}_high": found.high}
-    return summary
+        averages |= {name: found.mean}
+        averages |= {f"interval/{short}_low": found.low, f"interval/{short}_high": found.high}
+    return averages
 
 
 def _final_metrics(values: Mapping[str, float]) -> list[Metric]:
-    # A single seed has no interval; SQL stores have no room for nan.
+    # A single seed has no interval, and SQL stores cannot hold nan.
     now = now_ms()
     return [Metric(name, value, now, 0) for name, value in values.items() if np.isfinite(value)]
 
 
-def _show_figures(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
-    """Add to each network's run its figure."""
+def _log_figures(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
+    """Log each network's figure to its run."""
     for results in all_results:
         run = runs.find(results.spec.key)
         figure = FIGURES_DIR / "networks" / f"{results.network.name}.svg"
@@ -193,11 +190,9 @@ def _show_figures(client: MlflowClient, runs: Runs, all_results: Sequence[Stored
             client.set_tag(run.info.run_id, FIGURE_TAG, sha256)
 
 
-def _show_comparison(
-    client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]
-) -> None:
-    """Have a run for these networks together, with the table and the page of all."""
-    files = (COMPARISON_FILE, FIGURES_DIR / "accuracy.svg", REPORT_FILE)
+def _log_comparison(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
+    """Log a run for all networks together, with the comparison and the page."""
+    files = (COMPARISON_FILE, FIGURES_DIR / "accuracy.svg", PAGE_FILE)
     content = digest([sha256_of(file) for file in files])
     key = digest("comparison", [results.spec.key for results in all_results])
     if runs.is_complete(key, content):
@@ -206,7 +201,7 @@ def _show_comparison(
 
     note = to_markdown(read_table(COMPARISON_FILE))
     spec = RunSpec(key=key, name="comparison", note=note, params={})
-    run = runs.start(spec, None, restored_by_dvc(COMPARISON_FILE))
+    run = runs.start(spec, None, provenance_of_restored(COMPARISON_FILE))
     for file in files:
         client.log_artifact(run, str(file))
     client.set_tag(run, CONTENT_TAG, content)

@@ -1,4 +1,4 @@
-"""The networks as models: in their runs, and in the registry with its champions."""
+"""Logs networks as MLflow models, and keeps the model registry and its champions up to date."""
 
 import json
 from collections.abc import Sequence
@@ -26,64 +26,65 @@ from fashionbench.tracking.store import FAILURES, locked_store, without_password
 from fashionbench.tracking.stored_results import StoredResults
 
 BEST_MODEL = "fashionbench"
-"""The registered model whose champion is the best network of all."""
+"""The registered model whose champion is the best of all networks."""
 CHAMPION = "champion"
 MODEL_SEED_TAG = "fashionbench.model_seed"
 MODEL_TAG = "fashionbench.model"
-"""Of a network's run: the id of its model."""
+"""Tags a network's run with the id of its model."""
 
 _MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
 
 
 def model_name(network: str) -> str:
-    """The registered model of a network."""
+    """Return the name of a network's registered model."""
     return f"{BEST_MODEL}-{network}"
 
 
 def log_model(client: MlflowClient, experiment: str, run: str, results: StoredResults) -> str:
-    """Keep the best replicate of a network as the model of its run, if it is not; the model's id.
+    """Log the best replicate of a network as the model of its run; return the model's id.
 
-    It takes raw pixels of shape (n, 28, 28) and answers with probabilities (n, classes).
+    A model that exists already is kept. The model maps raw pixels (n, 28, 28) to float32
+    probabilities (n, classes).
     """
     name, seed = results.network.name, results.best_seed
-    key = results.below[seed].key
+    key = results.replicates[seed].key
     for model in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
         if model.status == LoggedModelStatus.READY and model.tags.get(KEY_TAG) == key:
             return str(model.model_id)
     config = {"network": asdict(results.network), "precision": results.precision}
-    # MLflow's signatures know one type of a tensor only, and images may be bytes or floats: so the
-    # model checks its input itself.
+    # A signature allows a single dtype, but images may be integers or floats: so it has no inputs,
+    # and the model validates them itself.
     probabilities = TensorSpec(np.dtype("float32"), (-1, results.network.num_classes))
     with TemporaryDirectory() as folder, catch_warnings(), mlflow.start_run(run_id=run):
-        # It misses an example, of which it would make a schema.
+        # MLflow warns that there is no input example to infer a schema from.
         simplefilter("ignore", UserWarning)
-        declaration = Path(folder) / "network.json"
-        declaration.write_text(json.dumps(config), encoding="utf-8")
-        made = mlflow.pyfunc.log_model(
+        network_file = Path(folder) / "network.json"
+        network_file.write_text(json.dumps(config), encoding="utf-8")
+        logged = mlflow.pyfunc.log_model(
             name=name,
             python_model=_MODEL_CODE,
-            artifacts={"weights": str(weights_file(name, seed)), "network": str(declaration)},
+            artifacts={"weights": str(weights_file(name, seed)), "network": str(network_file)},
             signature=ModelSignature(outputs=Schema([probabilities])),
-            # Named here, since finding them out by running the model takes half a minute.
+            # Given here, since MLflow would infer them by running the model for half a minute.
             pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch", "numpy")],
             tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
         )
-    return str(made.model_id)
+    return str(logged.model_id)
 
 
 def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
-    """The champion of a network, or of all, and in words which one that is.
+    """Load the champion of a network, or of all networks; return it with a description.
 
-    Raises DataError if MLflow cannot be asked or has none.
+    Raises DataError if MLflow is unreachable or has none.
     """
     name = model_name(network) if network else BEST_MODEL
     try:
         with locked_store() as (client, _):
             found = client.get_model_version_by_alias(name, CHAMPION)
-        # Beside the picture's class the log of downloads is of no interest.
+        # Hides MLflow's messages on downloads.
         with catch_warnings():
             simplefilter("ignore", UserWarning)
-            # Nor is whether the versions are those that it was made with, which takes seconds.
+            # Skips MLflow's comparison of package versions, which takes seconds.
             uri = f"models:/{name}@{CHAMPION}"
             model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
     except FAILURES as error:
@@ -94,34 +95,34 @@ def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
     return model, f"{which}, version {found.version} of {name}"
 
 
-def follow_registry(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
-    """Register each network's model, and in the workspace make champions of what it holds now.
+def update_registry(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
+    """Register each network's model, and in the workspace make the current ones champions.
 
-    Experiments that DVC runs in a copy only add versions: what they found is the workspace's when
-    they are applied to it.
+    Experiments that DVC runs in a copy only add versions: their models become champions when they
+    are applied to the workspace.
     """
     registry = _Registry(client, moves_aliases=in_workspace())
     for results in all_results:
-        registry.show(model_name(results.network.name), results, runs)
+        registry.update(model_name(results.network.name), results, runs)
     best = max(all_results, key=lambda results: results.mean_score)
-    registry.show(BEST_MODEL, best, runs)
+    registry.update(BEST_MODEL, best, runs)
 
 
 class _Registry:
     def __init__(self, client: MlflowClient, *, moves_aliases: bool) -> None:
         self._client, self._moves_aliases = client, moves_aliases
-        ours = f"name LIKE '{BEST_MODEL}%'"
+        name_filter = f"name LIKE '{BEST_MODEL}%'"
         self._champions = {
             model.name: model.aliases.get(CHAMPION)
-            for model in client.search_registered_models(ours, max_results=1000)
+            for model in client.search_registered_models(name_filter, max_results=1000)
         }
         self._versions = {
             (found.name, found.tags.get(MODEL_TAG)): found
-            for found in client.search_model_versions(ours, max_results=10_000)
+            for found in client.search_model_versions(name_filter, max_results=10_000)
         }
 
-    def show(self, name: str, results: StoredResults, runs: Runs) -> None:
-        """Have the model of results among the versions of a registered one, as its champion."""
+    def update(self, name: str, results: StoredResults, runs: Runs) -> None:
+        """Register the model of these results under ``name``, and make it the champion."""
         run = runs.find(results.spec.key)
         if run is None or MODEL_TAG not in run.data.tags:
             return
@@ -154,5 +155,7 @@ class _Registry:
                 "the probabilities of the ten classes.",
             )
         except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # Another machine was as quick.
+            if (
+                error.error_code != "RESOURCE_ALREADY_EXISTS"
+            ):  # Created by another machine meanwhile.
                 raise

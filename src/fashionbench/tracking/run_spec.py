@@ -1,6 +1,5 @@
-"""What a run says of a replicate or a network before it starts, whoever tells MLflow of it."""
+"""Describes the MLflow runs of replicates and networks: key, name, parameters, tags, data sets."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,37 +12,19 @@ from fashionbench.params import Hyperparameters, Network
 from fashionbench.paths import split_file
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.identity import digest, replicate_key
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
 RESTORED_TAG = "fashionbench.restored"
-"""Of a run that no training has told of: DVC had its results."""
+"""Tags a run that was logged from DVC's results rather than during training."""
 
-_LONGEST_DIGEST = 36  # Of a data set, in MLflow's tables.
-
-
-def digest(*facts: object) -> str:
-    """The sha256 of facts that JSON can hold, in hexadecimal."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def replicate_key(
-    network: Network, hyperparameters: Hyperparameters, seed: int, dependencies: Dependencies
-) -> str:
-    """A digest of all that makes a replicate what it is: its parameters, seed, data and code.
-
-    ``dependencies`` are those of the stage that trains its network.
-    """
-    files = {str(path): sha256 for path, sha256 in dependencies.files.items()}
-    return digest(
-        {"network": asdict(network), "hyperparameters": asdict(hyperparameters), "seed": seed},
-        files,
-    )
+_LONGEST_DIGEST = 36  # Characters of a data set's digest in MLflow's tables.
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What is known of a run before it starts."""
+    """The description of a run, known before it starts; ``key`` identifies it in every store."""
 
     key: str
     name: str
@@ -56,7 +37,7 @@ class RunSpec:
 def describe_replicate(
     network: Network, hyperparameters: Hyperparameters, seed: int, dependencies: Dependencies
 ) -> RunSpec:
-    """The run of a replicate."""
+    """Describe the run of a replicate."""
     return RunSpec(
         key=replicate_key(network, hyperparameters, seed, dependencies),
         name=f"{network.name} seed {seed}",
@@ -70,12 +51,12 @@ def describe_replicate(
 def describe_network(
     network: Network, hyperparameters: Hyperparameters, replicates: Mapping[int, RunSpec]
 ) -> RunSpec:
-    """The run of a network, above those of its replicates by seed."""
+    """Describe the run of a network, the parent of its replicates' runs (by seed)."""
     return RunSpec(
         key=digest(sorted(spec.key for spec in replicates.values())),
         name=network.name,
-        note=f"{network.name} is {_in_words(network)}. Each score is a mean over seeds with the "
-        "ends of its 95% interval; the replicates are the runs below.",
+        note=f"{network.name}: {_in_words(network)}. Each score is a mean over seeds with the "
+        "ends of its 95% interval; the child runs are the replicates.",
         params=_params(network, hyperparameters) | {"seeds": str(list(replicates))},
         tags={NETWORK_TAG: network.name},
         datasets=next(iter(replicates.values())).datasets,
@@ -86,7 +67,8 @@ def _in_words(network: Network) -> str:
     first = () if network.conv_filters else (network.input_size,)
     sizes = "-".join(str(size) for size in (*first, *network.hidden_sizes, network.num_classes))
     filters = "-".join(str(number) for number in network.conv_filters)
-    kind = f"convolutions {filters} and then " if filters else ""
+    pooling = " with max pooling" if network.pool else ""
+    kind = f"convolutions {filters}{pooling}, then " if filters else ""
     extras = [
         words
         for words, is_used in (
@@ -102,14 +84,14 @@ def _in_words(network: Network) -> str:
 
 
 def _params(network: Network, hyperparameters: Hyperparameters) -> dict[str, str]:
-    """What may differ between networks: the image's size and the classes never do."""
-    never = ("name", "input_size", "num_classes")
+    """Return what may differ between networks; the image size and the classes never do."""
+    fixed = ("name", "input_size", "num_classes")
     used = {**asdict(network), **asdict(hyperparameters)}
-    return {name: str(value) for name, value in used.items() if name not in never}
+    return {name: str(value) for name, value in used.items() if name not in fixed}
 
 
 def _datasets(dependencies: Dependencies) -> list[DatasetInput]:
-    """The two splits that a training reads, by the digests of their own files."""
+    """Return the two splits that training reads, with the digests of their files."""
     inputs = []
     for split, context in (("train", "training"), ("val", "validation")):
         sha256 = dependencies.files.get(split_file(split))
@@ -124,15 +106,16 @@ def _datasets(dependencies: Dependencies) -> list[DatasetInput]:
     return inputs
 
 
-def trained_here() -> dict[str, str]:
-    """Tags of a run that is being trained now: machine, versions, commit and experiment."""
+def provenance_of_training() -> dict[str, str]:
+    """Return tags for a run trained by this process: machine, versions, commit, experiment."""
     return _with_commit(environment.describe())
 
 
-def restored_by_dvc(table: Path) -> dict[str, str]:
-    """Tags of a run whose results DVC had, whatever machine they were made on.
+def provenance_of_restored(table: Path) -> dict[str, str]:
+    """Return tags for a run whose results come from DVC, made on an unknown machine.
 
-    If an experiment runs here, the run is that experiment's only if it has changed ``table``.
+    In an experiment, the run is tagged as that experiment's only if the experiment changed
+    ``table``.
     """
     facts = environment.place()
     if environment.is_of_baseline(table):

@@ -1,7 +1,7 @@
-"""Runs that are found again, whoever has made them, and go on.
+"""Finds existing runs by their keys and resumes them, whichever process created them.
 
-A run is known by its key, a digest of all that makes it what it is. So a training that goes on, a
-store that was lost and a commit that is checked out again all come to the same run.
+The key of a run is a digest of all that determines its results. So a resumed training, a restored
+store and a commit that is checked out again all lead to the same run.
 """
 
 import os
@@ -12,29 +12,30 @@ from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from fashionbench.pipeline.processes import is_alive
 from fashionbench.tracking.run_spec import NETWORK_TAG, RunSpec
 
 KEY_TAG = "fashionbench.key"
-"""What a run is known by."""
+"""Holds the key of a run."""
 CONTENT_TAG = "fashionbench.content"
-"""Of a run that shows all that DVC holds: a digest of that."""
+"""Tags a run that has all of DVC's results, with a digest of them."""
 FAILURE_TAG = "fashionbench.failure"
-"""Of a run that failed: why."""
+"""Tags a failed run with the reason."""
 OWNER_TAG = "fashionbench.process"
-"""Of a run that goes on: host and number of the process that tells MLflow of it."""
+"""Tags a run with host and process id of the process that logs to it."""
 LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
-"""The id of the run of ``mlflow run``, which is the parent of those made below it.
+"""The id of the run that ``mlflow run`` created, parent of the runs in this process; or None.
 
-Read at once: whenever MLflow ends a run, it takes the variable out of the environment.
+Read on import, since MLflow deletes the variable whenever it ends a run.
 """
 
-_EVERY_CURVE = "val_loss"  # The metrics of an epoch are told at once: all curves have it or none.
+_ANY_CURVE = "val_loss"  # The metrics of an epoch are logged together, so all have the same steps.
 _PAGE = 1000
-_LONGEST_REASON = 5000  # In MLflow's tables; a message that is longer says nothing more.
+_LONGEST_REASON = 5000  # Characters of a tag in MLflow's tables.
 
 
 def end(client: MlflowClient, run: str, status: int, reason: str = "") -> None:
-    """End a run, given by its id, with one of mlflow.entities.RunStatus."""
+    """End a run, given by its id, with a status of mlflow.entities.RunStatus."""
     if reason:
         client.set_tag(run, FAILURE_TAG, reason[:_LONGEST_REASON])
     client.set_terminated(run, RunStatus.to_string(status))
@@ -43,7 +44,7 @@ def end(client: MlflowClient, run: str, status: int, reason: str = "") -> None:
 class Runs:
     """The runs of the experiment, or of one network in it, by their keys.
 
-    Whoever makes this marks the runs of processes that have died as killed.
+    Constructing this marks the runs of dead processes as killed.
     """
 
     def __init__(self, client: MlflowClient, experiment: str, network: str | None = None) -> None:
@@ -56,59 +57,59 @@ class Runs:
             self._by_key.setdefault(run.data.tags.get(KEY_TAG, run.info.run_id), run)
 
     def find(self, key: str) -> Run | None:
-        """The run with a key, as it was when this was made."""
+        """Return the run with a key as it was on construction, or None."""
         return self._by_key.get(key)
 
     def is_complete(self, key: str, content: str) -> bool:
-        """Whether a run shows exactly what the digest ``content`` is of."""
+        """Tell whether a run has exactly the results with the digest ``content``."""
         run = self.find(key)
         return bool(
             run and run.info.status == "FINISHED" and run.data.tags.get(CONTENT_TAG) == content
         )
 
     def is_mirrored(self, key: str) -> bool:
-        """Whether a run shows all results, so that a training of the same adds nothing."""
+        """Tell whether a run has all results, so that training the same again adds nothing."""
         run = self.find(key)
         return bool(run and run.info.status == "FINISHED" and CONTENT_TAG in run.data.tags)
 
     def is_busy(self, key: str) -> bool:
-        """Whether another process of this machine is telling MLflow of this run now."""
+        """Tell whether another process of this machine is logging to a run."""
         run = self.find(key)
         return bool(run and run.info.status == "RUNNING" and _owner_is(run, alive=True))
 
     def parent(self, key: str) -> str | None:
-        """The id of the run above a run."""
+        """Return the id of a run's parent, or None."""
         run = self.find(key)
         return run.data.tags.get(MLFLOW_PARENT_RUN_ID) if run else None
 
     def epochs(self, key: str) -> set[int]:
-        """The epochs whose points a run's curves have."""
+        """Return the epochs that a run's curves have."""
         run = self.find(key)
         if run is None:
             return set()
-        points = self._client.get_metric_history(run.info.run_id, _EVERY_CURVE)
+        points = self._client.get_metric_history(run.info.run_id, _ANY_CURVE)
         return {point.step for point in points}
 
     def start(self, spec: RunSpec, parent: str | None, provenance_tags: Mapping[str, str]) -> str:
-        """Let the run of this spec go on, or make it; its id.
+        """Resume the run of this spec, or create it; return its id.
 
-        ``provenance_tags`` say where the run comes from; one that goes on gets new ones.
+        ``parent`` is the id of the parent run. ``provenance_tags`` replace those of a resumed run.
         """
         tags = {**spec.tags, **provenance_tags, KEY_TAG: spec.key}
         tags |= {MLFLOW_RUN_NOTE: spec.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
-        if above := parent or LAUNCHER:
-            tags[MLFLOW_PARENT_RUN_ID] = above
+        if parent_or_launcher := parent or LAUNCHER:
+            tags[MLFLOW_PARENT_RUN_ID] = parent_or_launcher
         known = self.find(spec.key)
         if known is None:
-            made = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
-            run = str(made.info.run_id)
+            created = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
+            run = str(created.info.run_id)
         else:
             run = str(known.info.run_id)
             self._client.update_run(run, RunStatus.to_string(RunStatus.RUNNING))
             self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
             if FAILURE_TAG in known.data.tags:
                 self._client.delete_tag(run, FAILURE_TAG)
-        # Also of a known one, which may have died before it had them.
+        # Also for a known run, whose process may have died before it logged them.
         params = [Param(name, value) for name, value in spec.params.items()]
         self._client.log_batch(run, params=params)
         if spec.datasets:
@@ -128,24 +129,13 @@ class Runs:
 
 
 def _owner_is(run: Run, *, alive: bool) -> bool:
-    """Whether it is known that the process behind a run is alive, or that it is not.
+    """Tell whether the owner of a run is known to be alive, or known to be dead.
 
-    Of another machine's processes neither is known. A number that this process has is a dead
-    one's, which has been given out again.
+    Neither is known of processes on other machines. A process id equal to our own belonged to a
+    dead process, since the id has been reused.
     """
     host, _, number = run.data.tags.get(OWNER_TAG, "").rpartition(":")
     if host != socket.gethostname():
         return False
-    return _exists(int(number)) == alive
-
-
-def _exists(process: int) -> bool:
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    process = int(number)
+    return (process != os.getpid() and is_alive(process)) == alive

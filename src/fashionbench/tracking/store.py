@@ -1,10 +1,9 @@
-"""Where MLflow keeps the runs, and how several processes write there without harm.
+"""Access to the MLflow store, for one process at a time.
 
-The store is MLFLOW_TRACKING_URI if that is set, else ``mlflow.db`` at the top of the repository,
-which DVC names in DVC_ROOT also for experiments that it runs in a temporary copy.
+The store is MLFLOW_TRACKING_URI if that is set, else ``mlflow.db`` in the repository's top folder.
+DVC passes that folder as DVC_ROOT, also to experiments that it runs in a temporary copy.
 """
 
-import fcntl
 import logging
 import re
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import mlflow
+from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,47 +22,46 @@ from fashionbench.tracking.address import store_address
 EXPERIMENT = "fashionbench"
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
-"""The tag with which MLflow's pages open with runs and models instead of prompts and traces."""
+"""Makes MLflow's user interface show runs and models instead of prompts and traces."""
 
 FAILURES = (MlflowException, SQLAlchemyError, OSError)
-"""What comes of a store that is away, full or read-only."""
+"""Raised for a store that is unreachable, full or read-only."""
 
 _log = logging.getLogger(__name__)
 
 
 def warn(error: Exception | str) -> None:
-    """Say once more that MLflow does not learn of something, and why."""
+    """Warn that the results of this stage are not in MLflow, and why."""
     _log.warning(
-        f"MLflow cannot be told of this stage, which goes on without it ({without_password(error)})"
-        "; the next dvc repro makes up for it"
+        f"cannot log this stage to MLflow ({without_password(error)}); it continues, and the next "
+        "dvc repro adds what is missing"
     )
 
 
 def without_password(error: Exception | str) -> str:
-    """What MLflow says, in one line and without the name and password that an address may carry."""
+    """Return a message of MLflow as one line, without user and password of any URL in it."""
     return re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
 
 
 @contextmanager
 def locked_store() -> Iterator[tuple[MlflowClient, str]]:
-    """A client, and the id of the experiment, which is created if this is the first run.
+    """Yield a client and the experiment's id, with the store locked; create it if necessary.
 
-    Of processes that share an SQLite file, or a repository, one at a time is in this block: none
-    creates the tables while another does, and none looks for a run that another is about to create.
-    The system takes back the lock of a process that ends, in whatever way.
+    Processes that share an SQLite file or a repository exclude each other: otherwise two could
+    create the tables at once, or one search for a run that the other is about to create. The
+    operating system releases the lock of a process that ends, for whatever reason.
     """
     uri, database = store_address()
     lock = repository_folder() / SCRATCH_DIR / "mlflow.lock"
     if database:
         lock = database.with_name(f"{database.name}.lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(lock):
         yield _open(uri, (database.parent / "mlartifacts").as_uri() if database else None)
 
 
 def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
-    """``artifacts`` is where a new experiment keeps them; None: its server decides."""
+    """``artifacts`` is the artifact location of a new experiment, None for the server's default."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
     mlflow.set_tracking_uri(uri)
@@ -82,5 +81,5 @@ def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
 
 
 def now_ms() -> int:
-    """The time as MLflow wants it: milliseconds since 1970."""
+    """Return the time in milliseconds since 1970, as MLflow's metrics have it."""
     return time.time_ns() // 1_000_000

@@ -1,7 +1,7 @@
-"""Whether anything has changed since the mirror last found that MLflow shows what DVC holds.
+"""Remembers the state of results and store in which the mirror last had nothing to do.
 
-Most starts of the mirror have nothing to do. To find that here takes a fraction of a second, while
-importing MLflow alone takes one to three.
+If both are unchanged the mirror can stop at once: to find that here takes a fraction of a second,
+while importing MLflow alone takes one to three.
 """
 
 import hashlib
@@ -14,15 +14,15 @@ from fashionbench.paths import SCRATCH_DIR, in_workspace, repository_folder
 from fashionbench.tracking.address import store_address
 
 _PACKAGE = Path(__file__).parents[1]
-_HELD = ("params.yaml", "dvc.yaml", "data/prepared", "models", "metrics")
-"""What a run is known by, and what it shows."""
+_RESULTS = ("params.yaml", "dvc.yaml", "data/prepared", "models", "metrics")
+"""Files and folders on which the contents of MLflow depend."""
 
 
-def take() -> dict[str, object] | None:
-    """Describe the results and the store as they are now.
+def current_state() -> dict[str, object] | None:
+    """Describe the current results and store by digests.
 
-    Return None where that cannot tell whether the mirror has work: a server says nothing of its
-    changes, and what an experiment in a copy must add depends on where it runs.
+    Returns None where they do not determine whether the mirror has work: a server does not report
+    its changes, and what an experiment in a copy must add depends on where it runs.
     """
     uri, database = store_address()
     if database is None or not database.exists() or not in_workspace():
@@ -30,24 +30,24 @@ def take() -> dict[str, object] | None:
     status = database.stat()
     return {
         "store": [uri, status.st_ino, status.st_size, status.st_mtime_ns],
-        "results": _digest(Path(path) for path in _HELD),
+        "results": _digest(Path(path) for path in _RESULTS),
         "code": [_digest([_PACKAGE]), version("mlflow")],
     }
 
 
-def remember(look: dict[str, object]) -> None:
-    """Keep a look at which the mirror had nothing to do."""
+def save(state: dict[str, object]) -> None:
+    """Save a state in which the mirror had nothing to do."""
     path = _file()
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_suffix(".incoming")
-    incoming.write_text(json.dumps(look), encoding="utf-8")
+    incoming.write_text(json.dumps(state), encoding="utf-8")
     incoming.replace(path)
 
 
-def is_as_remembered(look: dict[str, object] | None) -> bool:
-    """Tell whether a look is the one that was kept."""
+def is_saved(state: dict[str, object] | None) -> bool:
+    """Tell whether a state is the saved one."""
     try:
-        return look is not None and json.loads(_file().read_bytes()) == look
+        return state is not None and json.loads(_file().read_bytes()) == state
     except (OSError, ValueError):
         return False
 
