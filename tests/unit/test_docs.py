@@ -74,10 +74,11 @@ def test_the_readme_is_short_and_begins_with_what_to_type() -> None:
     )
 
 
-def test_the_readme_names_every_package() -> None:
+def test_the_readme_and_the_layout_name_every_package() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     (tree,) = re.findall(r"## Layout\n\n```\n(.*?)```", readme, flags=re.S)
     packages = {path.parent.name for path in (PROJECT / "src/fashionbench").glob("*/__init__.py")}
+    assert packages == set(write_docs.PACKAGES)
     assert packages - set(re.findall(r"\w+", tree)) == set()
 
 
