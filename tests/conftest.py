@@ -12,10 +12,12 @@ from repositories import PROJECT, Repository, make_finished
 from shared import make_once
 
 from fashionbench.params import Hyperparameters, Params, load_params
+from fashionbench.pipeline.processor import pin_arithmetic
 
 
 def pytest_configure() -> None:
-    """Give each process of pytest-xdist a core of its own."""
+    """Set up the arithmetic, and give each process of pytest-xdist a core of its own."""
+    pin_arithmetic()
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         cores.take_one(worker)
 

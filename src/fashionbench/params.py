@@ -3,7 +3,7 @@
 Imports nothing heavy, so that a wrong parameter is refused within a fraction of a second.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -26,7 +26,8 @@ from fashionbench.yaml_files import read_yaml
 PARAMS_FILE = Path("params.yaml")
 
 LossInput = Literal["probabilities", "logits"]
-Optimizer = Literal["adam"]
+Optimizer = Literal["adam", "sgd"]
+Initialisation = Literal["pytorch", "glorot"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -45,6 +46,7 @@ def _refuse_lookalikes(value: object) -> object:
 Exactly = BeforeValidator(_refuse_lookalikes)
 # A million filters or units are more than any memory holds; beyond, the products would overflow.
 LayerSize = Annotated[int, Field(gt=0, le=1_000_000)]
+_MOST_POOLINGS = 4  # 28 pixels become 14, 7, 3 and 1.
 LayerSizes = Annotated[tuple[LayerSize, ...], Field(strict=False, max_length=100)]
 
 
@@ -52,14 +54,16 @@ LayerSizes = Annotated[tuple[LayerSize, ...], Field(strict=False, max_length=100
 class Network:
     """One network, declared completely: every strength is a number, 0 where it is not used.
 
-    ``conv_filters`` are the filters of successive 3x3 convolutions, ``hidden_sizes`` the units of
-    successive fully connected layers after them. ``input_size`` is in pixels.
+    ``conv_filters`` are the filters of successive 3x3 convolutions, with 2x2 max pooling after each
+    if ``pool`` is set; ``hidden_sizes`` are the units of successive fully connected layers after
+    them. ``input_size`` is in pixels.
     """
 
     name: str
     input_size: int
     num_classes: int
     conv_filters: tuple[int, ...]
+    pool: bool
     hidden_sizes: tuple[int, ...]
     batch_norm: bool
     dropout_prob: float
@@ -69,13 +73,20 @@ class Network:
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """How every network is trained."""
+    """How every network is trained.
+
+    ``momentum`` is that of the optimizer ``sgd``. After t steps the learning rate is
+    ``learning_rate / (1 + learning_rate_decay * t)``.
+    """
 
     learning_rate: float
+    learning_rate_decay: float
     batch_size: int
     num_epochs: int
     loss_input: LossInput
     optimizer: Optimizer
+    momentum: float
+    initialisation: Initialisation
     device: Device
     precision: Precision
 
@@ -88,6 +99,7 @@ class NetworkParams(_Model):
     """An entry of ``networks``: ``dropout``, ``l1`` and ``l2`` name the parameter to use."""
 
     conv_filters: LayerSizes
+    pool: bool = False
     hidden_sizes: LayerSizes
     batch_norm: bool
     dropout: Literal["dropout_prob", "none"]
@@ -98,6 +110,11 @@ class NetworkParams(_Model):
     def _check_layers(self) -> Self:
         if not self.conv_filters and not self.hidden_sizes:
             raise ValueError("needs at least one layer in conv_filters or hidden_sizes")
+        if self.pool and not 0 < len(self.conv_filters) <= _MOST_POOLINGS:
+            raise ValueError(
+                f"pool = true: needs 1 to {_MOST_POOLINGS} convolutions in conv_filters, since "
+                "each pooling halves the image"
+            )
         return self
 
 
@@ -107,6 +124,7 @@ class Params(_Model):
     input_size: Annotated[Literal[784], Exactly]
     num_classes: Annotated[Literal[10], Exactly]
     learning_rate: PositiveFloat
+    learning_rate_decay: Annotated[float, Field(ge=0)]
     batch_size: PositiveInt
     num_epochs: Annotated[int, Field(gt=0, le=1_000_000)]
     dropout_prob: Annotated[float, Field(ge=0, lt=1)]
@@ -114,6 +132,8 @@ class Params(_Model):
     l2_strength: Annotated[float, Field(ge=0)]
     loss_input: LossInput
     optimizer: Optimizer
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    initialisation: Initialisation
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
     split_seed: Seed
     train_size: PositiveInt
@@ -144,13 +164,7 @@ class Params(_Model):
     def hyperparameters(self) -> Hyperparameters:
         """What all networks share."""
         return Hyperparameters(
-            learning_rate=self.learning_rate,
-            batch_size=self.batch_size,
-            num_epochs=self.num_epochs,
-            loss_input=self.loss_input,
-            optimizer=self.optimizer,
-            device=self.device,
-            precision=self.precision,
+            **{field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
         )
 
     def network(self, name: str) -> Network:
@@ -166,6 +180,7 @@ class Params(_Model):
             input_size=self.input_size,
             num_classes=self.num_classes,
             conv_filters=declared.conv_filters,
+            pool=declared.pool,
             hidden_sizes=declared.hidden_sizes,
             batch_norm=declared.batch_norm,
             dropout_prob=float(getattr(self, declared.dropout)),

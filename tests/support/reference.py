@@ -27,7 +27,7 @@ def objective(
 
 def float64_module(network: Network, state: State, dropout: torch.Generator) -> nn.Sequential:
     """The module of a state, computing in double precision."""
-    module = build(network, dropout)
+    module = build(network, generator=dropout)
     module.load_state_dict(state)
     return module.double()
 

@@ -15,6 +15,7 @@ def network(**changes: Any) -> Network:
         input_size=784,
         num_classes=10,
         conv_filters=(),
+        pool=False,
         hidden_sizes=(16,),
         batch_norm=False,
         dropout_prob=0.0,

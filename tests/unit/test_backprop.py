@@ -17,6 +17,7 @@ from fashionbench.training.networks import pixels_to_inputs, restore
 
 EVERYTHING = network(
     conv_filters=(3, 4),
+    pool=True,
     hidden_sizes=(8,),
     batch_norm=True,
     dropout_prob=0.3,
@@ -79,6 +80,12 @@ def test_gradients_in_bfloat16_are_those_of_rounded_arithmetic(
     errors = largest_gradient_errors(declared, hyperparameters, train_examples, "bfloat16")
     # bfloat16 keeps eight binary digits.
     assert 1e-4 < max(errors["1.weight"], errors["5.weight"]) < 0.1, errors
+
+
+def test_an_unknown_layer_is_named() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.GELU())
+    with pytest.raises(NotImplementedError, match=r"layer GELU: .* only for BatchNorm1d, "):
+        TrainingNetwork(module, "float32")
 
 
 def test_the_module_is_the_network_as_trained_so_far(

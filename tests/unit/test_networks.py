@@ -41,12 +41,15 @@ def test_params_declare_the_eight_networks_and_no_other(params: Params) -> None:
 
 
 def test_layers_come_in_the_order_that_is_documented() -> None:
-    declared = network(conv_filters=(2,), hidden_sizes=(3,), batch_norm=True, dropout_prob=0.5)
+    declared = network(
+        conv_filters=(2,), pool=True, hidden_sizes=(3,), batch_norm=True, dropout_prob=0.5
+    )
     assert [type(layer) for layer in build(declared)] == [
         nn.Unflatten,
         nn.Conv2d,
         nn.BatchNorm2d,
         nn.ReLU,
+        nn.MaxPool2d,
         ChannelsLastFlatten,
         nn.Linear,
         nn.BatchNorm1d,
@@ -54,6 +57,22 @@ def test_layers_come_in_the_order_that_is_documented() -> None:
         Dropout,
         nn.Linear,
     ]
+
+
+def test_pooling_halves_the_image() -> None:
+    declared = network(conv_filters=(2, 3), pool=True, hidden_sizes=())
+    assert build(declared)(torch.rand(2, 28, 28)).shape == (2, 10)
+    convolutions = 2 * (9 + 1) + 3 * (9 * 2 + 1)
+    assert count_parameters(declared) == convolutions + 10 * (3 * 7 * 7 + 1)
+
+
+def test_glorots_initialisation_is_kerass() -> None:
+    hidden, _ = (
+        layer for layer in build(network(), "glorot").modules() if isinstance(layer, nn.Linear)
+    )
+    bound = (6 / (784 + 16)) ** 0.5
+    assert 0.99 * bound < hidden.weight.abs().max() <= bound
+    assert not hidden.bias.any()
 
 
 def test_a_convolution_sees_the_image_as_it_lies() -> None:

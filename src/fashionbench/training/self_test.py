@@ -1,0 +1,93 @@
+"""Whether this machine makes the committed bits: small trainings with known results.
+
+Each trains a network of the report for two steps on random images, one with a whole batch and one
+with the 16 images that remain of 50,000 after the last whole one, and scores validation images. The
+sizes of all operations are those of the full pipeline.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+
+import torch
+
+from fashionbench.data.examples import Examples
+from fashionbench.params import Hyperparameters, Network
+from fashionbench.training.epoch import Replicate, initial_state, train_epoch
+from fashionbench.training.networks import INFERENCE_BATCH
+
+_BATCH, _LAST_BATCH = 64, 16
+_PERCEPTRON = Network(
+    name="n2_mlp",
+    input_size=784,
+    num_classes=10,
+    conv_filters=(),
+    pool=False,
+    hidden_sizes=(128, 64),
+    batch_norm=False,
+    dropout_prob=0.0,
+    l1_strength=0.0,
+    l2_strength=0.0,
+)
+NETWORKS = {
+    network.name: network
+    for network in (
+        _PERCEPTRON,
+        replace(_PERCEPTRON, name="n3_mlp", hidden_sizes=(512, 128, 64)),
+        replace(_PERCEPTRON, name="n4_dropout", dropout_prob=0.5),
+        replace(_PERCEPTRON, name="n5_batch_norm", batch_norm=True),
+        replace(_PERCEPTRON, name="n6_l1", l1_strength=0.001),
+        replace(_PERCEPTRON, name="n7_l2", l2_strength=0.001),
+        replace(_PERCEPTRON, name="n8_conv", conv_filters=(32, 32)),
+    )
+}
+"""The report's networks, but for n1_mlp, whose operations n2_mlp has too."""
+
+DIGESTS = {
+    "n2_mlp": "bdd09609fe88e37bd54d25c808de1264375e765df8ded34374ffa40df34d1efb",
+    "n3_mlp": "f62e2a607fa0098def1f898fac6d76b490a27898eaf31cd4aee917152e3b7787",
+    "n4_dropout": "4c2ef3b4834fc332764578f6afa8fc5a3c369fb7a6c9884afc173445e02fc60c",
+    "n5_batch_norm": "7fdd16c0c1d141f78c9c908e26bb807632e543456d53ee1220baa9171c2cbe0f",
+    "n6_l1": "dfea9d3e4c4b6c2732cd6ff4cbc43b4e1c4f580769732cde77ffcb0504d5ee5b",
+    "n7_l2": "1971fa25589bb0e2d973b6ce50f92ee9f4e315a38d32b8a40447d77ff894d555",
+    "n8_conv": "e415cdceb7f52909ada32fee2f9b63d82d45d1eee95d37ceab1c450620c933d1",
+}
+"""For each network the digest of its training on an x86-64 processor with AVX2 and FMA."""
+
+_HYPERPARAMETERS = Hyperparameters(
+    learning_rate=0.001,
+    learning_rate_decay=0.0,
+    batch_size=_BATCH,
+    num_epochs=1,
+    loss_input="probabilities",
+    optimizer="adam",
+    momentum=0.9,
+    initialisation="pytorch",
+    device="cpu",
+    precision="float32",
+)
+
+
+def train_digest(network: Network) -> str:
+    """Train the network and return the sha256 of its weights, moments and scores."""
+    numbers = torch.Generator().manual_seed(0)
+    # A convolutional network scores few images: under emulation it takes minutes as it is.
+    validation = _LAST_BATCH if network.conv_filters else INFERENCE_BATCH + _LAST_BATCH
+    train, val = (_random_examples(n, numbers) for n in (_BATCH + _LAST_BATCH, validation))
+    replicate = Replicate(network=network, hyperparameters=_HYPERPARAMETERS, seed=0)
+    row, state = train_epoch(replicate, 1, initial_state(replicate), train, val)
+    digest = hashlib.sha256(json.dumps(asdict(row)).encode())
+    for name, tensor in sorted(state.items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def differing(names: Iterable[str] = tuple(NETWORKS)) -> list[str]:
+    """Return the networks whose training here has another digest than the known one."""
+    return [name for name in names if train_digest(NETWORKS[name]) != DIGESTS[name]]
+
+
+def _random_examples(n: int, numbers: torch.Generator) -> Examples:
+    images = torch.randint(0, 256, (n, 28, 28), dtype=torch.uint8, generator=numbers)
+    return Examples(images, torch.randint(0, 10, (n,), generator=numbers))
