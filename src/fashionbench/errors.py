@@ -1,20 +1,20 @@
-"""The errors that a user can mend; each message is one line that says how."""
+"""Errors that a user can fix; each message is one line that says how."""
 
 
 class FashionbenchError(Exception):
-    """Anything that stops a command and that its user can do something about."""
+    """An error that stops a command and that its user can fix."""
 
 
 class ConfigError(FashionbenchError):
-    """``params.yaml`` or a command's argument asks for something that is not allowed."""
+    """A value in ``params.yaml`` or an argument of a command is not allowed."""
 
 
 class DataError(FashionbenchError):
-    """A data or model file is missing, or is not what it should be."""
+    """A data or model file is missing or has the wrong content."""
 
 
 class TrainingError(FashionbenchError):
-    """A replicate could not be trained to its end."""
+    """The training of a replicate failed."""
 
 
 class DivergedError(TrainingError):
@@ -22,11 +22,11 @@ class DivergedError(TrainingError):
 
 
 class WorkerError(FashionbenchError):
-    """A process that computed for a stage has died."""
+    """A worker process of a stage has died or has run out of memory."""
 
 
 class ChangedError(FashionbenchError):
-    """What a stage depends on was edited while it ran."""
+    """A dependency of a stage was edited while the stage ran."""
 
 
 class BusyError(FashionbenchError):
@@ -34,4 +34,4 @@ class BusyError(FashionbenchError):
 
 
 class VerificationError(FashionbenchError):
-    """What was made again is not what is committed, or could not be made."""
+    """A reproduced result differs from the committed one, or could not be made."""

@@ -1,4 +1,4 @@
-"""How a wrong value is told to the person who wrote it: in one line, with the likely fix."""
+"""Error messages on wrong values: one line, with the likely fix."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from reprlib import Repr
 
 from pydantic_core import ErrorDetails
 
-# Where pydantic speaks of Python's types or of a pattern.
+# Instead of pydantic's messages on Python types and patterns.
 _IN_PLAIN_WORDS = {
     "dict_type": "input should be a mapping",
     "model_type": "input should be a mapping",
@@ -18,11 +18,11 @@ _IN_PLAIN_WORDS = {
 
 _VALUES = Repr()
 _VALUES.maxstring = _VALUES.maxother = _VALUES.maxlong = 60
-"""Shows a wrong value in one line, however long or nested it is."""
+"""Shortens a value to one line, however long or nested it is."""
 
 
 def explain(error: ErrorDetails, known: Iterable[str]) -> str:
-    """One line for one of pydantic's findings; ``known`` are the names allowed at its place."""
+    """Describe one of pydantic's errors in one line; ``known`` are the names allowed there."""
     location = [in_one_line(str(part)) for part in error["loc"] if part != "[key]"]
     name, value = ".".join(location), error["input"]
     if error["type"] == "missing":
@@ -40,11 +40,11 @@ def explain(error: ErrorDetails, known: Iterable[str]) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """A text without line breaks, cut where nobody reads on."""
+    """Return a text without line breaks, cut after 200 characters."""
     return " ".join(text.split())[:200]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A guess at what was misspelt, to be put at the end of a message; empty without a guess."""
+    """Return the end of a message with the likely spelling of a word; empty without a guess."""
     close = get_close_matches(word[:80], list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""

@@ -1,4 +1,4 @@
-"""Where files lie: folders and file names. Imports nothing but Python's own."""
+"""Folders and file names of the project. Imports only the standard library."""
 
 import os
 from pathlib import Path
@@ -10,52 +10,53 @@ PREPARED_DIR = Path("data/prepared")
 PREDICTIONS_DIR = Path("data/predictions")
 HIGHLIGHTS_DIR = Path("data/highlights")
 SPLITS = ("train", "val", "test")
+LOCK_FILE = Path("dvc.lock")
 SCRATCH_DIR = Path(".dvc/tmp/fashionbench")
-"""Below the top of the repository, beside DVC's own temporary files; not in git."""
+"""Inside the repository, beside DVC's own temporary files; not in git."""
 
 
 def repository_folder() -> Path:
-    """Return the top of the repository, which DVC names also to stages that it runs in a copy."""
+    """Return the top of the repository: also for a stage that DVC runs in a copy of it."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
 def in_workspace() -> bool:
-    """Tell whether this is no experiment that DVC runs in a copy of the repository."""
+    """Return False in an experiment that DVC runs in a copy of the repository, else True."""
     return Path.cwd() == repository_folder()
 
 
 def checkpoints_folder() -> Path:
-    """Where trainings go on from: outside of copies, which may be gone when DVC starts again."""
+    """Return the folder of checkpoints: never in a copy, which DVC may delete between starts."""
     return repository_folder() / CHECKPOINTS_DIR
 
 
 def split_file(split: str) -> Path:
-    """The prepared images of one of SPLITS."""
+    """Return the file of the prepared images of one of SPLITS."""
     return PREPARED_DIR / f"{split}.safetensors"
 
 
 def weights_file(network: str, seed: int) -> Path:
-    """The weights of one replicate, as safetensors."""
+    """Return the file of the weights of one replicate (safetensors)."""
     return MODELS_DIR / network / f"seed_{seed}.safetensors"
 
 
 def predictions_file(network: str) -> Path:
-    """The predicted classes of the test images, as safetensors."""
+    """Return the file of the predicted classes of validation and test images (safetensors)."""
     return PREDICTIONS_DIR / f"{network}.safetensors"
 
 
 def highlights_file(network: str) -> Path:
-    """Images that show what a network learned and where it errs, as safetensors."""
+    """Return the file of a network's strongest filters and worst errors (safetensors)."""
     return HIGHLIGHTS_DIR / f"{network}.safetensors"
 
 
 def network_table(network: str, table: str) -> Path:
-    """A table of one network: ``curves``, ``scores``, ``confusion`` or ``weights``."""
+    """Return the file of a network's table ``curves``, ``scores``, ``confusion`` or ``weights``."""
     return METRICS_DIR / "networks" / network / f"{table}.csv"
 
 
 def make_folders(network: str) -> None:
-    """Make a network's folders: one that nobody may write to is better found out before training.
+    """Make a network's folders before training, so that a forbidden one is found out in time.
 
     Raises OSError.
     """

@@ -1,4 +1,4 @@
-"""Tables, arrays and weights as the stages write and read them."""
+"""Write and read tables, arrays and weights of stages."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,20 +11,23 @@ from safetensors.numpy import save
 from fashionbench.errors import DataError
 from fashionbench.paths import weights_file
 
+KINDS = ("loss", "accuracy")
+"""Scores of a split: columns of a network's table ``scores``."""
+
 
 def write_weights(weights: bytes, network: str, seed: int) -> None:
-    """Write the weights of one replicate."""
+    """Write the weights of one replicate, given as safetensors, into its file. Raises OSError."""
     weights_file(network, seed).write_bytes(weights)
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
-    """Write named arrays as safetensors."""
+    """Write named arrays as safetensors. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(save(dict(arrays)))
 
 
 def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV; figures to six decimals, beyond which single seeds say nothing."""
+    """Write a table as CSV, numbers with six decimals: the rest of a seed's score is noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
 

@@ -1,4 +1,4 @@
-"""The repository's YAML files, read safely and with one line for whatever is wrong."""
+"""Read the repository's YAML files safely, with a one-line error for any damage."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 from fashionbench.errors import ConfigError
 from fashionbench.messages import in_one_line
 
-# What ruamel raises besides its own errors, for values such as 2001-13-45, !!bool x or [[[[....
+# Besides its own errors ruamel raises these, for values such as 2001-13-45, !!bool x or [[[[....
 _YAML_ERRORS = (
     YAMLError,
     ValueError,
@@ -22,10 +22,10 @@ _YAML_ERRORS = (
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file of the repository; ConfigError if it is missing or is none.
+    """Return the content of a YAML file: mappings, lists and plain values, never objects.
 
-    Read as YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is refused. The loader is
-    the safe one: it makes mappings, lists and plain values, and never objects.
+    Reads YAML 1.2, as DVC does: 1e-3 is a number, and a duplicate key is an error. Raises
+    ConfigError if the file is missing or is not YAML.
     """
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

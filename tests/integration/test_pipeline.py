@@ -64,7 +64,7 @@ def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
         for seed in (0, 1):
             assert (
                 counts[seed].tolist()
-                == np.bincount(predictions[f"seed_{seed}"], minlength=10).tolist()
+                == np.bincount(predictions[f"test_seed_{seed}"], minlength=10).tolist()
             )
 
 

@@ -8,7 +8,7 @@ from repositories import PROJECT
 from ruamel.yaml import YAML
 
 from fashionbench.errors import ChangedError, ConfigError
-from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.dependencies import IGNORED, Dependencies, look_up
 
 DECLARED = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 
@@ -45,6 +45,7 @@ def test_templates_are_filled_in_as_dvc_fills_them() -> None:
     assert "l1_strength" not in found.params
     assert found.params["networks.n4_dropout"] == {
         "conv_filters": (),
+        "pool": False,
         "hidden_sizes": (128, 64),
         "batch_norm": False,
         "dropout": "dropout_prob",
@@ -67,6 +68,33 @@ def test_every_stage_of_dvc_yaml_can_be_read(stage: str) -> None:
 def test_files_in_folders_are_dependencies() -> None:
     files = Dependencies.of("evaluate", "n4_dropout").files
     assert Path("models/n4_dropout/seed_0.safetensors") in files
+
+
+def test_what_dvc_ignores_in_folders_is_no_dependency() -> None:
+    found = Dependencies.of("evaluate", "n4_dropout")
+    names = (".DS_Store", "__pycache__/x.py", "a.pyc", ".seed_0.swp", "seed_0~", ".#seed_0", "#a#")
+    for name in names:
+        path = Path("models/n4_dropout") / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("new")
+    found.check_unchanged()
+    assert Dependencies.of("evaluate", "n4_dropout").files == found.files
+    Path("models/n4_dropout/seed_1.safetensors").write_bytes(b"weights")
+    with pytest.raises(ChangedError, match=r"n4_dropout/seed_1.safetensors changed while"):
+        found.check_unchanged()
+
+
+def test_names_that_are_ignored_are_those_of_dvcignore() -> None:
+    lines = (PROJECT / ".dvcignore").read_text().splitlines()
+    patterns = [line.replace("\\#", "#") for line in lines if not line.startswith("#")]
+    # Windows makes these too, but DVC has been asked to ignore none of them yet.
+    assert {*patterns, "Thumbs.db"} == set(IGNORED)
+
+
+def test_dotted_names_are_looked_up() -> None:
+    assert look_up({"networks": {"n1": {"l1": "none"}}}, "networks.n1.l1") == "none"
+    with pytest.raises(KeyError, match="n2"):
+        look_up({"networks": {}}, "networks.n2")
 
 
 def test_an_unknown_network_is_refused() -> None:

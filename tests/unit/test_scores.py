@@ -15,10 +15,9 @@ from fashionbench.data.splits import Split
 from fashionbench.errors import DataError
 from fashionbench.evaluation.scores import (
     EvaluationTask,
-    best_seed,
     confusion_rows,
     evaluate,
-    predictions_by_seed,
+    predictions,
     run_evaluation,
     score_rows,
     worst_errors,
@@ -52,16 +51,6 @@ def test_the_surest_errors_come_first_with_their_images() -> None:
     assert errors["confidences"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_best_seed_is_the_best_on_the_validation_images() -> None:
-    good, bad = (evaluate(LOGITS, labels, "logits") for labels in (LABELS, LABELS.flip(0)))
-    by_seed = {
-        3: {"val": bad, "test": good},
-        7: {"val": good, "test": bad},
-        9: {"val": good, "test": good},
-    }
-    assert best_seed(by_seed) == 7
-
-
 def test_tables_name_splits_and_classes() -> None:
     found = evaluate(LOGITS, LABELS, "logits")
     by_seed = {4: {"val": found, "test": found}}
@@ -79,10 +68,15 @@ def test_tables_name_splits_and_classes() -> None:
     } in confusion
 
 
-def test_predictions_come_a_seed_in_the_order_of_the_images() -> None:
-    found = {seed: {"test": evaluate(LOGITS.roll(seed, 0), LABELS, "logits")} for seed in (0, 1)}
-    listed = {seed: classes.tolist() for seed, classes in predictions_by_seed(found).items()}
-    assert listed == {"seed_0": [0, 1, 1, 2, 0], "seed_1": [0, 0, 1, 1, 2]}
+def test_predictions_are_named_by_split_and_seed_and_in_the_order_of_the_images() -> None:
+    rolled = {shift: evaluate(LOGITS.roll(shift, 0), LABELS, "logits") for shift in range(4)}
+    found = {seed: {"val": rolled[seed], "test": rolled[seed + 2]} for seed in (0, 1)}
+    assert {name: classes.tolist() for name, classes in predictions(found).items()} == {
+        "val_seed_0": [0, 1, 1, 2, 0],
+        "val_seed_1": [0, 0, 1, 1, 2],
+        "test_seed_0": [2, 0, 0, 1, 1],
+        "test_seed_1": [1, 2, 0, 0, 1],
+    }
 
 
 class Trap:

@@ -98,7 +98,7 @@ def test_a_file_that_is_no_split_is_refused_by_name(
 
 def test_images_and_labels_must_fit_together() -> None:
     images, labels = np.zeros((3, 28, 28), np.uint8), np.zeros(2, np.uint8)
-    with pytest.raises(DataError, match="one label an image"):
+    with pytest.raises(DataError, match="one label per image"):
         Split(images, labels)
     with pytest.raises(DataError, match="there is a label 10; allowed are 0 to 9"):
         Split(images, np.array([0, 9, 10], np.uint8))

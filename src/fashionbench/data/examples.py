@@ -1,4 +1,4 @@
-"""A split as tensors: what is trained on and scored."""
+"""Splits as tensors, for training and scoring."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,10 @@ class Examples:
 
 @lru_cache(maxsize=3)
 def load_examples(path: Path, device: Device) -> Examples:
-    """A split as tensors on the device, kept in the process for its next task."""
+    """Return a split as tensors on the device; kept in the process for its next task.
+
+    Raises ConfigError for a device that is not there, DataError for a file that is not a split.
+    """
     check_device(device)
     split = load_split(path)
     images, labels = (torch.from_numpy(part).to(device) for part in (split.images, split.labels))
@@ -30,6 +33,6 @@ def load_examples(path: Path, device: Device) -> Examples:
 
 
 def check_device(device: Device) -> None:
-    """Raise ConfigError for a device that is not there."""
+    """Raise ConfigError for a device that this machine does not have."""
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device = 'cuda': there is no CUDA device here; use cpu")

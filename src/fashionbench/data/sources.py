@@ -1,7 +1,7 @@
-"""The official Fashion-MNIST files: where they are found, that they are genuine, what they say.
+"""Fetch, verify and read the official Fashion-MNIST files.
 
-Four sources are asked in turn, and none is trusted: only the unpacked bytes with the official
-sha256 pass, since packagers compress the files anew and so change every checksum of the archives.
+Sources are tried in turn, and none is trusted: unpacked files must have the official sha256.
+Checksums of archives would not do, since packagers compress the files anew.
 """
 
 import gzip
@@ -34,7 +34,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class OfficialFile:
-    """One unpacked file of the data set, as its authors published it (sizes in bytes)."""
+    """One unpacked file of the data set, as its authors published it; ``size`` in bytes."""
 
     name: str
     size: int
@@ -66,13 +66,13 @@ OFFICIAL_FILES = (
 
 
 def labelled_images() -> int:
-    """How many images there are for training and validation together."""
+    """Return how many images there are for training and validation together."""
     header_bytes = 8
     return next(file.size for file in OFFICIAL_FILES if "train-labels" in file.name) - header_bytes
 
 
 Source = Callable[[Path], Path]
-"""Given an empty folder to work in, the folder that holds the files; DataError if there is none."""
+"""Takes an empty folder to work in; returns the folder of the files, or raises DataError."""
 
 
 def fetch(
@@ -80,11 +80,11 @@ def fetch(
     user_folder: Path | None = None,
     files: tuple[OfficialFile, ...] = OFFICIAL_FILES,
 ) -> str:
-    """Put the verified files into ``destination``, whole or not at all; return the source's name.
+    """Put the verified files into ``destination``, all or none; return the source's name.
 
-    ``user_folder`` (with the files as they are or as ``.gz``) is the only source asked if given.
-    Otherwise a source that fails leaves the turn to the next. Raises DataError with the reason of
-    each failure if no source is left.
+    ``user_folder``, if given, is the only source (with the files as they are or as ``.gz``); else
+    the public sources are tried in turn. Raises DataError with the reason of each failure if none
+    has the files.
     """
     sources = _PUBLIC_SOURCES if user_folder is None else {str(user_folder): lambda _: user_folder}
     refusals = []
@@ -105,12 +105,15 @@ def fetch(
 
 
 def read_images(path: Path) -> npt.NDArray[np.uint8]:
-    """The images of an IDX file: uint8, shape (images, rows, columns); DataError if it is none."""
+    """Read the images of an IDX file: uint8 of shape (n, rows, columns).
+
+    Raises DataError for any other file.
+    """
     return _read_idx(path, dimensions=3)
 
 
 def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """The labels of an IDX file: uint8, shape (labels,); DataError if it is none."""
+    """Read the labels of an IDX file: uint8 of shape (n,). Raises DataError for any other file."""
     return _read_idx(path, dimensions=1)
 
 
@@ -135,7 +138,7 @@ def _read_idx(path: Path, dimensions: Literal[1, 3]) -> npt.NDArray[np.uint8]:
 
 @contextmanager
 def _whole_or_nothing(destination: Path) -> Iterator[Path]:
-    """A folder beside ``destination`` that takes its place only if the block ends well."""
+    """Yield a folder that replaces ``destination`` if the block ends without an error."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     for left_by_a_killed_process in destination.parent.glob(".incoming-*"):
         shutil.rmtree(left_by_a_killed_process)
@@ -154,7 +157,7 @@ def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
     """Copy one file, unpacking ``.gz``, and refuse any byte that is not the official one."""
     with _open_source(folder, file) as source, (incoming / file.name).open("wb") as target:
         digest, size = hashlib.sha256(), 0
-        # Never more than one chunk over the official size: an archive may unpack without end.
+        # Stop one chunk beyond the official size: an archive may unpack without end.
         while size <= file.size and (chunk := _read(source)):
             digest.update(chunk)
             size += len(chunk)
@@ -173,7 +176,7 @@ def _open_source(folder: Path, file: OfficialFile) -> BinaryIO | gzip.GzipFile:
     plain, packed = folder / file.name, folder / f"{file.name}.gz"
     try:
         path = plain if plain.exists() else packed
-        # A pipe would be waited for without end.
+        # Reading a pipe could block for ever.
         if path.exists() and not path.is_file():
             raise DataError(f"{path} is not a regular file")
         return path.open("rb") if path == plain else gzip.open(path, "rb")
@@ -193,7 +196,7 @@ def _installed_package(_: Path) -> Path:
 
 
 def _torchvision_mirrors(work: Path) -> Path:
-    # Imported here: it costs seconds, and most runs never come this far.
+    # Imported here: it takes seconds, and most runs never need it.
     from torchvision.datasets import FashionMNIST
     from torchvision.datasets.utils import download_url
 
@@ -211,10 +214,10 @@ def _torchvision_mirrors(work: Path) -> Path:
 
 
 def _debian_archive(work: Path) -> Path:
-    """Debian's package, downloaded and unpacked without root and without being installed."""
+    """Download and unpack Debian's package, without root and without installing it."""
     state = work / "apt"
     (state / "lists/partial").mkdir(parents=True)
-    # The machine's own package lists may be missing and need root to fetch: use private ones.
+    # The system's package lists may be missing, and only root can fetch them: use private ones.
     private = [
         f"-oDir::State::Lists={state}/lists",
         f"-oDir::Cache={state}",

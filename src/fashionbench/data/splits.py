@@ -1,4 +1,4 @@
-"""Splits of the data set: how they are drawn, kept in files and handed to training."""
+"""Draw, write and read the splits of the data set."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fashionbench.errors import ConfigError, DataError
+
+SIDE = 28
+"""Pixels along each side of an image."""
 
 CLASSES = (
     "T-shirt/top",
@@ -27,7 +30,10 @@ CLASSES = (
 
 @dataclass(frozen=True)
 class Split:
-    """Images, uint8 of shape (n, 28, 28) with 0 black, and their labels, uint8 of shape (n,)."""
+    """Images, uint8 of shape (n, 28, 28) with 0 for black, and labels, uint8 of shape (n,).
+
+    Raises DataError for arrays of other types or shapes, and for labels above 9.
+    """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.uint8]
@@ -38,7 +44,7 @@ class Split:
         if self.images.ndim != 3 or self.labels.shape != self.images.shape[:1]:
             raise DataError(
                 f"images of shape {self.images.shape} do not fit labels of shape "
-                f"{self.labels.shape}: one label an image is needed"
+                f"{self.labels.shape}: one label per image is needed"
             )
         if self.labels.max(initial=0) >= len(CLASSES):
             raise DataError(
@@ -49,19 +55,20 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: npt.NDArray[np.int64]) -> "Split":
-        """The images at ``indices``, in that order."""
+        """Return the images at ``indices``, in that order."""
         return Split(self.images[indices], self.labels[indices])
 
 
 def stratified_indices(
     labels: npt.NDArray[np.uint8], train_size: int, val_size: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Disjoint train and validation indices, ascending, with the classes in equal proportion.
+    """Draw disjoint train and validation indices, each with the classes in equal proportion.
 
-    The validation images depend on ``seed`` and ``val_size`` alone, so that runs with fewer
-    training images are validated on the same ones. Raises ConfigError if there are too few images.
+    Both are int64 and ascending. The validation images depend on ``seed`` and ``val_size`` alone,
+    so that runs with fewer training images are validated on the same ones. Raises ConfigError if
+    there are too few images.
     """
-    # scikit-learn takes a second to import, and only this stage needs it.
+    # Imported here: it takes a second, and only the stage prepare needs it.
     from sklearn.model_selection import train_test_split
 
     check_sizes(train_size, val_size, len(labels))
@@ -75,11 +82,11 @@ def stratified_indices(
 
 
 def check_sizes(train_size: int, val_size: int, images: int) -> None:
-    """Raise ConfigError if such splits cannot be drawn from that many images of all classes."""
+    """Raise ConfigError if splits of these sizes cannot be drawn from that many images."""
     for name, size in (("train_size", train_size), ("val_size", val_size)):
         if size < len(CLASSES):
             raise ConfigError(
-                f"{name} = {size}: must be at least {len(CLASSES)}, one image a class"
+                f"{name} = {size}: must be at least {len(CLASSES)}, one image per class"
             )
     if train_size + val_size > images:
         raise ConfigError(
@@ -89,13 +96,13 @@ def check_sizes(train_size: int, val_size: int, images: int) -> None:
 
 
 def save_split(split: Split, path: Path) -> None:
-    """Write a split as safetensors; the same split always gives the same bytes."""
+    """Write a split as safetensors; equal splits give equal bytes. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(save({"images": split.images, "labels": split.labels}))
 
 
 def load_split(path: Path) -> Split:
-    """Read a split; DataError if the file is missing or is not one."""
+    """Read a split. Raises DataError if the file is missing or is not a split."""
     try:
         tensors = load_file(path)
         return Split(tensors["images"], tensors["labels"])

@@ -1,6 +1,6 @@
-"""Scores of trained weights on a split."""
+"""Score trained weights on a split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ SHOWN_ERRORS = 8
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Loss in nats and accuracy over a split, its confusion matrix, and what it is made of.
+    """Loss in nats, accuracy and confusion matrix of a split, and the predictions behind them.
 
     ``confusion[actual, predicted]`` counts images: int64 of shape (classes, classes).
-    ``predictions`` is the class found for each image, in the split's order: uint8 of shape (n,);
-    ``confidences`` the probability that the network gives it: float32 of shape (n,).
+    ``predictions`` holds the predicted class of each image, in the split's order: uint8 of shape
+    (n,); ``confidences`` the probability of that class: float32 of shape (n,).
     """
 
     loss: float
@@ -38,7 +38,7 @@ class Evaluation:
 
     @property
     def class_accuracy(self) -> npt.NDArray[np.float64]:
-        """The share of each class that is recognised: (classes,); nan for a class not present."""
+        """Share of each class that is recognised: (classes,); nan for a class without images."""
         present = self.confusion.sum(axis=1)
         shares = np.full(len(present), np.nan)
         np.divide(self.confusion.diagonal(), present, out=shares, where=present > 0)
@@ -46,10 +46,10 @@ class Evaluation:
 
 
 def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluation:
-    """Score logits (n, classes) against int64 labels (n,)."""
+    """Score float32 logits (n, classes) against int64 labels (n,)."""
     scored = score(logits, labels, loss_input)
     classes = logits.shape[1]
-    # Not by the largest probability: those of two classes may both round to 1.
+    # From logits: the probabilities of two classes may both round to 1.
     predictions = logits.argmax(dim=1)
     confidences = logits.softmax(dim=1).amax(dim=1)
     pairs = labels * classes + predictions
@@ -65,7 +65,7 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationTask:
-    """Score the weights of a replicate on the split in a file."""
+    """The weights of one replicate and the split to score them on, as files."""
 
     network: Network
     loss_input: LossInput
@@ -79,7 +79,7 @@ class EvaluationTask:
 
 
 def run_evaluation(task: EvaluationTask) -> Evaluation:
-    """What a worker does. Raises DataError for weights that do not fit the network."""
+    """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
     configure_torch()
     try:
         module = restore(task.network, load_file(task.weights), task.device)
@@ -94,10 +94,11 @@ def run_evaluation(task: EvaluationTask) -> Evaluation:
 
 
 BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]
+"""Evaluations by seed, then by the name of the split."""
 
 
 def score_rows(evaluations: BySeedAndSplit) -> list[dict[str, object]]:
-    """A row a seed and split: loss, accuracy, and the accuracy of each class by its name."""
+    """Return one row per seed and split: loss, accuracy and the accuracy of each class by name."""
     return [
         {"seed": seed, "split": split, "loss": found.loss, "accuracy": found.accuracy}
         | {f"accuracy {name}": share for name, share in _by_class(found.class_accuracy)}
@@ -107,7 +108,7 @@ def score_rows(evaluations: BySeedAndSplit) -> list[dict[str, object]]:
 
 
 def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dict[str, object]]:
-    """A row a seed, actual and predicted class: the number of images of ``split``."""
+    """Return one row per seed, actual class and predicted class: the number of images."""
     return [
         {"seed": seed, "actual": actual, "predicted": predicted, "images": int(count)}
         for seed, of_seed in evaluations.items()
@@ -116,23 +117,22 @@ def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dic
     ]
 
 
-def predictions_by_seed(
-    evaluations: BySeedAndSplit, split: str = "test"
+def predictions(
+    evaluations: BySeedAndSplit, splits: Sequence[str] = ("val", "test")
 ) -> dict[str, npt.NDArray[np.uint8]]:
-    """Under ``seed_0`` and so on, the predicted classes of ``split``: uint8 of shape (n,)."""
-    return {f"seed_{seed}": of_seed[split].predictions for seed, of_seed in evaluations.items()}
-
-
-def best_seed(evaluations: BySeedAndSplit) -> int:
-    """The seed with the highest validation accuracy, the first among equals."""
-    return max(evaluations, key=lambda seed: evaluations[seed]["val"].accuracy)
+    """Return the predicted classes under names such as ``test_seed_0``: uint8 of shape (n,)."""
+    return {
+        f"{split}_seed_{seed}": of_seed[split].predictions
+        for split in splits
+        for seed, of_seed in evaluations.items()
+    }
 
 
 def worst_errors(found: Evaluation, split: Split) -> dict[str, npt.NDArray[Any]]:
-    """The SHOWN_ERRORS wrong answers of which a network was the surest, the surest first.
+    """Return the SHOWN_ERRORS wrong predictions with the highest confidence, highest first.
 
     ``images`` (n, 28, 28), ``labels`` and ``predictions`` (n,), all uint8, and float32
-    ``confidences`` (n,); n is smaller if there are fewer.
+    ``confidences`` (n,); n is smaller if there are fewer errors.
     """
     wrong = np.flatnonzero(found.predictions != split.labels)
     surest = wrong[np.argsort(-found.confidences[wrong], kind="stable")][:SHOWN_ERRORS]

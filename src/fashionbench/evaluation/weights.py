@@ -1,4 +1,4 @@
-"""What trained weights look like: how many are as good as zero, and how smooth the filters are."""
+"""Statistics of trained weights: their sizes, and the smoothness of the first layer's filters."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
-"""A state dict of networks.build, by the names that torch gives it."""
+"""The state dict of a network (:func:`fashionbench.training.networks.build`), as numpy arrays."""
 
 SHOWN_FILTERS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightStatistics:
-    """Of the weights of all layers, without biases and without what normalises batches.
+    """Statistics of the weights of all layers, without biases and batch normalisation.
 
-    ``count`` is how many there are, ``near_zero`` the share of them that are smaller than a step of
-    the optimizer, and ``magnitude`` the mean absolute value. ``total_variation`` is of the first
-    layer's filters: the mean absolute difference of neighbouring weights over the mean absolute
-    weight; 0 for flat filters and 1.41 for independent normal ones.
+    ``count`` is the number of weights, ``near_zero`` the share that is smaller than a step of the
+    optimizer, ``magnitude`` the mean absolute value. ``total_variation`` is that of the first
+    layer's filters: the mean absolute difference of neighbouring weights, divided by the mean
+    absolute weight; 0 for flat filters and 1.41 for independent normal weights.
     """
 
     count: int
@@ -30,7 +30,7 @@ class WeightStatistics:
 
 
 def weight_statistics(weights: Weights, step: float) -> WeightStatistics:
-    """The statistics of a network's weights.
+    """Return the statistics of a network's weights.
 
     ``step`` is the learning rate: Adam moves a weight by about as much (Kingma and Ba, ICLR 2015,
     section 2.1) whatever its gradient, so no penalty can hold a weight nearer to zero than that.
@@ -49,7 +49,7 @@ def weight_statistics(weights: Weights, step: float) -> WeightStatistics:
 
 
 def weight_rows(weights: Mapping[int, Weights], step: float) -> list[dict[str, object]]:
-    """A row a seed with the statistics of its weights, which are given by seed."""
+    """Return one row per seed with the statistics of its weights, given by seed."""
     return [
         {"seed": seed} | asdict(weight_statistics(of_seed, step))
         for seed, of_seed in weights.items()
@@ -57,20 +57,20 @@ def weight_rows(weights: Mapping[int, Weights], step: float) -> list[dict[str, o
 
 
 def filters(weights: Weights) -> npt.NDArray[np.float32]:
-    """The first layer as images: (units, 28, 28), or (filters, 3, 3) of a convolution."""
+    """Return the first layer as images: (units, 28, 28), or (filters, 3, 3) for a convolution."""
     first = _layers(weights)[0]
     side = first.shape[-1] if first.ndim == 4 else isqrt(first.shape[1])
     return first.reshape(-1, side, side)
 
 
 def strongest_filters(weights: Weights) -> npt.NDArray[np.float32]:
-    """At most SHOWN_FILTERS of the first layer's filters, those of the largest norm first."""
+    """Return at most SHOWN_FILTERS filters of the first layer, the largest norm first."""
     found = filters(weights)
     norms = np.square(found.astype(np.float64)).sum(axis=(1, 2))
     return found[np.argsort(-norms, kind="stable")[:SHOWN_FILTERS]]
 
 
 def _layers(weights: Weights) -> list[npt.NDArray[np.float32]]:
-    """The weights of linear and convolutional layers, from the image on."""
+    """Return the weights of linear and convolutional layers, the first layer first."""
     by_position = sorted(weights.items(), key=lambda item: int(item[0].partition(".")[0]))
     return [array for name, array in by_position if name.endswith(".weight") and array.ndim > 1]

@@ -1,4 +1,4 @@
-"""Where and with what a run is made: all that must not stand in DVC's outputs."""
+"""Where and with what a run is made: facts for MLflow that must not be in DVC's outputs."""
 
 import os
 import platform
@@ -6,18 +6,21 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.processor import name as processor_name
+
 _PACKAGES = ("fashionbench", "torch", "numpy", "mlflow", "dvc")
 EXPERIMENT_FACTS = {"dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}
-"""Of an experiment that DVC runs: the variables that tell them."""
+"""Facts of an experiment that DVC runs, and the environment variables that hold them."""
 _DVC_VARIABLES = {"dvc.stage": "DVC_STAGE", **EXPERIMENT_FACTS}
 
 
 def describe() -> dict[str, str]:
-    """Versions and machine, and :func:`place`."""
+    """Return the versions of packages, the machine, and the facts of :func:`place`."""
     facts = {f"version.{package}": version(package) for package in _PACKAGES}
     facts |= {
         "version.python": platform.python_version(),
-        "machine.cpu": _cpu_name(),
+        "machine.cpu": processor_name(),
         "machine.cores": str(available_cores()),
         "machine.threads_per_replicate": "1",
         "machine.system": platform.platform(),
@@ -26,10 +29,10 @@ def describe() -> dict[str, str]:
 
 
 def place() -> dict[str, str]:
-    """The git commit, and DVC's names for the stage and the experiment.
+    """Return the git commit, and DVC's names of the stage and the experiment.
 
-    ``git.changed_files`` counts what the working tree has and the commit has not. What is not
-    known (no git, no DVC, no experiment) is left out.
+    ``git.changed_files`` counts the files that differ from the commit. What is not known (no git,
+    no DVC, no experiment) is left out.
     """
     facts = {fact: os.environ[name] for fact, name in _DVC_VARIABLES.items() if name in os.environ}
     if commit := _git("rev-parse", "HEAD"):
@@ -39,7 +42,10 @@ def place() -> dict[str, str]:
 
 
 def is_of_baseline(file: Path) -> bool:
-    """Whether a DVC experiment runs here and a file is as in the commit that it started from."""
+    """Return whether, in a DVC experiment, a file is as in the commit that it started from.
+
+    False outside of an experiment.
+    """
     baseline = os.environ.get(EXPERIMENT_FACTS["dvc.baseline"])
     if not baseline:
         return False
@@ -48,26 +54,9 @@ def is_of_baseline(file: Path) -> bool:
 
 
 def _git(*arguments: str) -> str:
-    """What git says, or nothing where there is no git or no repository."""
+    """Return git's answer; empty without git or a repository."""
     try:
         answer = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return answer.stdout.strip() if answer.returncode == 0 else ""
-
-
-def _cpu_name() -> str:
-    """The processor's marketing name where Linux tells it, else what Python knows."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def available_cores() -> int:
-    """The cores that this process may run on, which a container or taskset can limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

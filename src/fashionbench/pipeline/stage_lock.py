@@ -1,4 +1,4 @@
-"""What surrounds every stage: it runs once at a time, and on dependencies that stay as they are."""
+"""Run a stage: once at a time, and on dependencies that stay as they are."""
 
 import fcntl
 import os
@@ -21,9 +21,10 @@ def stage_lock(stage: str, network: str | None = None) -> Iterator[Dependencies]
 
 @contextmanager
 def _only_one(stage: str) -> Iterator[None]:
-    """Refuse to run a stage beside itself, as after ``kill -9`` of dvc alone: its stage goes on.
+    """Refuse to run a stage beside itself: after ``kill -9`` of dvc alone its stage goes on.
 
-    The system takes back the lock of a process that ends, in whatever way.
+    The system releases the lock of a process that ends, however it ends. The file names its holder,
+    so it is not left to filelock, some releases of which truncate the file before they lock it.
     """
     SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
     with (SCRATCH_DIR / f"{stage}.lock").open("a+", encoding="ascii") as file:

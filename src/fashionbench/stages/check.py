@@ -1,7 +1,7 @@
-"""Stage ``check``: refuse a params.yaml that cannot be trained, before anything is touched.
+"""Stage ``check``: refuse a params.yaml that cannot be trained, before any output is touched.
 
-DVC takes away a stage's outputs before it runs it. So what is wrong with any network is said by a
-first stage that all others wait for, and whose own output never changes.
+DVC deletes a stage's outputs before it runs the stage. So errors are found by a first stage that
+all others wait for; its own output is always the same.
 """
 
 from pathlib import Path
@@ -14,10 +14,10 @@ CHECKED_FILE = Path("data/checked")
 
 
 def run() -> None:
-    """Check all of params.yaml, against the data and this machine too; ConfigError."""
+    """Check params.yaml, also against the data and this machine. Raises ConfigError."""
     params = load_params()
     check_sizes(params.train_size, params.val_size, labelled_images())
-    # Imported here: torch takes a second, and what is wrong is mostly said before.
+    # Imported here: torch takes a second, and most errors are found before.
     from fashionbench.data.examples import check_device
     from fashionbench.training import memory_check
 

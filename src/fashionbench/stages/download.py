@@ -1,4 +1,4 @@
-"""Stage ``download``: the official files, verified, in torchvision's layout."""
+"""Stage ``download``: fetch and verify the official files, in torchvision's layout."""
 
 import logging
 import os
@@ -10,9 +10,9 @@ _log = logging.getLogger(__name__)
 
 
 def run(folder: Path | None = None) -> None:
-    """Fetch from ``folder``, else from the one FASHIONBENCH_DATA names, else from the public ones.
+    """Fetch from ``folder``, else from that in FASHIONBENCH_DATA, else from public sources.
 
-    Raises DataError if no source has the genuine files.
+    Raises DataError if no source has the official files.
     """
     named = os.environ.get(FOLDER_VARIABLE)
     source = fetch(RAW_DIR, folder or (Path(named) if named else None))

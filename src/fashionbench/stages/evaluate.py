@@ -1,22 +1,26 @@
-"""Stage ``evaluate@<network>``: final scores of every replicate; only here are test images read."""
+"""Stage ``evaluate@<network>``: score every replicate; the only stage that reads test images."""
 
 from fashionbench.params import load_params
 from fashionbench.training.workers import local_workers
 
 
 def run(name: str) -> None:
-    """Score the replicates of network ``name``; ConfigError, or DataError for unfit weights."""
+    """Score the replicates of network ``name``.
+
+    Raises ConfigError, WorkerError, or DataError for weights that do not fit the network.
+    """
     params = load_params()
     network, seeds = params.network(name), params.seeds
-    with local_workers(len(seeds)) as workers:
-        # While the workers start: torch takes a second to import, and MLflow one.
+    with local_workers(len(seeds), "fashionbench.evaluation.scores") as workers:
+        # Imported here, while the workers start: torch takes a second, and MLflow one.
         from safetensors.numpy import load_file
 
         from fashionbench import paths, tables
         from fashionbench.data.splits import load_split
         from fashionbench.evaluation import scores, weights
+        from fashionbench.evaluation.selection import best_seed
 
-        # A split after the other, and the largest first: no core idles while another has much left.
+        # The largest split first, so that no core idles at the end while another has much left.
         waiting = {
             (seed, split): workers.submit(
                 scores.run_evaluation,
@@ -47,8 +51,8 @@ def run(name: str) -> None:
     }
     for table, rows in rows_by_table.items():
         tables.write_table(rows, paths.network_table(name, table))
-    tables.write_arrays(scores.predictions_by_seed(found), paths.predictions_file(name))
-    best = scores.best_seed(found)
+    tables.write_arrays(scores.predictions(found), paths.predictions_file(name))
+    best = best_seed({seed: found[seed]["val"].accuracy for seed in seeds})
     filters = weights.strongest_filters(load_file(paths.weights_file(name, best)))
     errors = scores.worst_errors(found[best]["test"], load_split(paths.split_file("test")))
     tables.write_arrays({"filters": filters} | errors, paths.highlights_file(name))

@@ -1,4 +1,4 @@
-"""Stage ``prepare``: the official files as train, validation and test splits."""
+"""Stage ``prepare``: split the official files into train, validation and test images."""
 
 import logging
 
@@ -12,9 +12,9 @@ _log = logging.getLogger(__name__)
 
 
 def run() -> None:
-    """Split the official training images; the official test images stay as they are.
+    """Split the official training images; keep the official test images as they are.
 
-    Raises ConfigError for sizes that the data cannot give, DataError for files that are damaged.
+    Raises ConfigError for sizes that the data do not allow, DataError for damaged files.
     """
     params = load_params()
     official, test = (_read_official(name) for name in ("train", "t10k"))

@@ -1,4 +1,4 @@
-"""What a person sees of a network's training: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of a network's training: a bar on a terminal, plain lines elsewhere."""
 
 from collections import defaultdict
 from datetime import timedelta
@@ -13,10 +13,10 @@ from fashionbench.training.epoch import Epoch
 
 
 class TrainingProgress:
-    """Shows the epochs of ``replicates`` replicates of one network as they end.
+    """Shows the finished epochs of ``replicates`` replicates of one network.
 
-    A terminal gets a bar with the latest scores and the remaining time; a file or a pipe gets one
-    line per epoch, with the means over the replicates.
+    On a terminal it is a bar with the latest scores and the remaining time; in a file or a pipe,
+    one line per epoch with the means over the replicates.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrainingProgress:
         self._bar.stop()
 
     def advance(self, row: Epoch, is_restored: bool = False) -> None:
-        """Show that one epoch of one replicate has ended, now or in an earlier start."""
+        """Show a finished epoch of one replicate; ``is_restored`` if a checkpoint had it."""
         self._restored += is_restored
         rows = self._rows[row.epoch]
         rows.append(row)

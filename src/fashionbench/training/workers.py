@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fashionbench.errors import WorkerError
 from fashionbench.pipeline.processor import available_cores
@@ -106,7 +106,7 @@ def _start_server(module: str) -> None:
 def _end_server() -> None:
     # Python has no public way to end it. Killed, it ends at once also while it imports; it holds
     # nothing, and its workers have ended.
-    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
     if server._forkserver_pid is not None:
         os.kill(server._forkserver_pid, signal.SIGKILL)
         server._stop()
