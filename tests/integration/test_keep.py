@@ -1,4 +1,4 @@
-"""Studies: what ``fashionbench keep`` takes from an experiment of real DVC."""
+"""``fashionbench keep``: copies an experiment of real DVC into a study."""
 
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def test_an_experiment_is_kept_with_its_lock_and_its_tables(repository: Reposito
     repository.run("dvc", "exp", "run", "--temp", "-n", "other", "-S", "loss_input=logits")
     for rev, reason in (
         ("nothing", "there is no experiment 'nothing'"),
-        ("HEAD", "no experiment 'HEAD' that has ended well (it has no dvc.lock)"),
+        ("HEAD", "experiment 'HEAD' is not complete (it has no dvc.lock)"),
     ):
         done = repository.run(*KEEP, rev, "studies/other", check=False)
         assert done.returncode == 1

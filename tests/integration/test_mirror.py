@@ -1,4 +1,4 @@
-"""MLflow shows what DVC holds, however DVC came to hold it."""
+"""MLflow has all of DVC's results, whether stages made them or DVC restored them."""
 
 import shutil
 from pathlib import Path
@@ -24,27 +24,27 @@ WORKSPACE = ("dvc.lock", "metrics", "models", "params.yaml")
 TABLE = ("python", "-m", "fashionbench", "table", "--markdown")
 
 
-def told(client: MlflowClient) -> dict[str, tuple[dict[str, str], int]]:
-    """Return tags and end of each run by its id, which change whenever it is told of again."""
+def logged(client: MlflowClient) -> dict[str, tuple[dict[str, str], int]]:
+    """Return tags and end of each run by its id, which change whenever it is logged again."""
     return {run.info.run_id: (run.data.tags, run.info.end_time) for run in runs_of(client)}
 
 
 def restore_commit(repository: Repository) -> None:
-    """Have the results of the current commit again, as the README says."""
+    """Restore the results of the current commit, as the README says."""
     readme = (PROJECT / "README.md").read_text()
     (line,) = [line for line in readme.splitlines() if line.startswith("| go back |")]
     for command in line.split("`")[1::2]:
         repository.run(*command.split())
 
 
-def test_running_again_does_nothing_and_a_run_that_is_gone_or_half_told_is_made_up_for(
+def test_running_again_changes_nothing_and_missing_or_incomplete_runs_are_completed(
     copied: Repository,
 ) -> None:
     client, made = client_of(copied), copied.hashes(*WORKSPACE)
-    before, runs, tags = contents(client), by_name(client), told(client)
+    before, runs, tags = contents(client), by_name(client), logged(client)
     assert stages_of(copied.run("dvc", "repro").stdout) == {"mirror"}
     assert copied.hashes(*WORKSPACE) == made
-    assert told(client) == tags
+    assert logged(client) == tags
 
     client.delete_run(runs["n2_mlp seed 0"].info.run_id)
     half = runs["n9_ninth seed 1"].info.run_id
@@ -72,12 +72,12 @@ def test_a_clone_that_pulls_trains_nothing_and_shows_everything_once(
     assert contents(client) == before
     assert_shows_what_dvc_holds(client, clone)
 
-    # Again, and for a stage that has to run, it tells nothing new.
-    tags = told(client)
+    # Running again, or running a stage, adds nothing.
+    tags = logged(client)
     clone.run("dvc", "repro")
     clone.run("dvc", "repro", "-f", "-s", "evaluate@n2_mlp")
     assert contents(client) == before
-    assert told(client) == tags
+    assert logged(client) == tags
 
 
 @pytest.mark.slow(minutes=2)
@@ -191,7 +191,7 @@ def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
 ) -> None:
     untrained.change_params(num_epochs=2)
     untrained.run("git", "commit", "-qam", "a short training")
-    # Up to the last stage that tells MLflow of a network.
+    # Up to the last stage that logs a network.
     untrained.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3", "evaluate@slow")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "wrong", "-S", "dropout_prob=1.5")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "diverging", "-S", "learning_rate=1e30")
@@ -203,7 +203,7 @@ def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
     assert "dropout_prob = 1.5: input should be less than 1" in logged
     logs = "\n".join(path.read_text() for path in untrained.path.glob(".dvc/tmp/exps/**/*.out"))
     assert "database is locked" not in logs
-    assert "MLflow cannot be told" not in logs
+    assert "cannot log this stage" not in logs
     client = client_of(untrained)
     runs = runs_of(client)
     for prob in ("0.1", "0.3"):

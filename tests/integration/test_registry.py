@@ -1,4 +1,4 @@
-"""The networks as MLflow's models: chosen, loaded, served and asked."""
+"""The networks as MLflow models: selected, loaded, served and used for predictions."""
 
 import json
 import os
@@ -177,11 +177,11 @@ def test_predict_names_classes_and_what_it_did_to_the_picture(finished: Reposito
     command = ("fashionbench", "predict", "--network", "n9_ninth", str(plain), str(photograph))
     first, second, third = finished.run(*command).stdout.splitlines()
     seed = champion_seed(finished, "fashionbench-n9_ninth")
-    assert first == f"asked n9_ninth seed {seed}, version 1 of fashionbench-n9_ninth"
+    assert first == f"classified by n9_ninth seed {seed}, version 1 of fashionbench-n9_ninth"
     probabilities = evaluated(finished, "fashionbench-n9_ninth")[0]
     likeliest = int(probabilities.argmax())
     assert second.startswith(f"{plain}: {CLASSES[likeliest]} {probabilities[likeliest]:.1%}, ")
-    assert second.endswith("(taken as it is)")
+    assert second.endswith("(used as it is)")
     assert third.endswith("(made grey, inverted, resized from 280 x 280)")
     best = finished.run("fashionbench", "predict", str(plain)).stdout.splitlines()[0]
     assert best.endswith("version 1 of fashionbench")

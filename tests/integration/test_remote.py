@@ -21,7 +21,7 @@ from servers import (
 from stores import assert_shows_what_dvc_holds, by_name, champions, points, runs_of
 
 TREE = {"comparison", "slow", "slow seed 0", "slow seed 1"}
-WARNING = "MLflow cannot be told of this stage"
+WARNING = "cannot log this stage to MLflow"
 ASK = """
 import mlflow, numpy
 model = mlflow.pyfunc.load_model("models:/fashionbench@champion")

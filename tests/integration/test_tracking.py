@@ -1,7 +1,8 @@
-"""What lands in a real SQLite store of MLflow while a network is trained."""
+"""Live logging of a training to a real SQLite store of MLflow."""
 
 import shutil
 import subprocess
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
@@ -10,19 +11,20 @@ from time import monotonic
 import mlflow
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from repositories import Repository
 from shared import make_once
 from stores import by_name, client_of, make_store
 from trainings import network, nothing_watched
 
-from fashionbench.analysis import comparison, verdict_table
 from fashionbench.errors import TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.live import TrainingRuns, track_training
-from fashionbench.tracking.run_spec import restored_by_dvc
+from fashionbench.tracking.run_spec import provenance_of_restored
+from fashionbench.tracking.store import locked_store
 from fashionbench.training.epoch import Epoch, Replicate
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
@@ -73,7 +75,7 @@ def track(hyperparameters: Hyperparameters) -> None:
                 tracked.log_epoch(row(seed, epoch))
 
 
-def test_a_network_is_a_parent_and_a_child_a_seed(
+def test_a_network_is_a_parent_with_one_child_per_seed(
     root: Path, hyperparameters: Hyperparameters
 ) -> None:
     track(hyperparameters)
@@ -142,7 +144,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
     track(hyperparameters)
     tracked = break_off(hyperparameters, KeyboardInterrupt())
     assert monotonic() - start < 10
-    assert "it has not answered for 0 s" in caplog.text
+    assert "no answer for 0 s" in caplog.text
     released.set()
     tracked.wait(60)
 
@@ -186,7 +188,7 @@ def test_a_store_that_is_away_stops_nothing_and_no_password_is_shown(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     track(hyperparameters)
     warnings = [record.getMessage() for record in caplog.records]
-    assert len([text for text in warnings if "MLflow cannot be told of this stage" in text]) == 1
+    assert len([text for text in warnings if "cannot log this stage to MLflow" in text]) == 1
     assert "secret" not in caplog.text
 
 
@@ -202,8 +204,8 @@ def test_no_credentials_reach_the_store(
     assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []
 
 
-def test_scores_are_summarised_over_seeds() -> None:
-    summary = mirror.summarise({0: {"final/accuracy": 0.8}, 5: {"final/accuracy": 0.9}})
+def test_scores_are_averaged_over_seeds() -> None:
+    summary = mirror.average_scores({0: {"final/accuracy": 0.8}, 5: {"final/accuracy": 0.9}})
     assert summary.keys() == {
         "final/accuracy",
         "interval/accuracy_low",
@@ -231,16 +233,28 @@ def test_a_restored_run_is_an_experiments_only_if_that_has_changed_its_results(
     git("commit", "-qm", "results")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", git("rev-parse", "HEAD"))
     monkeypatch.setenv("DVC_EXP_NAME", "less-dropout")
-    untouched = restored_by_dvc(table)
+    untouched = provenance_of_restored(table)
     assert not untouched.keys() & {"dvc.experiment", "dvc.baseline"}
     assert untouched["fashionbench.restored"] == "true"
     table.write_text("seed,epoch,loss")
     new.write_text("seed,epoch")
-    assert restored_by_dvc(table)["dvc.experiment"] == "less-dropout"
-    assert restored_by_dvc(new)["dvc.experiment"] == "less-dropout"
+    assert provenance_of_restored(table)["dvc.experiment"] == "less-dropout"
+    assert provenance_of_restored(new)["dvc.experiment"] == "less-dropout"
 
 
-def test_the_mirror_knows_where_the_comparison_is() -> None:
-    assert mirror.COMPARISON_FILE == comparison.COMPARISON_FILE
-    assert mirror.FIGURES_DIR == comparison.FIGURES_DIR
-    assert mirror.REPORT_FILE == verdict_table.REPORT_FILE
+def test_processes_exclude_each_other_and_the_lock_of_a_dead_one_is_free(root: Path) -> None:
+    hold = "import time; from fashionbench.tracking.store import locked_store\n"
+    hold += "with locked_store(): print('locked', flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", hold]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "locked\n"
+    lock = FileLock(root / "mlflow.db.lock")
+    with pytest.raises(Timeout):
+        lock.acquire(timeout=0.2)
+    process.kill()
+    process.communicate()
+    with lock.acquire(timeout=10), pytest.raises(Timeout):
+        FileLock(root / "mlflow.db.lock").acquire(timeout=0)
+    with locked_store() as (client, experiment):
+        assert client.get_experiment(experiment).name == "fashionbench"

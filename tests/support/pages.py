@@ -7,7 +7,7 @@ from made_up import MadeUp, near, results
 
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.explanations import Explanation
-from fashionbench.analysis.verdict_table import to_records
+from fashionbench.analysis.verdict_records import to_records
 from fashionbench.page import figures
 from fashionbench.page.page import Arm, Figure, Page
 
@@ -32,6 +32,6 @@ def a_page() -> Page:
         overview=[Figure(name="accuracy", svg=accuracy, caption="Accuracy", alt="good 85%")],
         correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
         networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},
-        explanations=[Explanation("Why", "Because.", {"a number": "1.4612"})],
+        explanations=[Explanation(title="Why", text="Because.", numbers={"a number": "1.4612"})],
         made_from={"Parameters": {"seeds": "[0, 1]"}},
     )

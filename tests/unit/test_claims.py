@@ -1,4 +1,4 @@
-"""Each claim on made-up results, of which it is known what they say of it."""
+"""Each claim judged on made-up results with a known verdict."""
 
 from dataclasses import replace
 
@@ -89,7 +89,7 @@ def test_two_seeds_conclude_nothing_and_say_so() -> None:
 
 @pytest.mark.parametrize(
     ("number", "remark"),
-    [(2, "not tested: it takes 10 epochs"), (7, "not tested: it takes more than 6 epochs")],
+    [(2, "not tested: needs at least 10 epochs"), (7, "not tested: needs more than 6 epochs")],
 )
 def test_short_trainings_are_not_judged_on_what_they_do_not_have(number: int, remark: str) -> None:
     judgement = CLAIMS[number - 1].judge(results(num_epochs=6))
@@ -101,4 +101,4 @@ def test_networks_that_are_not_there_are_named() -> None:
     found = results()
     curves = {name: table for name, table in found.curves.items() if name != "n5_batch_norm"}
     judgement = CLAIMS[8].judge(replace(found, curves=curves))
-    assert judgement.remark == "not tested: there is no n5_batch_norm in params.yaml"
+    assert judgement.remark == "not tested: n5_batch_norm is not in params.yaml"

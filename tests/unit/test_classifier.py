@@ -1,10 +1,14 @@
-"""What a served network answers to raw pixels, and what it refuses."""
+"""A served network: its probabilities for raw pixels, and the input that it refuses."""
 
+import ast
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from repositories import PROJECT
 from safetensors.torch import load_file, save_file
 from trainings import network
 
@@ -35,6 +39,21 @@ def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
     expected = infer(module, test_examples.images).softmax(dim=1).numpy()
     assert probabilities.dtype == np.float32
     np.testing.assert_array_equal(probabilities, expected)
+
+
+def test_it_is_loaded_from_its_files(weights: Path, test_examples: Examples) -> None:
+    path = weights.with_name("network.json")
+    path.write_text(json.dumps({"network": asdict(DECLARED), "precision": "float32"}))
+    images = test_examples.images.numpy()
+    expected = Classifier(DECLARED, weights, "float32").probabilities(images)
+    np.testing.assert_array_equal(Classifier.load(path, weights).probabilities(images), expected)
+
+
+def test_the_file_that_mlflow_stores_imports_the_public_path_only() -> None:
+    code = (PROJECT / "src/fashionbench/serving/mlflow_model.py").read_text()
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    own = {node.module for node in nodes if str(node.module).startswith("fashionbench")}
+    assert own == {"fashionbench.serving"}
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from rich.console import Console
 from trainings import network
 
 from fashionbench.analysis import comparison_table
-from fashionbench.analysis.comparison import mean_curves, summarise
+from fashionbench.analysis.comparison import mean_curves, summary_metrics
 from fashionbench.analysis.costs import count_costs
 from fashionbench.errors import DataError
 from fashionbench.tables import read_table, write_table
 
 
-def test_one_row_a_network_with_means_intervals_and_the_best_epoch() -> None:
+def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
     good = COMPARISON.iloc[0]
     assert list(COMPARISON["network"]) == ["good", "bad"]
     assert (good["parameters"], good["train_teraflop"], good["seeds"]) == (1234, 2.5, 2)
@@ -38,7 +38,7 @@ def test_costs_are_counted_from_the_layers() -> None:
 
 
 def test_the_summary_is_flat_and_small() -> None:
-    assert summarise(COMPARISON) == {
+    assert summary_metrics(COMPARISON) == {
         "good_val_accuracy": 0.86,
         "good_test_accuracy": 0.85,
         "bad_val_accuracy": 0.1,
@@ -46,7 +46,7 @@ def test_the_summary_is_flat_and_small() -> None:
     }
 
 
-def test_mean_curves_have_one_row_an_epoch() -> None:
+def test_mean_curves_have_one_row_per_epoch() -> None:
     mean = mean_curves(CURVES["good"], "accuracy")
     assert list(mean.columns) == ["epoch", "train", "val"]
     assert list(mean["epoch"]) == [1, 2, 3]
@@ -61,12 +61,12 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"comparison.csv cannot be read .*; run dvc repro"):
-        comparison_table.show()
+        comparison_table.print_comparison()
     names, parameters = ["n5_batch_norm", "n8_conv"], [109_770, 3_229_866]
     widest = COMPARISON.assign(network=names, parameters=parameters)
     write_table(widest, tmp_path / "metrics/comparison.csv")
     console = Console(file=io.StringIO(), width=80)
-    comparison_table.show(console=console)
+    comparison_table.print_comparison(console=console)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
     assert "n5_batch_norm     109,770  86.00 ± 12.71" in printed

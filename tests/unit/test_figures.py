@@ -1,4 +1,4 @@
-"""The figures: what is drawn, and that no date is."""
+"""The figures: their content, and that they hold no date."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What takes seconds to import is imported only where it is used."""
+"""Packages that take seconds to import are imported only where they are used."""
 
 import subprocess
 import sys
@@ -19,9 +19,12 @@ CLI_AND_LIGHT_STAGES = (
     [
         (CLI_AND_LIGHT_STAGES, "mlflow"),
         (("fashionbench.stages.evaluate", "fashionbench.evaluation.scores"), "mlflow"),
-        # With nothing to do the mirror is to be over soon.
+        # With nothing to do the mirror must end within a fraction of a second.
         (("fashionbench.tracking.mirror",), "torch"),
         (("fashionbench.tracking.mirror",), "scipy.stats"),
+        (("fashionbench.stages.mirror",), "mlflow"),
+        (("fashionbench.stages.mirror",), "pandas"),
+        (("fashionbench.stages.compare", "fashionbench.stages.report"), "scipy.stats"),
     ],
 )
 def test_a_heavy_package_is_not_imported(modules: tuple[str, ...], unwanted: str) -> None:

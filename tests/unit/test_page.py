@@ -1,4 +1,4 @@
-"""The page: what it says, that it needs nothing else, and how a real browser shows it."""
+"""The page: its text, that it is self-contained, and how a real browser shows it."""
 
 import html
 import re
@@ -27,7 +27,7 @@ def test_every_verdict_stands_beside_its_effect_and_the_correction_says_what_cha
     assert "highest validation accuracy of n1 in any epoch: <strong>85.00% [84.86, 85.14]" in page
     assert "claimed: between 86 and 88%" in page
     assert "14 of 15 claims have the same verdict" in re.sub(r"\s+", " ", page)
-    changed = page[page.index("These have another:") :]
+    changed = page[page.index("The others change:") :]
     changed = changed[: changed.index("</ul>")]
     assert changed.count("<li>") == 1
     assert "Claim 13, " in changed
@@ -37,7 +37,7 @@ def test_without_a_counterpart_there_is_no_word_of_one() -> None:
     page = a_page()
     alone = render(replace(page, arms=page.arms[:1], correction=[], explanations=[]))
     assert "correction" not in alone
-    assert "Three explanations" not in alone
+    assert "Explanations" not in alone
 
 
 def test_what_comes_from_parameters_is_escaped() -> None:
@@ -46,7 +46,7 @@ def test_what_comes_from_parameters_is_escaped() -> None:
         a_page(),
         made_from={evil: {evil: evil}},
         networks={evil: [Figure(name="x", svg="<svg></svg>", caption=evil, alt=f'"{evil}')]},
-        explanations=[Explanation(evil, evil, {evil: evil})],
+        explanations=[Explanation(title=evil, text=evil, numbers={evil: evil})],
     )
     text = render(page)
     assert "<script" not in text

@@ -1,4 +1,4 @@
-"""Picture files as the networks want them."""
+"""Pictures converted to the format of Fashion-MNIST."""
 
 from pathlib import Path
 

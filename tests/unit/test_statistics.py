@@ -1,8 +1,10 @@
-"""Intervals against published values."""
+"""Intervals against published values and against scipy.stats."""
 
 import math
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from fashionbench.analysis.statistics import estimate
 
@@ -15,6 +17,16 @@ def test_the_interval_is_students() -> None:
     assert found.low == pytest.approx(3 - half)
     assert found.high == pytest.approx(3 + half)
     assert found.n == 5
+
+
+def test_the_interval_is_that_of_scipy_stats_to_the_last_bit() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        n, spread = int(rng.integers(2, 30)), 10.0 ** rng.integers(-6, 3)
+        values = (rng.normal() + spread * rng.normal(size=n)).tolist()
+        found = estimate(values)
+        expected = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
+        assert (found.low, found.high) == expected
 
 
 def test_a_single_seed_has_no_interval() -> None:

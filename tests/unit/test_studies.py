@@ -1,13 +1,19 @@
 """Studies: when the tables of an experiment may stand beside other results."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 from repositories import PROJECT
+from ruamel.yaml import YAML
 
 from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
 from fashionbench.params import Params, load_params
+from fashionbench.yaml_files import read_yaml
+
+STUDY = Path("studies/made_up")
+CODE = Path("src/fashionbench/training/epoch.py")
 
 
 def test_the_kept_study_was_made_by_this_code_with_these_parameters(
@@ -19,19 +25,38 @@ def test_the_kept_study_was_made_by_this_code_with_these_parameters(
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy the code and the study that is kept, and make that the current folder."""
-    for name in ("src", "studies"):
-        shutil.copytree(PROJECT / name, tmp_path / name)
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    """Make a study with the project's parameters and one file of code in the current folder."""
     monkeypatch.chdir(tmp_path)
-    return LOGITS_STUDY
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    CODE.parent.mkdir(parents=True)
+    CODE.write_text("code")
+    params = read_yaml(Path("params.yaml"))
+    code = {"path": str(CODE), "md5": hashlib.md5(CODE.read_bytes()).hexdigest()}
+    stages = {"prepare": {"deps": [code], "params": {"params.yaml": {"split_seed": 0}}}}
+    for name, network in params["networks"].items():
+        locked = {"loss_input": "logits", "num_epochs": 20, f"networks.{name}": network}
+        for stage in ("train", "evaluate"):
+            stages[f"{stage}@{name}"] = {"deps": [code], "params": {"params.yaml": locked}}
+    STUDY.mkdir(parents=True)
+    with (STUDY / "dvc.lock").open("w") as file:
+        YAML().dump({"stages": stages}, file)
+    return STUDY
 
 
 def test_other_parameters_are_no_counterpart(study: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = Path("params.yaml")
     path.write_text(path.read_text().replace("num_epochs: 20", "num_epochs: 3"))
     assert not is_counterpart(study, load_params())
-    assert f"{study} is left out of the page: its num_epochs is 20 (make logits" in caplog.text
+    assert f"{study} is left out of the page: its num_epochs is 20, not 3; run make" in caplog.text
+
+
+def test_a_parameter_that_is_gone_is_named(
+    study: Path, params: Params, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = study / "dvc.lock"
+    lock.write_text(lock.read_text().replace("split_seed: 0", "old_seed: 0"))
+    assert not is_counterpart(study, params)
+    assert "its old_seed is not in params.yaml" in caplog.text
 
 
 def test_the_loss_is_what_may_differ(study: Path) -> None:
@@ -45,10 +70,9 @@ def test_the_loss_is_what_may_differ(study: Path) -> None:
 def test_other_code_is_no_counterpart(
     study: Path, change: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    code = Path("src/fashionbench/training/epoch.py")
-    code.write_text(f"{code.read_text()}# edited\n") if change == "edited" else code.unlink()
+    CODE.write_text("edited") if change == "edited" else CODE.unlink()
     assert not is_counterpart(study, load_params())
-    assert f"it was made by another {code}" in caplog.text
+    assert f"it was made with another version of {CODE}" in caplog.text
 
 
 def test_a_study_that_lacks_a_network_or_all_is_no_counterpart(
@@ -60,4 +84,4 @@ def test_a_study_that_lacks_a_network_or_all_is_no_counterpart(
     assert not is_counterpart(study, more)
     assert "it has no stage train@n9" in caplog.text
     assert not is_counterpart(Path("studies/none"), params)
-    assert "it has not been made" in caplog.text
+    assert "it does not exist" in caplog.text

@@ -1,4 +1,4 @@
-"""A verdict follows from where the interval lies, and from nothing else."""
+"""Verdicts on conditions and claims, decided by the interval alone."""
 
 import math
 from collections.abc import Sequence
