@@ -52,8 +52,8 @@ def test_an_experiment_is_kept_with_its_lock_and_its_tables(repository: Reposito
     study = repository.path / "studies/other"
     repository.run("dvc", "exp", "run", "--temp", "-n", "other", "-S", "loss_input=logits")
     for rev, reason in (
-        ("nothing", "there is no experiment 'nothing'"),
-        ("HEAD", "experiment 'HEAD' is not complete (it has no dvc.lock)"),
+        ("nothing", "there is no complete experiment 'nothing'"),
+        ("HEAD", "there is no complete experiment 'HEAD' (it has no dvc.lock)"),
     ):
         done = repository.run(*KEEP, rev, "studies/other", check=False)
         assert done.returncode == 1

@@ -23,7 +23,6 @@ from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.live import TrainingRuns, track_training
-from fashionbench.tracking.run_spec import provenance_of_restored
 from fashionbench.tracking.store import locked_store
 from fashionbench.training.epoch import Epoch, Replicate
 
@@ -215,31 +214,6 @@ def test_scores_are_averaged_over_seeds() -> None:
     assert summary["final/accuracy"] == pytest.approx(0.85)
     assert summary["interval/accuracy_low"] < 0.8 < 0.9 < summary["interval/accuracy_high"]
     assert summary["interval/n"] == 2
-
-
-def test_a_restored_run_is_an_experiments_only_if_that_has_changed_its_results(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def git(*arguments: str) -> str:
-        identity = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
-        command = ["git", *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    monkeypatch.chdir(root)
-    table, new = Path("curves.csv"), Path("new.csv")
-    table.write_text("seed,epoch")
-    git("init", "-q")
-    git("add", "curves.csv")
-    git("commit", "-qm", "results")
-    monkeypatch.setenv("DVC_EXP_BASELINE_REV", git("rev-parse", "HEAD"))
-    monkeypatch.setenv("DVC_EXP_NAME", "less-dropout")
-    untouched = provenance_of_restored(table)
-    assert not untouched.keys() & {"dvc.experiment", "dvc.baseline"}
-    assert untouched["fashionbench.restored"] == "true"
-    table.write_text("seed,epoch,loss")
-    new.write_text("seed,epoch")
-    assert provenance_of_restored(table)["dvc.experiment"] == "less-dropout"
-    assert provenance_of_restored(new)["dvc.experiment"] == "less-dropout"
 
 
 def test_processes_exclude_each_other_and_the_lock_of_a_dead_one_is_free(root: Path) -> None:
