@@ -40,8 +40,8 @@ def keep(rev: str, folder: Path) -> None:
         ) from error
     if missing:
         raise DataError(
-            f"there is no complete experiment {rev!r} (it has no {missing[0]}); dvc exp list names the "
-            "experiments"
+            f"there is no complete experiment {rev!r} (it has no {missing[0]}); dvc exp list names "
+            "the experiments"
         )
     shutil.rmtree(folder, ignore_errors=True)
     for path in _KEPT:
