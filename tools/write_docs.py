@@ -211,9 +211,10 @@ def _readers(parameter: str, stages: Mapping[str, Any]) -> list[str]:
 
 
 def _summary(module: Path) -> str:
+    """Return the first paragraph of a module's docstring, without markup."""
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
-    return paragraph.replace("``", "`")
+    return re.sub(r":\w+:`|`", "", paragraph)
 
 
 if __name__ == "__main__":

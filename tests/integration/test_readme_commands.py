@@ -88,7 +88,6 @@ def short(untrained: Repository) -> Repository:
     "make logits",
     # What make logits consists of.
     "dvc exp run --temp --name NAME -S loss_input=logits compare",
-    "fashionbench keep",
     "fashionbench keep NAME studies/NAME",
 )
 def test_make_runs_all_a_clone_makes_the_same_and_logits_stand_beside_it(

@@ -2,11 +2,14 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 from repositories import PROJECT
+from ruamel.yaml import YAML
 
 from fashionbench.analysis import claims
 from fashionbench.analysis.verdicts import Results
@@ -61,7 +64,42 @@ def test_a_figure_is_added_and_its_bytes_are_always_the_same() -> None:
     assert first == second
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Copy what ``make deps`` reads and writes."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "tools"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
+    shutil.copy(PROJECT / "dvc.yaml", tmp_path)
+    return tmp_path
+
+
+def make_deps(folder: Path) -> dict[str, list[str]]:
+    """Run what ``make deps`` runs; return the dependencies of each stage, or of its template."""
+    command = [sys.executable, "tools/write_dependencies.py"]
+    subprocess.run(command, cwd=folder, check=True)
+    stages = YAML(typ="safe").load(folder / "dvc.yaml")["stages"]
+    return {name: stage.get("do", stage)["deps"] for name, stage in stages.items()}
+
+
 @pytest.mark.tries("make deps")
-def test_make_deps_runs_the_tool() -> None:
+def test_a_dependency_and_a_stage_are_added(folder: Path) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert "\ndeps: $(READY)\n\tpython tools/write_dependencies.py\n" in makefile
+    declared = folder / "dvc.yaml"
+    before, text = make_deps(folder), declared.read_text(encoding="utf-8")
+    assert text == (PROJECT / "dvc.yaml").read_text(encoding="utf-8")
+    stages = folder / "src/fashionbench/stages"
+    with (stages / "prepare.py").open("a", encoding="utf-8") as file:
+        file.write("\nimport fashionbench.training.losses\n")
+    (stages / "count.py").write_text("from fashionbench.analysis import costs\n", encoding="utf-8")
+    stage = "stages:\n  count:\n    cmd: count\n    deps:\n      - metrics/networks\n"
+    declared.write_text(text.replace("stages:\n", stage, 1), encoding="utf-8")
+    after = make_deps(folder)
+    assert "src/fashionbench/training/losses.py" in set(after["prepare"]) - set(before["prepare"])
+    assert after["count"][0] == "metrics/networks"
+    code = {"stages/count.py", "analysis/costs.py"}
+    assert {f"src/fashionbench/{name}" for name in code} <= set(after["count"])
+    assert {name: after[name] for name in before if name != "prepare"} == {
+        name: deps for name, deps in before.items() if name != "prepare"
+    }
