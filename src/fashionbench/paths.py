@@ -10,7 +10,6 @@ PREPARED_DIR = Path("data/prepared")
 PREDICTIONS_DIR = Path("data/predictions")
 HIGHLIGHTS_DIR = Path("data/highlights")
 SPLITS = ("train", "val", "test")
-LOCK_FILE = Path("dvc.lock")
 SCRATCH_DIR = Path(".dvc/tmp/fashionbench")
 """Inside the repository, beside DVC's own temporary files; not in git."""
 

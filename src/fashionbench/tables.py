@@ -11,9 +11,6 @@ from safetensors.numpy import save
 from fashionbench.errors import DataError
 from fashionbench.paths import weights_file
 
-KINDS = ("loss", "accuracy")
-"""Scores of a split: columns of a network's table ``scores``."""
-
 
 def write_weights(weights: bytes, network: str, seed: int) -> None:
     """Write the weights of one replicate, given as safetensors, into its file. Raises OSError."""

@@ -10,9 +10,6 @@ from safetensors.numpy import load_file, save
 
 from fashionbench.errors import ConfigError, DataError
 
-SIDE = 28
-"""Pixels along each side of an image."""
-
 CLASSES = (
     "T-shirt/top",
     "Trouser",
