@@ -66,7 +66,7 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
     # Workers import this file too, and have no use for what takes another second.
     from drawings import draw_accuracy, draw_growth
 
-    from fashionbench.analysis.comparison import COMPARISON_FILE
+    from fashionbench.analysis.files import COMPARISON_FILE
     from fashionbench.page.figures import save_svg
 
     left_out = list(_left_out(params, COMPARISON_FILE))

@@ -15,7 +15,7 @@ from fashionbench.data.splits import Split, load_split, save_split
 from fashionbench.params import Params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.pipeline.environment import available_cores
+from fashionbench.pipeline.processor import available_cores
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Replicate
 from fashionbench.training.replicates import train_replicates

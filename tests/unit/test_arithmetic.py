@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -53,10 +53,19 @@ def test_a_product_is_what_is_defined(new_process: None, m: int, k: int, n: int)
     by_column = b.t().contiguous().t()
     assert example.agrees(arithmetic.product(a.t().contiguous().t(), by_column))
     out = torch.full((m, n), math.nan)
-    assert arithmetic.product(a, b, out) is out
+    assert arithmetic.Product(out)(a, b) is out
     assert example.agrees(out)
     assert not example.agrees(out.nextafter(torch.tensor(math.inf)))
     assert all(any(agrees.values()) for agrees in arithmetic.choices.values())
+
+
+def test_a_product_in_a_loop_sees_new_values_in_the_same_place_and_others_elsewhere() -> None:
+    a, b = definition.product_example(20, 300, 32, arithmetic.CHUNK).operands
+    multiply = arithmetic.Product()
+    first = multiply(a, b).clone()
+    assert torch.equal(multiply(a.mul_(2), b), 2 * first)
+    assert torch.equal(multiply(a.clone().mul_(2), b), 4 * first)
+    assert torch.equal(multiply(a[:17], b), 2 * first[:17])
 
 
 @pytest.mark.parametrize("channels", [1, 3, 32])
@@ -90,8 +99,8 @@ def test_examples_are_right_in_the_first_place() -> None:
     )
 
 
-def off_by_a_bit(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    return out.copy_((a.double() @ b.double()).float())
+def off_by_a_bit(a: Sequence[Tensor], b: Sequence[Tensor], out: Tensor) -> Tensor:
+    return out.copy_((torch.cat(tuple(a), 1).double() @ torch.cat(tuple(b)).double()).float())
 
 
 def test_kernels_that_disagree_are_not_used(

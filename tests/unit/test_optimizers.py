@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from fashionbench.params import Hyperparameters
+from fashionbench.params import Hyperparameters, Optimizer
 from fashionbench.training.optimizers import restore_optimizer
 
 STEPS = 20
@@ -25,7 +25,7 @@ def torchs(hyperparameters: Hyperparameters, parameter: torch.Tensor) -> torch.o
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", ["adam", "sgd"])
 def test_steps_are_torchs_own_also_after_a_pause(
-    hyperparameters: Hyperparameters, name: str, decay: float
+    hyperparameters: Hyperparameters, name: Optimizer, decay: float
 ) -> None:
     how = replace(
         hyperparameters, optimizer=name, learning_rate=0.01, learning_rate_decay=decay, momentum=0.9

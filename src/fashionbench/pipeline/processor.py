@@ -1,8 +1,8 @@
-"""The processor: how many of its cores may be used, and that all processes ask it for one arithmetic.
+"""The processor: its usable cores, and the code that numeric libraries may run on it.
 
-Libraries choose their code by what a processor can do, and code for wider vectors adds in another
-order. ATen and numpy take AVX2's code everywhere; where MKL and oneDNN choose, the result is
-checked (:mod:`fashionbench.training.arithmetic`). Both read their variables when they are loaded.
+Libraries select their code by what a processor can do, and code for wider vectors adds in another
+order. So ATen and numpy are told to run their code for AVX2 everywhere; they read that when they
+are loaded. What MKL and oneDNN select is checked (:mod:`fashionbench.training.arithmetic`).
 """
 
 import os
@@ -14,7 +14,7 @@ from fashionbench.errors import ConfigError
 _ATEN = "ATEN_CPU_CAPABILITY"
 _PINNED = {
     _ATEN: "avx2",
-    # numpy has code for these as well, and its sums may not depend on it.
+    # numpy has further code for these.
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
 _REMOVED = (

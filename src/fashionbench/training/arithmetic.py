@@ -31,7 +31,7 @@ hold for one kind of processor only, as they do in bfloat16 and on a GPU.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from time import perf_counter
 from typing import cast
@@ -54,19 +54,56 @@ _log = logging.getLogger(__name__)
 _TRIALS = 3
 _SMALLEST = 16
 """Rows and columns below which both libraries have kernels with orders of their own."""
-_Kernel = Callable[..., Tensor]
+Kernel = Callable[..., Tensor]
+Chunks = Sequence[Tensor]
+"""The columns of a first factor, or the rows of a second one, ``CHUNK`` at a time."""
 _Layout = tuple[tuple[int, ...], tuple[int, ...]]
 """The shape and the strides of a tensor."""
 
 
-def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """Multiply a (m, k) and b (k, n); fill and return ``out`` (m, n) if it is given."""
-    if not _is_defined_for(a):
-        return torch.mm(a, b) if out is None else torch.mm(a, b, out=out)
-    if out is None:
-        rows, columns = len(a), b.shape[1]
-        out = a.new_empty(columns, rows).t() if columns < NARROW else a.new_empty(rows, columns)
-    return _product_kernel(_layout(a), _layout(b), _layout(out))(a, b, out)
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Multiply a (m, k) and b (k, n)."""
+    return Product()(a, b)
+
+
+class Product:
+    """A product in a loop: what does not change from step to step is done once.
+
+    Operands of one size are laid out in memory as at the first call with that size. The result is
+    overwritten by the next call with as many rows.
+    """
+
+    def __init__(self, out: Tensor | None = None) -> None:
+        """Write results into ``out``, or into a buffer of its own for each number of rows."""
+        self._out = out
+        self._by_size: dict[tuple[int, ...], tuple[Kernel, Tensor]] = {}
+        self._split: dict[int, tuple[Tensor, Chunks]] = {}
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """Multiply a (m, k) and b (k, n)."""
+        if not _is_defined_for(a):
+            return torch.mm(a, b, out=self._out)
+        size = tuple(a.shape)
+        found = self._by_size.get(size)
+        if found is None:
+            out = _empty(len(a), b) if self._out is None else self._out
+            found = self._by_size[size] = _product_kernel(_layout(a), _layout(b), _layout(out)), out
+        kernel, out = found
+        if size[1] <= CHUNK:
+            return kernel((a,), (b,), out)
+        return kernel(self._chunks(a, 1), self._chunks(b, 0), out)
+
+    def _chunks(self, tensor: Tensor, dimension: int) -> Chunks:
+        """Split a tensor, unless the last one lay in the same place."""
+        last = self._split.get(dimension)
+        if last is None or last[0].data_ptr() != tensor.data_ptr() or last[0].shape != tensor.shape:
+            last = self._split[dimension] = tensor, tensor.split(CHUNK, dimension)
+        return last[1]
+
+
+def _empty(rows: int, b: Tensor) -> Tensor:
+    columns = b.shape[1]
+    return b.new_empty(columns, rows).t() if columns < NARROW else b.new_empty(rows, columns)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -120,19 +157,15 @@ def _layout(tensor: Tensor) -> _Layout:
     return tuple(tensor.shape), tensor.stride()
 
 
-def _multiply_by_mkl(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    if a.shape[1] <= CHUNK:
-        return torch.mm(a, b, out=out)
-    (first_a, *more_a), (first_b, *more_b) = a.split(CHUNK, 1), b.split(CHUNK)
-    torch.mm(first_a, first_b, out=out)
-    for chunk_a, chunk_b in zip(more_a, more_b, strict=True):
+def _multiply_by_mkl(a: Chunks, b: Chunks, out: Tensor) -> Tensor:
+    torch.mm(a[0], b[0], out=out)
+    for chunk_a, chunk_b in zip(a[1:], b[1:], strict=True):
         out.addmm_(chunk_a, chunk_b)
     return out
 
 
-def _multiply_by_onednn(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    chunks = zip(a.split(CHUNK, 1), b.split(CHUNK), strict=True)
-    for number, (chunk_a, chunk_b) in enumerate(chunks):
+def _multiply_by_onednn(a: Chunks, b: Chunks, out: Tensor) -> Tensor:
+    for number, (chunk_a, chunk_b) in enumerate(zip(a, b, strict=True)):
         operands = _dense(chunk_a), _dense(chunk_b).t()
         # What torch.compile calls for a linear layer: the only way to oneDNN's float32 product.
         found = torch.ops.mkldnn._linear_pointwise(*operands, None, "none", [], "")
@@ -140,13 +173,13 @@ def _multiply_by_onednn(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _multiply_padded(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
-    """Multiply as oneDNN does with rows and columns of zeros around, for very small matrices."""
-    (m, k), n = a.shape, b.shape[1]
-    padded_a = a.new_zeros(max(m, _SMALLEST), k)
-    padded_b = b.new_zeros(k, max(n, _SMALLEST))
-    padded_a[:m], padded_b[:, :n] = a, b
-    padded_out = out.new_empty(len(padded_a), padded_b.shape[1])
+def _multiply_padded(a: Chunks, b: Chunks, out: Tensor) -> Tensor:
+    """Multiply as oneDNN does, with rows and columns of zeros appended, for very small matrices."""
+    (m, n), pad = out.shape, torch.nn.functional.pad
+    rows, columns = max(0, _SMALLEST - m), max(0, _SMALLEST - n)
+    padded_a = [pad(chunk, (0, 0, 0, rows)) for chunk in a]
+    padded_b = [pad(chunk, (0, columns)) for chunk in b]
+    padded_out = out.new_empty(m + rows, n + columns)
     return out.copy_(_multiply_by_onednn(padded_a, padded_b, padded_out)[:m, :n])
 
 
@@ -168,7 +201,7 @@ def _convolve_patches(inputs: Tensor, weight: Tensor) -> Tensor:
     n, _, height, width = inputs.shape
     padded = torch.nn.functional.pad(inputs.reshape(n, height, width), (1, 1, 1, 1))
     patches = padded.unfold(1, 3, 1).unfold(2, 3, 1).reshape(n * height * width, 9)
-    out = product(patches, weight.reshape(-1, 9).t(), inputs.new_empty(len(patches), len(weight)))
+    out = product(patches, weight.reshape(-1, 9).t())
     return out.view(n, height, width, -1).permute(0, 3, 1, 2)
 
 
@@ -208,7 +241,7 @@ def _planes(tensor: Tensor) -> Tensor:
     return tensor.contiguous().view(-1).view(tensor.shape)
 
 
-_CONVOLUTION_KERNELS: Mapping[str, Mapping[str, _Kernel]] = {
+_CONVOLUTION_KERNELS: Mapping[str, Mapping[str, Kernel]] = {
     "convolution": {
         "channels last": _convolve,
         "planes": _convolve_planes,
@@ -225,22 +258,22 @@ _CONVOLUTION_EXAMPLES: Mapping[str, Callable[..., definition.Example]] = {
 
 
 @cache
-def _product_kernel(a: _Layout, b: _Layout, out: _Layout) -> _Kernel:
+def _product_kernel(a: _Layout, b: _Layout, out: _Layout) -> Kernel:
     (m, k), (_, n) = a[0], b[0]
     example = definition.product_example(m, k, n, CHUNK)
-    operands = [
+    first, second = (
         torch.empty_strided(*layout).copy_(operand)
         for layout, operand in zip((a, b), example.operands, strict=True)
-    ]
-    kernels: dict[str, _Kernel] = {"MKL": _multiply_by_mkl, "oneDNN": _multiply_by_onednn}
+    )
+    kernels: dict[str, Kernel] = {"MKL": _multiply_by_mkl, "oneDNN": _multiply_by_onednn}
     if min(m, n) < _SMALLEST:
         kernels["padded"] = _multiply_padded
-    operands.append(torch.empty_strided(*out))
+    operands = [first.split(CHUNK, 1), second.split(CHUNK), torch.empty_strided(*out)]
     return _choose(f"product {m}x{k} by {k}x{n}", kernels, operands, example)
 
 
 @cache
-def _convolution_kernel(operation: str, shape: tuple[int, ...], filters: int) -> _Kernel:
+def _convolution_kernel(operation: str, shape: tuple[int, ...], filters: int) -> Kernel:
     example = _CONVOLUTION_EXAMPLES[operation](*shape, filters)
     kernels = dict(_CONVOLUTION_KERNELS[operation])
     if shape[1] > 1:
@@ -251,10 +284,10 @@ def _convolution_kernel(operation: str, shape: tuple[int, ...], filters: int) ->
 
 def _choose(
     name: str,
-    kernels: Mapping[str, _Kernel],
-    operands: list[Tensor],
+    kernels: Mapping[str, Kernel],
+    operands: Sequence[object],
     example: definition.Example,
-) -> _Kernel:
+) -> Kernel:
     """Return the fastest kernel that agrees with the example; only speed depends on the timing."""
     agreeing = {
         kernel: compute for kernel, compute in kernels.items() if example.agrees(compute(*operands))
@@ -271,7 +304,7 @@ def _choose(
     return min(agreeing.values(), key=lambda compute: _seconds(compute, operands))
 
 
-def _seconds(compute: _Kernel, operands: list[Tensor]) -> float:
+def _seconds(compute: Kernel, operands: Sequence[object]) -> float:
     times = []
     for _ in range(_TRIALS):
         begin = perf_counter()

@@ -106,16 +106,18 @@ class _Linear(_Layer):
     def __init__(self, layer: nn.Linear, value: Views, gradient: Views) -> None:
         self.weight, self.bias = value[layer.weight], value[layer.bias]
         self.weight_gradient, self.bias_gradient = gradient[layer.weight], gradient[layer.bias]
-        self.gradient_by_input = self.weight_gradient.t()
+        self.forward_product, self.backward_product = arithmetic.Product(), arithmetic.Product()
+        self.weight_product = arithmetic.Product(out=self.weight_gradient.t())
+        self.weight_by_input = self.weight.t()
 
     def forward(self, inputs: Tensor) -> Tensor:
         self.inputs = inputs
-        return arithmetic.linear(inputs, self.weight, self.bias)
+        return self.forward_product(inputs, self.weight_by_input).add_(self.bias)
 
     def backward(self, gradient: Tensor) -> Tensor:
-        arithmetic.product(self.inputs.t(), gradient, out=self.gradient_by_input)
+        self.weight_product(self.inputs.t(), gradient)
         torch.sum(gradient, 0, out=self.bias_gradient)
-        return gradient if self.is_first else arithmetic.product(gradient, self.weight)
+        return gradient if self.is_first else self.backward_product(gradient, self.weight)
 
 
 class _Conv2d(_Layer):

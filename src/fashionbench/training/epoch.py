@@ -117,9 +117,11 @@ def _train(
     all_logits = torch.empty_like(targets)
     batches = [table.split(hyperparameters.batch_size) for table in (order, targets, all_logits)]
     penalties = torch.zeros(len(batches[0]), device=targets.device)
+    # In one place for all steps, so that products need not look again where their operands lie.
+    inputs = torch.empty(hyperparameters.batch_size, *train.images.shape[1:], device=targets.device)
     for chosen, wanted, kept_logits, penalty in zip(*batches, penalties, strict=True):
         images = train.images.index_select(0, chosen)
-        logits = network.forward(pixels_to_inputs(images))
+        logits = network.forward(pixels_to_inputs(images, out=inputs[: len(images)]))
         network.backward(loss_gradient(logits, wanted, hyperparameters.loss_input))
         if any(strengths):
             penalty.copy_(add_penalty(network.gradients, network.parameters, *strengths))

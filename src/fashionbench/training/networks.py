@@ -152,9 +152,12 @@ def count_parameters(network: Network) -> int:
         return sum(p.numel() for p in build(network).parameters() if p.requires_grad)
 
 
-def pixels_to_inputs(images: Tensor) -> Tensor:
-    """Convert uint8 images of any shape to float32 inputs in [0, 1] of that shape."""
-    return images * INPUT_SCALE
+def pixels_to_inputs(images: Tensor, out: Tensor | None = None) -> Tensor:
+    """Convert uint8 images of any shape to float32 inputs in [0, 1] of that shape.
+
+    Fills and returns ``out`` if it is given.
+    """
+    return torch.mul(images, INPUT_SCALE, out=out)
 
 
 def autocast(device: Device, precision: Precision) -> torch.autocast:

@@ -15,7 +15,7 @@ import torch
 from fashionbench.data.examples import Examples
 from fashionbench.params import Hyperparameters, Network
 from fashionbench.training.epoch import Replicate, initial_state, train_epoch
-from fashionbench.training.networks import INFERENCE_BATCH
+from fashionbench.training.networks import INFERENCE_BATCH, configure_torch
 
 _BATCH, _LAST_BATCH = 64, 16
 _PERCEPTRON = Network(
@@ -84,7 +84,11 @@ def train_digest(network: Network) -> str:
 
 
 def differing(names: Iterable[str] = tuple(NETWORKS)) -> list[str]:
-    """Return the networks whose training here has another digest than the known one."""
+    """Return the networks whose training here has another digest than the known one.
+
+    Raises ConfigError if torch has loaded code for another processor.
+    """
+    configure_torch()
     return [name for name in names if train_digest(NETWORKS[name]) != DIGESTS[name]]
 
 
