@@ -168,6 +168,12 @@ def _predict(parsed: argparse.Namespace) -> None:
     predict(parsed.images, parsed.network)
 
 
+def _doctor(_: argparse.Namespace) -> None:
+    from fashionbench.commands.doctor import examine
+
+    examine()
+
+
 def _verify(parsed: argparse.Namespace) -> None:
     from fashionbench.commands import verify
 
@@ -222,6 +228,7 @@ COMMANDS = {
         _argument("images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"),
         _argument("--network", help="a network instead of the best of all"),
     ),
+    "doctor": Command("report whether this machine makes the committed bits", _doctor),
     "verify": Command(
         "run the pipeline in a clean clone and compare every hash",
         _verify,

@@ -6,7 +6,7 @@ import pytest
 from installed import install
 from repositories import Repository
 
-from fashionbench.commands.verify import Output, compare, read_hashes
+from fashionbench.commands.verify import Output, compare, compare_scores, read_hashes
 from fashionbench.yaml_files import read_yaml
 
 VERIFY = ("python", "-m", "fashionbench", "verify")
@@ -41,6 +41,21 @@ stages:
     cmd: tr a-z A-Z < made/greeting > made/shout
     deps: [made/greeting]
     outs: [made/shout]
+"""
+
+
+SCORES = """
+stages:
+  score:
+    cmd: >-
+      mkdir -p metrics/networks/n1 && python -c 'import yaml;
+      losses = yaml.safe_load(open("params.yaml"))["losses"];
+      rows = ["seed,split,loss,accuracy", *(f"{s},val,{l},0.5" for s, l in enumerate(losses))];
+      print(chr(10).join(rows))' > metrics/networks/n1/scores.csv
+    params: [losses]
+    outs:
+      - metrics/networks/n1/scores.csv:
+          cache: false
 """
 
 
@@ -89,6 +104,7 @@ def repository(committed: Repository, tmp_path: Path) -> Repository:
 def test_what_a_clone_makes_again_is_verified(repository: Repository) -> None:
     verified = repository.run(*VERIFY).stdout
     assert "2 of 2 outputs" in verified
+    assert "Identical." in verified
     assert "Running stage 'shout'" in verified
     assert "DIFFERS" not in verified
     assert not (repository.path / "made").exists()
@@ -110,7 +126,47 @@ def test_a_lock_that_claims_another_output_is_refused(repository: Repository) ->
     assert differing.returncode == 1
     assert "1 of 2 outputs" in differing.stderr
     assert "differ from dvc.lock (made/shout)" in differing.stderr
+    assert "this machine makes the known bits" in differing.stderr
     assert "DIFFERS" in differing.stdout
+
+
+def on_another_architecture(repository: Repository, settings: str) -> str:
+    """Verify as a processor would on which no bits are promised; return what was printed."""
+    code = (
+        "from fashionbench.commands import verify; verify.is_x86 = lambda: False; "
+        f"verify.verify(settings={settings})"
+    )
+    return repository.run("python", "-c", code).stdout
+
+
+def test_bits_of_another_architecture_are_not_compared(repository: Repository) -> None:
+    """Compare scores instead: a stage here writes the losses that its parameters name."""
+    (repository.path / "dvc.yaml").write_text(SCORES)
+    (repository.path / "params.yaml").write_text("losses: [0.1, 0.2]\n")
+    repository.run("git", "rm", "-q", "--cached", "dvc.lock")
+    (repository.path / "dvc.lock").unlink()
+    repository.run("dvc", "repro")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "scores")
+    (repository.path / "params.yaml").write_text("losses: [0.11, 0.2]\n")
+    repository.run("git", "commit", "-qam", "another processor's rounding")
+    said = on_another_architecture(repository, "()")
+    assert "Not comparable: dvc.lock holds bits of x86-64 processors" in said
+    assert "0.1500" in said
+    assert "0.1550" in said
+    assert said.count("inside") == 2
+    assert "OUTSIDE" not in said
+
+
+def test_scores_are_compared_with_the_interval_of_the_committed_ones() -> None:
+    committed = {"n1 val loss": [1.0, 1.1, 1.2], "n2 val loss": [0.5, 0.5], "gone": [1.0]}
+    now = {"n1 val loss": [1.2, 1.25], "n2 val loss": [0.6], "new": [1.0]}
+    first, second = compare_scores(committed, now)
+    assert first.name == "n1 val loss"
+    assert first.now == pytest.approx(1.225)
+    assert first.committed.high == pytest.approx(1.1 + 4.303 * 0.1 / 3**0.5, abs=1e-3)
+    assert first.is_inside
+    assert not second.is_inside
 
 
 def test_other_parameters_have_a_lock_of_their_own(repository: Repository) -> None:

@@ -1,6 +1,12 @@
-"""The command ``fashionbench verify``: reruns the pipeline in a clean clone, compares hashes."""
+"""The command ``fashionbench verify``: reruns the pipeline in a clean clone, compares the results.
+
+There are three outcomes. Identical: every output has the committed hash. Different: an x86-64
+processor made other bits, which is an error. Not comparable: another processor did, where bits are
+not promised; then the scores are compared.
+"""
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -13,8 +19,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from fashionbench.analysis.files import LOCK_FILE
+from fashionbench.analysis.files import KINDS, LOCK_FILE
+from fashionbench.analysis.statistics import Estimate, estimate
 from fashionbench.errors import VerificationError
+from fashionbench.paths import METRICS_DIR
+from fashionbench.pipeline.processor import is_x86
+from fashionbench.tables import read_table
 from fashionbench.yaml_files import read_yaml
 
 _SHOWN = 8
@@ -40,20 +50,54 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
 
     ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
     lock of such a run. The clone has no access to DVC's cache of this repository and is removed
-    afterwards. Raises VerificationError if an output differs or the pipeline fails.
+    afterwards. Raises VerificationError if the pipeline fails, if an output differs on an x86-64
+    processor, or if a score on another one lies outside the interval of the committed replicates.
     """
+    console = Console()
     with _clone() as (folder, commit):
         committed = read_hashes(folder / lock)
+        # Committed scores are of the parameters as committed.
+        scores = {} if settings else read_scores(folder)
         run_pipeline(folder, settings)
         outputs = compare(committed, read_hashes(folder / LOCK_FILE))
+        comparisons = compare_scores(scores, read_scores(folder))
     differing = [output for output in outputs if not output.is_identical]
-    Console().print(_as_table(outputs, lock, commit))
-    if differing:
-        first = ", ".join(output.path for output in differing[:3])
-        raise VerificationError(
-            f"{len(differing)} of {len(outputs)} outputs of commit {commit} differ from {lock} "
-            f"({first}{', ...' * (len(differing) > 3)})"
+    console.print(_as_table(outputs, lock, commit))
+    if not differing:
+        console.print("Identical.", style="bold")
+    elif is_x86():
+        raise VerificationError(_describe(differing, len(outputs), lock, commit))
+    else:
+        console.print(
+            f"Not comparable: {lock} holds bits of x86-64 processors, and this is "
+            f"{platform.machine()}.",
+            style="bold",
         )
+        console.print(_scores_as_table(comparisons))
+        outside = [found for found in comparisons if not found.is_inside]
+        if outside:
+            raise VerificationError(
+                f"{len(outside)} of {len(comparisons)} scores lie outside the 95% interval of the "
+                f"committed replicates (first: {outside[0].name}); about one in twenty may"
+            )
+
+
+def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str) -> str:
+    # Imported here: only a failure needs torch.
+    from fashionbench.commands.doctor import diagnosis
+    from fashionbench.training import self_test
+
+    paths = ", ".join(output.path for output in differing[:3])
+    cause = (
+        f"this machine computes in another way: {diagnosis()}"
+        if self_test.differing()
+        else "this machine makes the known bits (fashionbench doctor), so that the cause is "
+        "elsewhere: code, parameters or packages that did not make the lock"
+    )
+    return (
+        f"{len(differing)} of {outputs} outputs of commit {commit} differ from {lock} "
+        f"({paths}{', ...' * (len(differing) > 3)}); {cause}"
+    )
 
 
 def write_lock(lock: Path, settings: Sequence[str]) -> None:
@@ -104,6 +148,58 @@ def compare(committed: Mapping[str, str], now: Mapping[str, str]) -> list[Output
         Output(path=path, committed=committed.get(path), now=now.get(path))
         for path in sorted(committed.keys() | now.keys())
     ]
+
+
+@dataclass(frozen=True)
+class ScoreComparison:
+    """A score of a network, its mean over seeds now, and the interval of committed replicates."""
+
+    name: str
+    committed: Estimate
+    now: float
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the new mean lies in the committed interval; also True for equal constants."""
+        return self.committed.low <= self.now <= self.committed.high
+
+
+Scores = Mapping[str, Sequence[float]]
+"""Of each network, split and kind of score, by name: one value per seed."""
+
+
+def read_scores(repository: Path) -> Scores:
+    """Return loss and accuracy of each network and split; nothing without results."""
+    found: dict[str, Sequence[float]] = {}
+    for path in sorted((repository / METRICS_DIR / "networks").glob("*/scores.csv")):
+        for split, rows in read_table(path).groupby("split", sort=False):
+            for kind in KINDS:
+                found[f"{path.parent.name} {split} {kind}"] = rows[kind].tolist()
+    return found
+
+
+def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
+    """Compare the scores that both have, in the committed order."""
+    return [
+        ScoreComparison(name, estimate(values), estimate(now[name]).mean)
+        for name, values in committed.items()
+        if name in now
+    ]
+
+
+def _scores_as_table(comparisons: Sequence[ScoreComparison]) -> Table:
+    table = Table(title="Means over seeds", box=SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("Score", "committed", "95% interval", "now", ""):
+        table.add_column(heading, no_wrap=True)
+    for found in comparisons:
+        table.add_row(
+            found.name,
+            f"{found.committed.mean:.4f}",
+            f"{found.committed.low:.4f} to {found.committed.high:.4f}",
+            f"{found.now:.4f}",
+            "inside" if found.is_inside else "OUTSIDE",
+        )
+    return table
 
 
 def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:

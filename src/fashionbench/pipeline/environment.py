@@ -24,6 +24,7 @@ def describe() -> dict[str, str]:
         "machine.cores": str(available_cores()),
         "machine.threads_per_replicate": "1",
         "machine.system": platform.platform(),
+        "machine.architecture": platform.machine(),
     }
     return facts | place()
 
