@@ -5,21 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repositories import PROJECT
+from write_docs import PACKAGES
 
 SOURCE = PROJECT / "src" / "fashionbench"
-LAYERS = (
-    "pipeline",
-    "data",
-    "training",
-    "evaluation",
-    "analysis",
-    "page",
-    "serving",
-    "tracking",
-    "stages",
-    "commands",
-)
-"""From the ground up."""
 ENTRY_POINTS = {"cli", "__main__"}
 """Root modules that start everything else."""
 
@@ -40,7 +28,7 @@ def imported_packages(path: Path) -> Iterator[str]:
 
 def test_every_package_has_its_place() -> None:
     packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
-    assert packages == set(LAYERS)
+    assert packages == set(PACKAGES)
 
 
 def test_packages_import_only_from_those_below() -> None:
@@ -49,7 +37,7 @@ def test_packages_import_only_from_those_below() -> None:
         package = path.relative_to(SOURCE).parts[0]
         if path.stem in ENTRY_POINTS:
             continue
-        allowed = LAYERS[: LAYERS.index(package) + 1] if package in LAYERS else ()
+        allowed = PACKAGES[: PACKAGES.index(package) + 1] if package in PACKAGES else ()
         wrong += [
             f"{path.relative_to(SOURCE)} imports {imported}"
             for imported in imported_packages(path)

@@ -1,0 +1,54 @@
+"""Other processors, emulated: they make the committed bits as well.
+
+qemu executes the project's own Python under the identity of another processor, so that MKL, oneDNN
+and ATen select the code that they have for it; its arithmetic is exact. It has no AVX-512.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from repositories import PROJECT
+
+QEMU = "qemu-x86_64"
+PROCESSORS = ("Haswell", "Skylake-Client", "EPYC", "EPYC-Milan")
+
+pytestmark = [
+    pytest.mark.slow(minutes=4),
+    pytest.mark.skipif(not shutil.which(QEMU), reason=f"there is no {QEMU} (package qemu-user)"),
+]
+
+# What serves a size does not depend on the time that kernels take, which says nothing here.
+CODE = """
+import sys
+from fashionbench.pipeline.processor import pin_arithmetic
+pin_arithmetic()
+from fashionbench.training import arithmetic, self_test
+arithmetic._TRIALS = 1
+print(self_test.differing(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_perceptrons_are_trained_to_the_committed_bits(processor: str) -> None:
+    assert differing(processor, "n2_mlp", "n5_batch_norm", "n6_l1") == "[]"
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_the_convolutional_network_is_trained_to_the_committed_bits(processor: str) -> None:
+    assert differing(processor, "n8_conv") == "[]"
+
+
+def differing(processor: str, *networks: str) -> str:
+    """Return the list that a processor prints of networks that it trains to other bits."""
+    done = subprocess.run(
+        [QEMU, "-cpu", processor, sys.executable, "-c", CODE, *networks],
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # What the emulator does not support, at length.
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
