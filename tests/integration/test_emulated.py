@@ -12,6 +12,8 @@ import sys
 import pytest
 from repositories import PROJECT
 
+from fashionbench.training.self_test import LAST_BATCH
+
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "Skylake-Client", "EPYC", "EPYC-Milan")
 
@@ -20,13 +22,17 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which(QEMU), reason=f"there is no {QEMU} (package qemu-user)"),
 ]
 
-# What serves a size does not depend on the time that kernels take, which says nothing here.
+# Uses the first kernel that gives the defined bits: which one is the fastest here says nothing.
 CODE = """
 import sys
 from fashionbench.pipeline.processor import pin_arithmetic
 pin_arithmetic()
 from fashionbench.training import arithmetic, self_test
-arithmetic._TRIALS = 1
+
+def choose_first(name, kernels, operands, example):
+    return next(kernel for kernel in kernels.values() if example.agrees(kernel(*operands)))
+
+arithmetic._choose = choose_first
 print(self_test.differing(sys.argv[1:]))
 """
 
@@ -38,7 +44,7 @@ def test_perceptrons_are_trained_to_the_committed_bits(processor: str) -> None:
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_the_convolutional_network_is_trained_to_the_committed_bits(processor: str) -> None:
-    assert differing(processor, "n8_conv") == "[]"
+    assert differing(processor, "n8_conv" + LAST_BATCH) == "[]"
 
 
 def differing(processor: str, *networks: str) -> str:
