@@ -9,7 +9,7 @@ from rich.console import Console
 from fashionbench.data.splits import CLASSES
 from fashionbench.params import load_params
 from fashionbench.serving.preprocessing import Picture, read_picture
-from fashionbench.tracking.registry import load_champion
+from fashionbench.tracking.champions import load_champion
 
 _SHOWN = 3
 """The number of classes printed per picture, the likeliest first."""
