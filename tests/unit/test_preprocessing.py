@@ -94,6 +94,12 @@ def test_dust_and_noise_move_no_frame() -> None:
     assert abs(height - 200) <= 4
 
 
+def test_thin_lines_are_framed_too() -> None:
+    image = Image.new("L", (1000, 1000), 255)
+    image.paste(200, (400, 300, 401, 700))
+    assert to_fashion_mnist(image).pixels.any()
+
+
 def test_a_busy_background_is_said_and_not_cropped() -> None:
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (20, 20), np.uint8).repeat(20, 0).repeat(20, 1)
@@ -227,5 +233,5 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     path = saved(Image.new("1", (11_000, 10_000)), tmp_path / "huge.png")
-    with pytest.raises(DataError, match=r"cannot be read .Image size"):
+    with pytest.raises(DataError, match=r"cannot be read .Image size.*make it smaller"):
         read_picture(path)

@@ -6,6 +6,7 @@ section 2).
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from fashionbench.serving.pixels import BRIGHTEST, SIDE
 
 Grey = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 Box = tuple[slice, slice]
 """Rows and columns."""
 
@@ -80,7 +82,7 @@ def frame(grey: Grey) -> Framed:
     return Framed(_fitted(outlined), is_dark, size)
 
 
-def edge_values(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def edge_values(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return the values along the four edges of an array of two dimensions."""
     return np.concatenate([array[0], array[-1], array[:, 0], array[:, -1]])
 
@@ -97,6 +99,8 @@ def _outlined(light: Grey, tolerance: float, is_dark: bool) -> Grey:
     if is_dark:
         article = _without_shadow(scaled, tolerance)
     article = _without_dust(article)
+    if not article.any():
+        return light  # Lines too thin to have an outline at this scale.
     alone = np.where(ndimage.binary_dilation(article, iterations=2), scaled, 0)[_box(article)]
     white = max(float(np.percentile(alone, _HIGHLIGHTS)), 1.0)
     return np.asarray((alone * (BRIGHTEST / white)).clip(0, BRIGHTEST), np.float32)
@@ -108,8 +112,8 @@ def _without_shadow(light: Grey, tolerance: float) -> Mask:
     A soft shadow is gentle everywhere. How gentle depends on the lamp, so the slope is raised until
     most of the outline that is left is steep; an article that has no steep outline is kept whole.
     """
-    rising = np.gradient(ndimage.gaussian_filter(light, 1.0))
-    slope = np.hypot(*rising)
+    down, right = np.gradient(ndimage.gaussian_filter(light, 1.0))
+    slope = np.hypot(down, right)
     steepest_nearby = ndimage.maximum_filter(slope, 5)
     whole = light > tolerance
     for steepness in _STEEPNESS:

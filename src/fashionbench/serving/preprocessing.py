@@ -28,10 +28,8 @@ _UNREADABLE = (
     IndexError,
     KeyError,
     TypeError,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
 )
-"""Raised by Pillow for files that are damaged or too large."""
+"""Raised by Pillow for files that are damaged."""
 _LARGEST_SIDE = 1024
 """Pixels to which a larger picture is reduced at once, so that the rest takes little memory."""
 _ORIENTATION = 0x0112
@@ -76,6 +74,8 @@ def read_picture(path: Path) -> Picture:
         raise DataError(f"{path} does not exist; name a {_READ} image") from error
     except DataError as error:
         raise DataError(f"{path} {error}; name a picture of an article") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path} cannot be read ({error}); make it smaller") from error
     except _UNREADABLE as error:
         raise DataError(f"{path} cannot be read ({error}); is it damaged?") from error
 
