@@ -9,7 +9,7 @@ docs/pictures.md.
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,11 +85,9 @@ def framed(picture: Image.Image) -> Pixels:
     return to_fashion_mnist(picture).pixels
 
 
-def accuracy(
-    classifier: Classifier, images: Sequence[Pixels], labels: npt.NDArray[np.uint8]
-) -> float:
+def accuracy(classifier: Classifier, images: Pixels, labels: npt.NDArray[np.uint8]) -> float:
     """Return the share of images whose likeliest class is their label."""
-    return float(np.mean(classifier.probabilities(np.stack(images)).argmax(axis=1) == labels))
+    return float(np.mean(classifier.probabilities(images).argmax(axis=1) == labels))
 
 
 def rows(classifier: Classifier, split: Split) -> Iterator[str]:
@@ -103,7 +101,7 @@ def rows(classifier: Classifier, split: Split) -> Iterator[str]:
         generator = np.random.default_rng(0)
         pictures = [scene.photograph(image, generator) for image in split.images]
         found = [
-            accuracy(classifier, [convert(picture) for picture in pictures], split.labels)
+            accuracy(classifier, np.stack([convert(picture) for picture in pictures]), split.labels)
             for convert in conversions
         ]
         difference = 100 * (found[1] - as_they_are)

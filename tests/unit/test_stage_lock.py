@@ -7,6 +7,7 @@ from threading import Timer
 import pytest
 
 from fashionbench.errors import BusyError
+from fashionbench.paths import SCRATCH_DIR
 from fashionbench.pipeline import stage_lock
 
 
@@ -14,7 +15,7 @@ from fashionbench.pipeline import stage_lock
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path / stage_lock.SCRATCH_DIR / "prepare.lock"
+    return tmp_path / SCRATCH_DIR / "prepare.lock"
 
 
 def test_the_process_is_named() -> None:

@@ -88,7 +88,7 @@ def to_fashion_mnist(image: Image.Image) -> Picture:
     white, or black if nothing would be left to see. Raises DataError for a plain ground.
     """
     changes: list[str] = []
-    size, turn = image.size, _TURNS.get(image.getexif().get(_ORIENTATION))
+    size, turn = image.size, _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     # Only JPEG has a draft: it is decoded at a fraction of its size.
     image.draft(None, (_LARGEST_SIDE, _LARGEST_SIDE))
     reduced = _reduced(image)
