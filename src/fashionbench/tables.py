@@ -10,23 +10,23 @@ from safetensors.numpy import save
 
 from fashionbench.errors import DataError
 from fashionbench.paths import weights_file
+from fashionbench.whole_files import replace_file
 
 
 def write_weights(weights: bytes, network: str, seed: int) -> None:
     """Write the weights of one replicate, given as safetensors, into its file. Raises OSError."""
-    weights_file(network, seed).write_bytes(weights)
+    replace_file(weights_file(network, seed), weights)
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     """Write named arrays as safetensors. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save(dict(arrays)))
+    replace_file(path, save(dict(arrays)))
 
 
 def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path) -> None:
     """Write a table as CSV, numbers with six decimals: the rest of a seed's score is noise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6f", lineterminator="\n")
+    text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    replace_file(path, text.encode())
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
-from fashionbench.training import memory_check
+from fashionbench.training import memory_check, workers
 from fashionbench.training.memory_check import machine_memory, needed_memory
 from fashionbench.training.networks import count_parameters
 from fashionbench.training.workers import local_workers
@@ -123,6 +123,22 @@ def test_a_worker_that_leaves_names_its_status() -> None:
         local_workers(1) as workers,
     ):
         workers.submit(leave, "that one").result()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_out"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("Expected a tensor in channels-last memory format"), False),
+    ],
+)
+def test_not_everything_that_speaks_of_memory_has_run_out_of_it(
+    error: Exception, is_out: bool
+) -> None:
+    assert workers._is_out_of_memory(error) == is_out
 
 
 def test_memory_is_estimated_from_below(params: Params) -> None:

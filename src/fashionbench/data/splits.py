@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fashionbench.errors import ConfigError, DataError
+from fashionbench.whole_files import replace_file
 
 CLASSES = (
     "T-shirt/top",
@@ -94,8 +95,7 @@ def check_sizes(train_size: int, val_size: int, images: int) -> None:
 
 def save_split(split: Split, path: Path) -> None:
     """Write a split as safetensors; equal splits give equal bytes. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save({"images": split.images, "labels": split.labels}))
+    replace_file(path, save({"images": split.images, "labels": split.labels}))
 
 
 def load_split(path: Path) -> Split:

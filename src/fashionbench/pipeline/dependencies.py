@@ -17,7 +17,17 @@ from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.yaml_files import read_yaml
 
 PIPELINE_FILE = Path("dvc.yaml")
-IGNORED = (".DS_Store", "Thumbs.db", "__pycache__", "*.pyc", "*.swp", "*~", ".#*", "#*#")
+IGNORED = (
+    ".DS_Store",
+    "Thumbs.db",
+    "__pycache__",
+    "*.pyc",
+    "*.incoming",
+    "*.swp",
+    "*~",
+    ".#*",
+    "#*#",
+)
 """Names, in folders, that are no dependencies. DVC skips those that .dvcignore holds."""
 
 _Fingerprints = dict[Path, tuple[int, ...]]

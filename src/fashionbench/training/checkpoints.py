@@ -27,6 +27,7 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import replicate_key
 from fashionbench.pipeline.processes import is_alive
 from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.whole_files import replace_file
 
 _log = logging.getLogger(__name__)
 
@@ -100,15 +101,7 @@ class Checkpoints:
         state = dict(checkpoint.state)
         metadata = {"key": key, "rows": rows, "sha256": _checksum(key, rows, state)}
         path = self._path(replicate)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        incoming = path.with_name(f"{path.name}.incoming")
-        try:
-            incoming.write_bytes(save(state, metadata))
-            os.replace(incoming, path)
-        except OSError as error:
-            incoming.unlink(missing_ok=True)
-            # When the disk is full, the system's error does not name the file.
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        replace_file(path, save(state, metadata))
 
     def remove(self, replicates: Iterable[Replicate]) -> None:
         """Delete checkpoints of finished replicates, of this process and of dead ones."""

@@ -32,6 +32,9 @@ _MALLOC = (
 """Settings of glibc's malloc for workers: keep freed memory for the next step, in huge pages where
 the system has them. Without them n8_conv takes five percent longer."""
 
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
+"""What torch, its allocators and CUDA say when memory runs out, in lower case."""
+
 _REMEDY = "free memory or let fewer run at once (taskset -c 0 dvc repro), then run dvc repro again"
 
 _open_pools = 0
@@ -143,11 +146,24 @@ def _run(folder: Path, function: Callable[[Task], Result], task: Task) -> Result
     try:
         return function(task)
     except (MemoryError, RuntimeError) as error:
-        # torch raises RuntimeError when memory runs out, a processor's or a GPU's.
-        if isinstance(error, MemoryError) or "memory" in str(error):
+        if _is_out_of_memory(error):
             reason = " ".join(str(error).split())[:120]
             raise WorkerError(f"{task}: no memory is left ({reason}); {_REMEDY}") from error
         raise
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out, a processor's or a GPU's.
+
+    torch raises RuntimeError with one of a few texts, and a subclass of a name of its own for CUDA.
+    Other errors speak of memory too, such as CUDA's "illegal memory access".
+    """
+    text = str(error).lower()
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(sign in text for sign in _OUT_OF_MEMORY)
+    )
 
 
 def _describe_death(workers: Sequence[BaseProcess], folder: Path) -> str:
