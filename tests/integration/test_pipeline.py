@@ -85,7 +85,8 @@ def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
 
 
 def test_report_judges_every_claim_and_shows_every_network(finished: Repository) -> None:
-    (verdicts,) = json.loads((finished.path / "metrics/claims.json").read_text()).values()
+    (arm,) = json.loads((finished.path / "metrics/claims.json").read_text()).values()
+    verdicts = arm["claims"]
     assert [record["claim"] for record in verdicts] == list(range(1, 16))
     assert {record["verdict"] for record in verdicts} == {"inconclusive"}
     remarks = {record["claim"]: record["remark"] for record in verdicts}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fashionbench.analysis.verdicts import Results
+from fashionbench.analysis.results import Results
 
 NUM_EPOCHS = 12
 NETWORKS = (

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from comparisons import COMPARISON, CURVES
+from comparisons import COMPARISON, CURVES, REPLICATES
 from matplotlib.figure import Figure
 
 from fashionbench.data.splits import CLASSES
-from fashionbench.page import figures
+from fashionbench.page import figures, image_figures
 
 CONFUSION = pd.DataFrame(
     [
@@ -34,11 +34,11 @@ def draw_all() -> dict[str, Figure]:
     return {
         "network": figures.draw_network("good", CURVES["good"]),
         "curves": figures.draw_curves(CURVES, COMPARISON),
-        "accuracy": figures.draw_accuracy(COMPARISON),
-        "costs": figures.draw_costs(COMPARISON),
+        "accuracy": figures.draw_accuracy(COMPARISON, REPLICATES),
+        "costs": figures.draw_costs(COMPARISON, REPLICATES),
         "confusion": figures.draw_confusion(CONFUSION),
-        "filters": figures.draw_filters(
+        "filters": image_figures.draw_filters(
             np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
         ),
-        "errors": figures.draw_errors(ERRORS),
+        "errors": image_figures.draw_errors(ERRORS),
     }

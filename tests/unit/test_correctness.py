@@ -48,5 +48,5 @@ def test_what_does_not_fit_is_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="evaluate@one"):
         read_correct(folder, ["one"], [0], "val")
     split_file("val").unlink()
-    with pytest.raises(DataError, match="val.safetensors has no labels .* run dvc repro prepare"):
+    with pytest.raises(DataError, match=r"val.safetensors has no labels .* run dvc repro prepare"):
         read_labels("val")

@@ -60,7 +60,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> npt.
     """
     only_first, only_second = discordant(first, second)
     fewer = np.minimum(only_first, only_second)
-    p_values: npt.NDArray[np.float64] = 2 * binom.cdf(fewer, only_first + only_second, 0.5)
+    p_values = 2 * np.asarray(binom.cdf(fewer, only_first + only_second, 0.5), dtype=np.float64)
     return np.minimum(p_values, 1.0)
 
 
