@@ -153,7 +153,7 @@ class ArmRecord(_Record):
 
 VerdictsByArm = dict[str, ArmRecord]
 """The verdicts on all claims, keyed by the value of loss_input of the arm they are about."""
-_BY_ARM = TypeAdapter(VerdictsByArm)
+BY_ARM = TypeAdapter(VerdictsByArm)
 
 
 def count_verdicts(records: Sequence[VerdictRecord]) -> dict[Verdict, int]:
@@ -164,7 +164,7 @@ def count_verdicts(records: Sequence[VerdictRecord]) -> dict[Verdict, int]:
 
 def write_verdicts(arms: VerdictsByArm) -> None:
     """Write claims.json."""
-    CLAIMS_FILE.write_bytes(_BY_ARM.dump_json(arms, indent=1) + b"\n")
+    CLAIMS_FILE.write_bytes(BY_ARM.dump_json(arms, indent=1) + b"\n")
 
 
 def read_verdicts(rev: str | None = None) -> VerdictsByArm:
@@ -172,4 +172,4 @@ def read_verdicts(rev: str | None = None) -> VerdictsByArm:
 
     ``rev`` is a commit, a branch or an experiment. Raises DataError if it is missing or invalid.
     """
-    return parse_result(_BY_ARM, read_result(CLAIMS_FILE, rev), CLAIMS_FILE)
+    return parse_result(BY_ARM, read_result(CLAIMS_FILE, rev), CLAIMS_FILE)

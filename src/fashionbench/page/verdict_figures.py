@@ -98,5 +98,5 @@ def _colour(axes: Axes, colours: npt.NDArray[np.float64]) -> None:
 def _write(axes: Axes, place: tuple[int, int], text: str, *, is_dark: bool) -> None:
     row, column = place
     colour = "#ffffff" if is_dark else "#000000"
-    style = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
-    axes.text(column + 0.5, row + 0.5, text, **style)
+    x, y = column + 0.5, row + 0.5
+    axes.text(x, y, text, ha="center", va="center", fontsize=7, color=colour)
