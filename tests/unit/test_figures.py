@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparisons import COMPARISON, CURVES, REPLICATES, curve
-from made_up_figures import CONFUSION, ERRORS, draw_all
+from made_up_figures import CONFUSION, ERRORS, PAIRS, RECORDS, draw_all
 from matplotlib.figure import Figure
 
-from fashionbench.page import figures, image_figures
+from fashionbench.page import figures, image_figures, verdict_figures
 
 
 def texts(figure: Figure) -> list[str]:
@@ -43,6 +43,31 @@ def test_every_replicate_is_a_point_and_every_curve_a_line() -> None:
     for axes in figures.draw_network("good", CURVES["good"]).axes:
         # Of training and validation one line for each of two seeds, and their mean.
         assert len(axes.lines) == 2 * (2 + 1)
+
+
+def test_single_runs_stand_where_the_sentence_holds() -> None:
+    (axes,) = verdict_figures.draw_single_runs(RECORDS).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[0] == "claim 1 ✗"
+    assert labels[14] == "claim 15 ✓"
+    points = [
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for line in axes.lines
+        if line.get_marker() == "o" and len(line.get_xdata())
+    ]
+    assert points == [(record.holds / record.n, row) for row, record in enumerate(RECORDS)]
+    assert {points[0], points[14]} == {(0.0, 0), (1.0, 14)}
+
+
+def test_the_matrix_of_pairs_has_differences_above_and_probabilities_below() -> None:
+    (axes,) = verdict_figures.draw_pairs(PAIRS).axes
+    shown = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(shown) == 8 * 7
+    # n1 against n8, in the corner: 11 points worse, significantly, and better in no pair of runs.
+    assert shown[7.5, 0.5] == "-11.0*"
+    assert shown[0.5, 7.5] == "100"
+    assert shown[2.5, 1.5] == "+0.0"
+    assert shown[1.5, 2.5] == "50"
 
 
 def test_costs_are_read_from_the_axes() -> None:
