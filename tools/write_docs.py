@@ -96,7 +96,7 @@ def verdicts(folder: Path) -> str:
 
 
 def claims(folder: Path) -> str:
-    """Return the verdicts counted, one line per loss, what holds with all, and what one run says."""
+    """Return the verdicts counted, one line per loss, what holds with all, and what depends."""
     arms = _read_claims(folder)
     lines = []
     for loss_input, records in arms.items():
