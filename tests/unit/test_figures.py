@@ -31,7 +31,8 @@ def test_a_single_seed_is_drawn_without_a_band() -> None:
 
 def test_a_network_that_learned_nothing_is_named_at_the_edge() -> None:
     lines = figures.draw_curves(CURVES, COMPARISON).axes[0].lines
-    assert [line.get_label() for line in lines if not line.get_label().startswith("_")] == ["good"]
+    labels = [str(line.get_label()) for line in lines]
+    assert [label for label in labels if not label.startswith("_")] == ["good"]
     assert texts(figures.draw_accuracy(COMPARISON, REPLICATES)) == ["◀ 0.090"]
     assert texts(figures.draw_costs(COMPARISON, REPLICATES)) == ["▼ 0.090", "▼ 0.090"]
 
@@ -50,11 +51,8 @@ def test_single_runs_stand_where_the_sentence_holds() -> None:
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels[0] == "claim 1 ✗"
     assert labels[14] == "claim 15 ✓"
-    points = [
-        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
-        for line in axes.lines
-        if line.get_marker() == "o" and len(line.get_xdata())
-    ]
+    drawn = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
+    points = [tuple(np.asarray(point).tolist()[0]) for point in drawn if np.size(point)]
     assert points == [(record.holds / record.n, row) for row, record in enumerate(RECORDS)]
     assert {points[0], points[14]} == {(0.0, 0), (1.0, 14)}
 

@@ -16,8 +16,8 @@ LOW, HIGH = 0.02 - 0.012416, 0.02 + 0.012416
 
 def evidence(values: list[float], low: float, high: float, reported: float = math.nan) -> Evidence:
     column = np.array(values)[:, np.newaxis]
-    bounds = (np.array([bound]) for bound in (low, high, reported))
-    return Evidence(column, *bounds, condition=np.zeros(1, np.int64), tests=1)
+    one, other, number = (np.array([bound]) for bound in (low, high, reported))
+    return Evidence(column, one, other, number, condition=np.zeros(1, np.int64), tests=1)
 
 
 def of(low: float, high: float) -> tuple[Flip | None, Flip | None]:
@@ -53,6 +53,12 @@ def test_two_bounds_flip_where_the_interval_fits_between_them() -> None:
     below, above = of(0.0, 0.04)
     check(below, HIGH - 0.02, "inconclusive")
     assert above is None
+
+
+def test_values_in_the_middle_of_two_bounds_flip_at_no_margin() -> None:
+    condition = Condition("", lambda _: [], "points", -0.01, 0.01)
+    one = evidence([0.0] * 3, -0.01, 0.01)
+    assert flips(one, 0, condition, 0.05, lambda each: each.decide(0.05)) == (None, None)
 
 
 def test_single_seeds_flip_a_verdict_too() -> None:

@@ -16,23 +16,22 @@ from scipy.stats import binom, binomtest
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.inference import ALPHA
 
-TRIALS = 200
 RARE = 1e-4
 """The probability with which a test may fail by chance."""
 
 
-@pytest.mark.parametrize("n", [5, 10, 40])
-def test_a_claim_on_its_bound_is_decided_in_at_most_five_per_cent(n: int) -> None:
-    results = simulations.tied_networks(np.random.default_rng(n), n * TRIALS)
-    most = binom.ppf(1 - RARE, TRIALS, ALPHA)
+@pytest.mark.parametrize(("n", "trials"), [(5, 200), (10, 200), (40, 100)])
+def test_a_claim_on_its_bound_is_decided_in_at_most_five_per_cent(n: int, trials: int) -> None:
+    results = simulations.tied_networks(np.random.default_rng(n), n * trials)
+    most = binom.ppf(1 - RARE, trials, ALPHA)
     for claim in CLAIMS:
-        decided = simulations.share_decided(claim.number, results, n) * TRIALS
+        decided = simulations.share_decided(claim.number, results, n) * trials
         assert decided <= most, (claim.number, decided)
 
 
 def test_the_lead_over_the_best_rival_would_not_do() -> None:
-    assert simulations.share_of_best_rule(5, TRIALS) > 0.3
-    assert simulations.share_of_best_rule(40, TRIALS) > 0.99
+    assert simulations.share_of_best_rule(5, 200) > 0.3
+    assert simulations.share_of_best_rule(40, 200) > 0.99
 
 
 @pytest.mark.parametrize(
@@ -79,7 +78,7 @@ def test_exact_intervals_hold_at_least_that() -> None:
 
 def test_the_mean_of_two_groups_has_an_interval_that_is_too_short() -> None:
     """That is why single seeds take part in the verdict, and why the document says so."""
-    assert simulations.coverage_of_mean(simulations.bimodal, 5, 400) < 0.9
+    assert simulations.coverage_of_mean(simulations.rare_group, 5, 400) < 0.75
 
 
 def test_the_document_has_tables_of_all_simulations() -> None:

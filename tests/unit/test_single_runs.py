@@ -1,6 +1,7 @@
 """What single runs conclude, against counting every combination."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -24,9 +25,8 @@ def alone(name: str, low: float) -> tuple[Condition, Comparison]:
     return Condition("", lambda _: [], "points", low), Comparison("", (name,), RUNS[name])
 
 
-def count(sentence: object) -> float:
+def count(sentence: Callable[..., bool]) -> float:
     """Return the share of combinations of one run of each network for which a sentence holds."""
-    assert callable(sentence)
     found = [sentence(*runs) for runs in itertools.product(*RUNS.values())]
     return sum(found) / len(found)
 
@@ -51,7 +51,7 @@ def test_one_network_has_as_many_runs_as_seeds() -> None:
     ],
 )
 def test_every_combination_of_runs_counts_once(
-    judged: list[tuple[Condition, Comparison]], sentence: object
+    judged: list[tuple[Condition, Comparison]], sentence: Callable[..., bool]
 ) -> None:
     share = share_of_pairs(judged)
     assert share == pytest.approx(count(sentence))

@@ -116,7 +116,7 @@ def test_the_weakest_of_several_comparisons_is_named() -> None:
 
 def test_the_three_answers_are_in_words() -> None:
     assert words.describe_holds(claim(11)) == "5 of 5 seeds (48 to 100%)"
-    assert words.describe_holds(claim(1)) == "0 of 5 seeds (0 to 52%)"
+    assert words.describe_holds(claim(1)) == "1 of 5 seeds (1 to 72%)"
     assert words.describe_number(claim(10).conditions[1]) == "1.54 nats is in [1.5366, 1.5434]"
     number = claim(9).conditions[1]
     assert words.describe_number(number) == "88% is not in [89.66, 90.34]"
@@ -126,7 +126,7 @@ def test_the_three_answers_are_in_words() -> None:
 
 
 def test_what_would_decide_an_open_claim_is_said() -> None:
-    # N1's groups leave claim 1 open: no seed is near 87%, but single runs may well be.
+    # N1's groups leave claim 1 open: a run of 87% fits in between.
     assert claim(1).verdict == "inconclusive"
     assert words.describe_needed(claim(1).needed) == (
         "leans to contradicted, but the report's number lies in the prediction interval"
@@ -150,26 +150,28 @@ def test_a_claim_that_falls_is_answered_in_a_sentence() -> None:
 
 
 def test_single_runs_mislead_where_they_differ_from_the_verdict() -> None:
-    undecided, decided = claim(3), claim(11)
+    undecided, decided = claim(3), claim(12)
     assert undecided.misled_seeds is None
     assert undecided.misled_pairs is None
     assert decided.misled_seeds == decided.misled_pairs == 0
-    misleading = decided.model_copy(update={"holds": 4, "pairs": 0.9})
+    misleading = claim(11).model_copy(update={"holds": 4, "pairs": 0.9})
     assert misleading.misled_seeds == pytest.approx(0.2)
     assert misleading.misled_pairs == pytest.approx(0.1)
     against = misleading.model_copy(update={"verdict": "contradicted", "holds": 1})
     assert against.misled_seeds == pytest.approx(0.2)
-    assert words.describe_misled([misleading, decided, undecided]) == (
-        "A single seed contradicts the verdict over all seeds in 10% of cases, averaged over the 2 "
-        "decided claims, and in 20% for claim 11; in 1 of the 1 open claims single seeds disagree."
+    agreeing = claim(2).model_copy(update={"verdict": "inconclusive", "holds": 0})
+    assert words.describe_misled([decided, misleading, undecided, agreeing]) == (
+        "Of the verdicts on claims 12 and 11 a single seed gets 10% wrong, and one run of each "
+        "network, whatever their seeds, 5%. On claim 3 one seed says what another denies. On claim "
+        "2 all seeds agree, but are too few to be sure."
     )
-    assert "No claim is decided" in words.describe_misled(arm(2).claims)
+    assert "wrong" not in words.describe_misled(arm(2).claims)
 
 
 def test_verdicts_are_counted() -> None:
     counts = count_verdicts(arm().claims)
     assert sum(counts.values()) == 15
-    assert counts["vacuous"] == 2
+    assert counts["vacuous"] == 1
     assert count_verdicts(arm(2).claims)["inconclusive"] == 15
 
 

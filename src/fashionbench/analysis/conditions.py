@@ -43,7 +43,7 @@ class Comparison:
     def values(self) -> "pd.Series[float]":
         """Return one value per seed; runs of two networks are paired by their seeds."""
         paired = self.first if self.second is None else (self.first - self.second).dropna()
-        return paired.round(DIGITS)
+        return paired.round(DIGITS) + 0.0  # No negative zeros.
 
 
 Quantity = Callable[[Results], Sequence[Comparison]]

@@ -155,7 +155,8 @@ def _lost_classes(name: str, results: Results) -> list[Number]:
 
 
 def _number(name: str, unit: NumberUnit, value: float, network: str | None = None) -> Number:
-    return Number(name=name, unit=unit, value=rounded(value), network=network)
+    # Of a constant or a count, not of a sum: more digits than a mean's are certain.
+    return Number(name=name, unit=unit, value=round(value, 9), network=network)
 
 
 def _mean(name: str, unit: NumberUnit, values: "pd.Series[float]", network: str) -> Number:

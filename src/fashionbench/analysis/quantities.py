@@ -110,7 +110,8 @@ def change_after(network: str, epoch: int) -> Quantity:
         accuracies = results.by_epoch(network, "val_accuracy")
         if accuracies.index.max() <= epoch:
             raise NotTestableError(f"needs more than {epoch} epochs")
-        return [Comparison("", (network,), accuracies.iloc[-1] - accuracies.loc[epoch])]
+        change = (accuracies.iloc[-1] - accuracies.loc[epoch]).astype(np.float64)
+        return [Comparison("", (network,), change)]
 
     return compare
 

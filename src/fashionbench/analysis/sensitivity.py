@@ -38,6 +38,8 @@ def flips(
     two bounds no positive one, changes the verdict. All else stays as it is.
     """
     marks = _marks(evidence.part(number), condition, level)
+    if not len(marks):  # All values lie in the middle of two bounds.
+        return None, None
     ends = (marks[:1] / 2 if _has_two_bounds(condition) else marks[:1] - 1, marks[-1:] + 1)
     between = np.concatenate([ends[0], (marks[1:] + marks[:-1]) / 2, ends[1]])
 

@@ -79,7 +79,7 @@ def _answers(arm: ArmRecord) -> str:
         "Verdict",
         "Holds in",
         "The report's number",
-        "Effect, 95% interval; adjusted interval",
+        "Effect and 95% interval",
         "p, Holm",
         "Flips",
         "Seeds to decide",
@@ -94,8 +94,9 @@ def _answer(record: VerdictRecord) -> list[str]:
         shown = words.name_comparison(one)
         effect = f"{one.quantity}{f' ({shown})' if shown else ''}: {words.format_effect(one)}"
         if one.adjusted:
-            effect += f"; {words.format_ends(one.unit, one.adjusted)}"
-        effects.append(effect)
+            effect += f"; adjusted {words.format_ends(one.unit, one.adjusted)}"
+        others = (words.describe_crossed(one), words.describe_kept(one))
+        effects.append("; ".join([effect, *filter(None, others)]))
     return [
         str(record.claim),
         words.label(record.verdict),

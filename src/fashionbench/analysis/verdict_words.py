@@ -159,18 +159,28 @@ def describe_misled(records: Sequence[VerdictRecord]) -> str:
     """Say how often one run would have led to another conclusion than all replicates."""
     decided = [record for record in records if record.misled_seeds is not None]
     opened = [record for record in records if record.n and record.verdict == "inconclusive"]
-    if not decided:
-        return "No claim is decided, so no single run can be held against a verdict."
-    misled = sum(record.misled_seeds or 0 for record in decided) / len(decided)
-    parted = sum(0 < record.holds < record.n for record in opened)
-    worst = max(decided, key=lambda record: record.misled_seeds or 0)
-    text = (
-        f"A single seed contradicts the verdict over all seeds in {100 * misled:.0f}% of cases, "
-        f"averaged over the {len(decided)} decided claims"
-    )
-    if worst.misled_seeds:
-        text += f", and in {100 * worst.misled_seeds:.0f}% for claim {worst.claim}"
-    return f"{text}; in {parted} of the {len(opened)} open claims single seeds disagree."
+    text = ""
+    if decided:
+        seeds = sum(record.misled_seeds or 0 for record in decided) / len(decided)
+        pairs = sum(record.misled_pairs or 0 for record in decided) / len(decided)
+        text = (
+            f"Of the verdicts on {_claims(decided)} a single seed gets {100 * seeds:.0f}% wrong, "
+            f"and one run of each network, whatever their seeds, {100 * pairs:.0f}%. "
+        )
+    disagreeing = [record for record in opened if 0 < record.holds < record.n]
+    agreeing = [record for record in opened if record not in disagreeing]
+    if disagreeing:
+        text += f"On {_claims(disagreeing)} one seed says what another denies. "
+    if agreeing:
+        text += f"On {_claims(agreeing)} all seeds agree, but are too few to be sure. "
+    return text.strip()
+
+
+def _claims(records: Sequence[VerdictRecord]) -> str:
+    numbers = [str(record.claim) for record in records]
+    if len(numbers) == 1:
+        return f"claim {numbers[0]}"
+    return f"claims {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def _sentence(condition: ConditionRecord) -> str:

@@ -101,6 +101,13 @@ def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
     if not len(on_test):
         return []
     significant = int((on_test["p_adjusted"] <= 1 - CONFIDENCE).sum())
+    against, images = on_test["mcnemar_against"].mean(), ""
+    if pd.notna(against):
+        images = (
+            f" By McNemar's exact test on the same images, {on_test['mcnemar_for'].mean():.0%} of "
+            "all pairs of runs differ significantly in favour of the network that is better on "
+            f"average, and {against:.0%} in favour of the other."
+        )
     return [
         Figure(
             name=f"pairs-{arm.loss_input}",
@@ -108,7 +115,7 @@ def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
             caption="All pairs of networks on the test images. Above the diagonal the difference "
             "of mean accuracies, row minus column, in points; a star marks those that a paired t "
             "test finds significant after Holm's correction for all pairs. Below it the "
-            "probability, in per cent, that a run of the row beats a run of the column.",
+            f"probability, in per cent, that a run of the row beats a run of the column.{images}",
             alt=f"Matrix of {len(on_test)} pairs of networks trained on {arm.loss_input}: "
             f"{significant} of them differ significantly.",
         )
