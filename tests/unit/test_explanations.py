@@ -106,7 +106,7 @@ def test_words_belong_to_every_number(explained: Sequence[Explanation]) -> None:
     assert "disables 50% of the hidden units" in dropout.text
     accuracy = dropout.numbers["n4_dropout: train accuracy while training"]
     assert accuracy == "82.00 ± 0.28%"
-    assert penalty.numbers["n2_mlp: weights"] == "1,000"
+    assert penalty.numbers["weights"] == "1,000 of n2_mlp"
 
 
 def test_without_a_counterpart_there_are_no_numbers_of_it(params: Params) -> None:
