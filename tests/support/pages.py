@@ -28,7 +28,7 @@ def a_page() -> Page:
     own = verdicts(n6_l1=MadeUp(near_zero=near(0.5)))
     return Page(
         arms=[own, replace(verdicts(), loss_input="logits")],
-        first=captions.single_runs_figure(own),
+        first=[captions.single_runs_figure(own)],
         overview=[Figure(name="accuracy", svg=accuracy, caption="Accuracy", alt="good 85%")],
         correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
         networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},

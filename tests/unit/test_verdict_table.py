@@ -161,7 +161,7 @@ def test_single_runs_mislead_where_they_differ_from_the_verdict() -> None:
     assert against.misled_seeds == pytest.approx(0.2)
     agreeing = claim(2).model_copy(update={"verdict": "inconclusive", "holds": 0})
     assert words.describe_misled([decided, misleading, undecided, agreeing]) == (
-        "Of the verdicts on claims 12 and 11 a single seed gets 10% wrong, and one run of each "
+        "Of the 2 claims that are decided, a single seed gets 10% wrong, and one run of each "
         "network, whatever their seeds, 5%. On claim 3 one seed says what another denies. On claim "
         "2 all seeds agree, but are too few to be sure."
     )

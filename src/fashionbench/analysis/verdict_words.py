@@ -164,8 +164,8 @@ def describe_misled(records: Sequence[VerdictRecord]) -> str:
         seeds = sum(record.misled_seeds or 0 for record in decided) / len(decided)
         pairs = sum(record.misled_pairs or 0 for record in decided) / len(decided)
         text = (
-            f"Of the verdicts on {_claims(decided)} a single seed gets {100 * seeds:.0f}% wrong, "
-            f"and one run of each network, whatever their seeds, {100 * pairs:.0f}%. "
+            f"Of the {len(decided)} claims that are decided, a single seed gets {100 * seeds:.0f}% "
+            f"wrong, and one run of each network, whatever their seeds, {100 * pairs:.0f}%. "
         )
     disagreeing = [record for record in opened if 0 < record.holds < record.n]
     agreeing = [record for record in opened if record not in disagreeing]

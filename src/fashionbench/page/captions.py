@@ -14,10 +14,23 @@ Row = dict[Any, Any]
 """One network's row of the comparison, by column."""
 
 
+def first_figures(arm: Arm) -> list[Figure]:
+    """Return the figures of the first screen: accuracies, and what single runs say."""
+    return [
+        _figure(
+            "accuracy",
+            f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals, and below each the "
+            "single replicates. Networks far below the others are marked at the edge with their "
+            "accuracy.",
+            f"Test accuracies: {_accuracies(arm.comparison)}.",
+        ),
+        single_runs_figure(arm),
+    ]
+
+
 def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
-    """Return the figures that show all networks together."""
+    """Return the other figures that show all networks together."""
     rows = comparison.to_dict("records")
-    accuracies = ", ".join(f"{row['network']} {_score(row, 'test_accuracy')}" for row in rows)
     curves = ", ".join(
         f"{row['network']} {_score(row, 'best_val_accuracy')} in epoch {row['best_val_epoch']}"
         for row in rows
@@ -28,13 +41,6 @@ def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
         for row in rows
     )
     return [
-        _figure(
-            "accuracy",
-            f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals, and below each the "
-            "single replicates. Networks far below the others are marked at the edge with their "
-            "accuracy.",
-            f"Test accuracies: {accuracies}.",
-        ),
         _figure(
             "curves",
             "Validation loss and accuracy by epoch: means over seeds; thin lines are replicates.",
@@ -127,10 +133,7 @@ def correction_figures(
 ) -> list[Figure]:
     """Return the figures of the counterpart; ``scores`` are its tables by network."""
     replicates = figures.accuracies_on_test(scores)
-    accuracies = ", ".join(
-        f"{row['network']} {_score(row, 'test_accuracy')}"
-        for row in arm.comparison.to_dict("records")
-    )
+    accuracies = _accuracies(arm.comparison)
     return [
         Figure(
             name="correction",
@@ -151,3 +154,8 @@ def _figure(name: str, caption: str, alt: str) -> Figure:
 
 def _score(row: Row, column: str) -> str:
     return f"{row[column]:.1%}"
+
+
+def _accuracies(comparison: pd.DataFrame) -> str:
+    rows = comparison.to_dict("records")
+    return ", ".join(f"{row['network']} {_score(row, 'test_accuracy')}" for row in rows)

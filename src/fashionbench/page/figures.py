@@ -111,7 +111,7 @@ def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
         figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * len(comparison)), layout="constrained")
         axes = figure.subplots()
         _draw_scores(axes, comparison, replicates, range(len(comparison)), horizontal=True)
-        axes.set(xlabel="test accuracy: each replicate, mean and 95% interval")
+        axes.set(xlabel="test accuracy")
         axes.set_yticks(range(len(comparison)), list(comparison["network"]))
         axes.invert_yaxis()
     return figure
@@ -166,7 +166,7 @@ def _draw_scores(
         # Below the bar, so that groups of replicates are seen apart from it.
         places = [position + (BELOW if horizontal else 0)] * len(values)
         points = (values, places) if horizontal else (places, values)
-        axes.plot(*points, "o", color=look["color"], alpha=0.6, markersize=3.5, markeredgewidth=0)
+        axes.plot(*points, "o", color=look["color"], alpha=0.7, markersize=4.5, markeredgewidth=0)
 
 
 def draw_confusion(confusion: pd.DataFrame) -> Figure:

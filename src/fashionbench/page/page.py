@@ -45,12 +45,12 @@ class Page:
     """The content of the page.
 
     ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
-    ``correction``. ``first`` is shown on the first screen. ``networks`` are the figures of each
+    ``correction``. ``first`` are on the first screen. ``networks`` are the figures of each
     network by its name, ``made_from`` tables of names and values by their headings.
     """
 
     arms: Sequence[Arm]
-    first: Figure
+    first: Sequence[Figure]
     overview: Sequence[Figure]
     correction: Sequence[Figure]
     networks: Mapping[str, Sequence[Figure]]

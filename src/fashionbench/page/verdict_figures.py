@@ -54,9 +54,10 @@ def _draw_share(axes: Axes, place: int, record: VerdictRecord) -> None:
     colour = COLOURS[record.verdict]
     if record.holds_interval:
         axes.plot(record.holds_interval, [place, place], color=colour, linewidth=1.5)
-    axes.plot(record.holds / record.n, place, "o", color=colour, clip_on=False)
+    axes.plot(record.holds / record.n, place, "o", color=colour, markersize=5, clip_on=False)
     if record.pairs is not None:
-        axes.plot(record.pairs, place, "D", color=colour, fillstyle="none", clip_on=False)
+        style = {"markersize": 9, "fillstyle": "none", "clip_on": False}
+        axes.plot(record.pairs, place, "D", color=colour, **style)
 
 
 def draw_pairs(pairs: pd.DataFrame) -> Figure:

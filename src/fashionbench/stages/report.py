@@ -37,7 +37,7 @@ def run() -> None:
     comparison = arms[0].comparison
     page = Page(
         arms=arms,
-        first=captions.single_runs_figure(arms[0]),
+        first=captions.first_figures(arms[0]),
         overview=[
             *captions.overview_figures(comparison),
             *captions.pairs_figures(arms[0], pairs[0]),
