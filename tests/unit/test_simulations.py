@@ -6,6 +6,8 @@ Trials are few; ``make simulations`` runs many, and docs/statistics.md has their
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +92,25 @@ def test_the_document_has_tables_of_all_simulations() -> None:
         printed = [float(cell) for cell in row.split("|")]
         most = binom.ppf(1 - RARE, simulations.TRIALS, ALPHA) / simulations.TRIALS
         assert all(share <= 100 * most for share in printed)
+
+
+@pytest.mark.tries("make simulations")
+def test_make_simulations_renews_the_tables_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert "\nsimulations: $(READY)\n\tpython tools/simulate_statistics.py\n" in makefile
+    document = tmp_path / "statistics.md"
+    text = (PROJECT / "docs/statistics.md").read_text(encoding="utf-8")
+    document.write_text(simulations.BLOCK.sub(r"\1old\n\3", text), encoding="utf-8")
+    few = {name: (measure, 4) for name, (measure, _) in simulations.INTERVALS.items()}
+    monkeypatch.setattr(simulations, "DOCUMENT", document)
+    monkeypatch.setattr(simulations, "INTERVALS", few)
+    monkeypatch.setitem(simulations.BLOCKS, "errors", partial(simulations.errors, (5,), 20))
+    simulations.main()
+    renewed = document.read_text(encoding="utf-8")
+    assert "old" not in {line.strip() for line in renewed.splitlines()}
+    assert renewed.count("| normal | ") == len(simulations.SEEDS)
+    assert "| 15 | " in renewed
+    around = simulations.BLOCK.sub("", text)
+    assert simulations.BLOCK.sub("", renewed) == around

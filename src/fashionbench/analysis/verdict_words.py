@@ -173,7 +173,7 @@ def describe_misled(records: Sequence[VerdictRecord]) -> str:
         text += f"On {_claims(disagreeing)} one seed says what another denies. "
     if agreeing:
         text += f"On {_claims(agreeing)} all seeds agree, but are too few to be sure. "
-    return text.strip()
+    return text.strip() or "There are too few seeds to tell."
 
 
 def _claims(records: Sequence[VerdictRecord]) -> str:

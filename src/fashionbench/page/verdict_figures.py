@@ -56,8 +56,8 @@ def _draw_share(axes: Axes, place: int, record: VerdictRecord) -> None:
         axes.plot(record.holds_interval, [place, place], color=colour, linewidth=1.5)
     axes.plot(record.holds / record.n, place, "o", color=colour, markersize=5, clip_on=False)
     if record.pairs is not None:
-        style = {"markersize": 9, "fillstyle": "none", "clip_on": False}
-        axes.plot(record.pairs, place, "D", color=colour, **style)
+        (pairs,) = axes.plot(record.pairs, place, "D", color=colour, fillstyle="none")
+        pairs.set(markersize=9, clip_on=False)
 
 
 def draw_pairs(pairs: pd.DataFrame) -> Figure:
