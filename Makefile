@@ -41,7 +41,8 @@ ANEW := $(shell \
   $(if $(PYTHON),&& test -d $(VENV)/lib/python$$('$(PYTHON)' -c $(VERSION) 2>/dev/null)) \
   || echo anew)
 
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 QUICK := -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000

@@ -25,7 +25,7 @@ from fashionbench.errors import ConfigError, DataError, FashionbenchError
 from fashionbench.params import Params, load_params
 from fashionbench.paths import split_file
 from fashionbench.tables import read_table
-from fashionbench.training.workers import local_workers
+from fashionbench.workers.local import local_workers
 
 LOOPS = ("tensors in memory", "DataLoader", "scikit-learn", "JAX")
 

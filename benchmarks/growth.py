@@ -1,5 +1,6 @@
 """How the cost of training grows: with seeds, epochs, images, width and cores."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -15,11 +16,11 @@ from fashionbench.data.splits import Split, load_split, save_split
 from fashionbench.params import Params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Replicate
 from fashionbench.training.replicates import train_replicates
-from fashionbench.training.workers import local_workers
+from fashionbench.workers.local import local_workers
 
 NETWORK = "n2_mlp"
 
@@ -110,6 +111,6 @@ def training(
     def work() -> None:
         for _ in train_replicates(workers, replicates, train, val, checkpoints):
             pass
-        checkpoints.remove(replicates)
+        shutil.rmtree(folder / "checkpoints")
 
     return work

@@ -18,7 +18,7 @@ from fashionbench.data.splits import Split, save_split
 from fashionbench.params import PARAMS_FILE, Params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.training.networks import count_parameters
 
 

@@ -22,7 +22,7 @@ from sizes import parse_arguments
 from timing import describe_machine, environment
 
 from fashionbench.params import PARAMS_FILE, load_params
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 

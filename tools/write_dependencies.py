@@ -15,8 +15,15 @@ from ruamel.yaml import YAML
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-WITHOUT_EFFECT = ("errors.py", "messages.py", "training/progress.py", "tracking/*.py")
-"""Modules that cannot change results: messages, displays and MLflow."""
+WITHOUT_EFFECT = (
+    "errors.py",
+    "messages.py",
+    "training/progress.py",
+    "tracking/*.py",
+    "workers/*.py",
+)
+"""Modules that cannot change results: messages, displays, MLflow, and the processes that run tasks,
+which compute the same bits wherever they are."""
 
 _CODE = "src/"
 

@@ -28,6 +28,7 @@ PACKAGES = (
     "pipeline",
     "data",
     "training",
+    "workers",
     "evaluation",
     "analysis",
     "page",

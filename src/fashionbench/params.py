@@ -5,7 +5,7 @@ Imports nothing heavy, so that a wrong parameter is refused within a fraction of
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -30,6 +30,23 @@ Optimizer = Literal["adam", "sgd"]
 Initialisation = Literal["pytorch", "glorot"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
+Shared = Literal[
+    "learning_rate",
+    "learning_rate_decay",
+    "batch_size",
+    "num_epochs",
+    "dropout_prob",
+    "l1_strength",
+    "l2_strength",
+    "loss_input",
+    "optimizer",
+    "momentum",
+    "initialisation",
+    "seeds",
+    "device",
+    "precision",
+]
+"""Parameters that all networks share, and of which one may have a value of its own."""
 
 # Names become folders, shell words and MLflow names, so they are kept to what is safe in all.
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -96,7 +113,11 @@ class _Model(BaseModel):
 
 
 class NetworkParams(_Model):
-    """An entry of ``networks``: ``dropout``, ``l1`` and ``l2`` name the parameter to use."""
+    """An entry of ``networks``.
+
+    ``dropout``, ``l1`` and ``l2`` name the parameter to use; ``own`` holds values of shared
+    parameters for this network alone.
+    """
 
     conv_filters: LayerSizes
     pool: bool = False
@@ -105,6 +126,7 @@ class NetworkParams(_Model):
     dropout: Literal["dropout_prob", "none"]
     l1: Literal["l1_strength", "none"]
     l2: Literal["l2_strength", "none"]
+    own: dict[Shared, Any] = {}
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
@@ -160,21 +182,37 @@ class Params(_Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_own(self) -> Self:
+        for name in self.networks:
+            try:
+                self.of(name)
+            except ValidationError as error:
+                reason = explain(error.errors()[0], Params.model_fields)
+                raise ValueError(f"networks.{name}.own: {reason}") from error
+        return self
+
+    def of(self, name: str) -> Self:
+        """Return the parameters of a network: the shared ones with those of its own in their place.
+
+        Raises ConfigError for an unknown name.
+        """
+        own = self._declared(name).own
+        if not own:
+            return self
+        network = self.networks[name].model_copy(update={"own": {}})
+        return type(self).model_validate({**dict(self), **own, "networks": {name: network}})
+
     @property
     def hyperparameters(self) -> Hyperparameters:
-        """What all networks share."""
+        """How networks without values of their own are trained."""
         return Hyperparameters(
             **{field.name: getattr(self, field.name) for field in fields(Hyperparameters)}
         )
 
     def network(self, name: str) -> Network:
         """The network ``name`` with its strengths looked up; ConfigError for an unknown name."""
-        if name not in self.networks:
-            raise ConfigError(
-                f"network {name!r} is not declared under networks in {PARAMS_FILE}; "
-                f"declared are {', '.join(self.networks)}{did_you_mean(name, self.networks)}"
-            )
-        declared = self.networks[name]
+        declared, values = self._declared(name), self.of(name)
         return Network(
             name=name,
             input_size=self.input_size,
@@ -183,10 +221,18 @@ class Params(_Model):
             pool=declared.pool,
             hidden_sizes=declared.hidden_sizes,
             batch_norm=declared.batch_norm,
-            dropout_prob=float(getattr(self, declared.dropout)),
-            l1_strength=float(getattr(self, declared.l1)),
-            l2_strength=float(getattr(self, declared.l2)),
+            dropout_prob=float(getattr(values, declared.dropout)),
+            l1_strength=float(getattr(values, declared.l1)),
+            l2_strength=float(getattr(values, declared.l2)),
         )
+
+    def _declared(self, name: str) -> NetworkParams:
+        if name not in self.networks:
+            raise ConfigError(
+                f"network {name!r} is not declared under networks in {PARAMS_FILE}; "
+                f"declared are {', '.join(self.networks)}{did_you_mean(name, self.networks)}"
+            )
+        return self.networks[name]
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

@@ -1,4 +1,8 @@
-"""Folders and file names of the project. Imports only the standard library."""
+"""Folders and file names of the project. Imports only the standard library.
+
+Commands run at the top of the project or in the folder of a study, ``studies/<name>``, which has
+results of its own and trains on the project's images.
+"""
 
 import os
 from pathlib import Path
@@ -6,6 +10,7 @@ from pathlib import Path
 CHECKPOINTS_DIR = Path("checkpoints")
 METRICS_DIR = Path("metrics")
 MODELS_DIR = Path("models")
+STUDIES_DIR = Path("studies")
 PREPARED_DIR = Path("data/prepared")
 PREDICTIONS_DIR = Path("data/predictions")
 HIGHLIGHTS_DIR = Path("data/highlights")
@@ -14,14 +19,25 @@ SCRATCH_DIR = Path(".dvc/tmp/fashionbench")
 """Inside the repository, beside DVC's own temporary files; not in git."""
 
 
+def study() -> str | None:
+    """Return the name of the study whose folder is the current one; None at the top."""
+    here = Path.cwd()
+    return here.name if here.parent.name == STUDIES_DIR.name else None
+
+
+def project_folder() -> Path:
+    """Return the way from the current folder to the top of the project, or of DVC's copy of it."""
+    return Path("../..") if study() else Path()
+
+
 def repository_folder() -> Path:
     """Return the top of the repository: also for a stage that DVC runs in a copy of it."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+    return Path(os.environ.get("DVC_ROOT", project_folder())).resolve()
 
 
 def in_workspace() -> bool:
     """Return False in an experiment that DVC runs in a copy of the repository, else True."""
-    return Path.cwd() == repository_folder()
+    return project_folder().resolve() == repository_folder()
 
 
 def checkpoints_folder() -> Path:
@@ -31,7 +47,7 @@ def checkpoints_folder() -> Path:
 
 def split_file(split: str) -> Path:
     """Return the file of the prepared images of one of SPLITS."""
-    return PREPARED_DIR / f"{split}.safetensors"
+    return project_folder() / PREPARED_DIR / f"{split}.safetensors"
 
 
 def weights_file(network: str, seed: int) -> Path:

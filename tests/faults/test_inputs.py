@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from repositories import NINTH_NETWORK, Repository
 
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 
 UNTOUCHED = ("dvc.lock", "metrics", "models", "mlflow.db", "data")
 AT_ONCE = min(2, available_cores())

@@ -20,11 +20,13 @@ from trainings import network, nothing_watched
 
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
+from fashionbench.pipeline import environment
 from fashionbench.tracking import live, mirror
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.live import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
 from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.workers.pool import Workers
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
 
@@ -66,9 +68,19 @@ def replicates(
     ]
 
 
+class Nobody(Workers):
+    """Workers who have nothing to do but to be described."""
+
+    def describe(self) -> dict[str, str]:
+        return environment.describe()
+
+
+NOBODY = Nobody()
+
+
 def track(hyperparameters: Hyperparameters) -> None:
     """Track a made-up training of two seeds."""
-    with track_training(replicates(hyperparameters), nothing_watched()) as tracked:
+    with track_training(replicates(hyperparameters), nothing_watched(), NOBODY) as tracked:
         for seed in (0, 5):
             for epoch in (1, 2):
                 tracked.log_epoch(row(seed, epoch))
@@ -100,7 +112,7 @@ def break_off(hyperparameters: Hyperparameters, error: BaseException) -> Trainin
     kept = []
 
     def train() -> None:
-        with track_training(replicates(hyperparameters), nothing_watched()) as tracked:
+        with track_training(replicates(hyperparameters), nothing_watched(), NOBODY) as tracked:
             kept.append(tracked)
             tracked.log_divergence(0, "the loss of epoch 3 is not a finite number")
             raise error

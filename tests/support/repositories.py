@@ -22,6 +22,7 @@ SAMPLE = PROJECT / "tests/sample"
 # Two seeds for intervals, and few enough networks and images for the suite to stay short.
 SMALL_RUN = {"num_epochs": 2, "seeds": [0, 1], "train_size": 300, "val_size": 100}
 PIPELINE_FILES = (
+    "bin",
     "src",
     ".dvc/config",
     ".dvc/.gitignore",

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from trainings import network, nothing_watched
 from fashionbench.errors import ChangedError, DataError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.processes import Owner
 from fashionbench.training.checkpoints import Checkpoint, Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate
 
@@ -72,16 +72,24 @@ def test_what_is_saved_comes_back_to_the_last_bit(
     assert_equal(checkpoints.load(replicate, 2), KEPT)
 
 
-def test_the_folder_goes_with_the_last_replicate(
+def test_finished_replicates_stay_for_other_processes_networks_and_folders(
     checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
 ) -> None:
-    other = replace(replicate, seed=4)
     checkpoints.save(replicate, KEPT)
-    checkpoints.save(other, KEPT)
-    checkpoints.remove([replicate])
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
-    checkpoints.remove([other, replicate])
-    assert not (tmp_path / "checkpoints").exists()
+    checkpoints.finish([replicate])
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    renamed = replace(replicate, network=replace(replicate.network, name="another"))
+    code = {Path("src/training.py"): "digest"}
+    for files in (code, {Path("../../src/training.py"): "digest"}):
+        dependencies = replace(nothing_watched(), files=files)
+        elsewhere = Checkpoints(tmp_path / "elsewhere", dependencies)
+        assert bool(elsewhere.restore(replicate)) == (files is not code)
+        elsewhere.save(replicate, KEPT)
+        elsewhere.finish([replicate])
+    assert checkpoints.restore(renamed) == ROWS
+    assert_equal(checkpoints.load(renamed, 2), KEPT)
+    checkpoints.finish([renamed])
+    assert list((tmp_path / "checkpoints").iterdir()) == [kept]
 
 
 def test_another_training_finds_nothing(
@@ -176,19 +184,24 @@ def test_a_damaged_or_foreign_file_is_ignored_with_a_warning(
 def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
     checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
 ) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
+    me = Owner.current()
     own = file_of(checkpoints, replicate, tmp_path)
-    of_dead, of_living = (own.with_suffix(f".{process}") for process in (ended.pid, 1))
+    of_dead, of_living, of_another_machine = (
+        own.with_name(own.name.replace(str(me), str(owner)))
+        for owner in (replace(me, start="1"), Owner._of(1), replace(me, host="elsewhere.org"))
+    )
     own.rename(of_dead)
     checkpoints.save(replicate, replace(KEPT, rows=ROWS[:1]))
     own.rename(of_living)
+    of_another_machine.write_bytes(of_living.read_bytes())
     half = Path(f"{of_dead}.incoming")
     half.write_bytes(b"half of a checkp")
     assert checkpoints.restore(replicate) == ROWS
     assert_equal(checkpoints.load(replicate, 2), KEPT)
-    checkpoints.remove([replicate])
-    assert list((tmp_path / "checkpoints").iterdir()) == [of_living]
+    checkpoints.finish([replicate])
+    finished = own.with_name(own.name.replace(str(me), "finished"))
+    left = set((tmp_path / "checkpoints").iterdir())
+    assert left == {of_living, of_another_machine, finished}
 
 
 def test_nothing_is_kept_of_an_epoch_in_which_the_code_was_edited(

@@ -49,4 +49,4 @@ def test_packages_import_only_from_those_below() -> None:
 def test_what_is_imported_is_seen() -> None:
     """The test above would pass if it saw nothing."""
     seen = set(imported_packages(SOURCE / "stages" / "evaluate.py"))
-    assert {"training", "evaluation", "tracking"} <= seen
+    assert {"workers", "evaluation", "tracking"} <= seen

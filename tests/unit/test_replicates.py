@@ -1,5 +1,6 @@
 """Many replicates: on any executor, in any company, the same bits."""
 
+import shutil
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +20,7 @@ from fashionbench.params import Hyperparameters
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate, weights
 from fashionbench.training.replicates import Divergence, FinishedEpoch, curves, train_replicates
-from fashionbench.training.workers import local_workers
+from fashionbench.workers.local import local_workers
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def last_weights(
     executor: Executor, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> dict[int, bytes]:
     events = list(train_replicates(executor, replicates, split, split, checkpoints))
-    checkpoints.remove(replicates)
+    shutil.rmtree(checkpoints._folder)
     return {event.row.seed: event.weights for event in finished(events) if event.weights}
 
 
@@ -120,7 +121,7 @@ def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
     straight = list(train_replicates(Inline(), replicates, split, split, checkpoints))
-    checkpoints.remove(replicates)
+    shutil.rmtree(checkpoints._folder)
     with pytest.raises(KeyboardInterrupt):
         list(train_replicates(Inline(most=4), replicates, split, split, checkpoints))
     rest = Inline()

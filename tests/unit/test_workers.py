@@ -5,17 +5,16 @@ import signal
 import sys
 import threading
 from concurrent.futures import Executor
-from pathlib import Path
 
 import psutil
 import pytest
 
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
-from fashionbench.training import memory_check, workers
-from fashionbench.training.memory_check import machine_memory, needed_memory
+from fashionbench.training.memory_check import needed_memory
 from fashionbench.training.networks import count_parameters
-from fashionbench.training.workers import local_workers
+from fashionbench.workers import local
+from fashionbench.workers.local import local_workers
 
 
 def allocate(task: str) -> int:
@@ -138,7 +137,7 @@ def test_a_worker_that_leaves_names_its_status() -> None:
 def test_not_everything_that_speaks_of_memory_has_run_out_of_it(
     error: Exception, is_out: bool
 ) -> None:
-    assert workers._is_out_of_memory(error) == is_out
+    assert local._is_out_of_memory(error) == is_out
 
 
 def test_memory_is_estimated_from_below(params: Params) -> None:
@@ -146,18 +145,3 @@ def test_memory_is_estimated_from_below(params: Params) -> None:
     parameters = count_parameters(network)
     one = needed_memory(network, batch_size=64, seeds=1)
     assert 10 * 4 * parameters < one < 12 * 4 * parameters
-
-
-def test_the_machine_has_the_memory_that_the_system_says_or_a_container_allows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    installed = psutil.virtual_memory().total
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(memory_check, "_CONTAINER_LIMIT", limit)
-    assert machine_memory() == installed
-    limit.write_text("max\n")
-    assert machine_memory() == installed
-    limit.write_text(f"{installed - 4096}\n")
-    assert machine_memory() == installed - 4096
-    limit.write_text(f"{installed + 4096}\n")
-    assert machine_memory() == installed

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from fashionbench.errors import VerificationError
 from fashionbench.pipeline import processor
+from fashionbench.pipeline.machine import available_cores, available_memory
 from fashionbench.training import arithmetic, self_test
-from fashionbench.training.memory_check import machine_memory
 
 _PACKAGES = ("torch", "numpy", "scipy", "pandas", "matplotlib", "mlflow", "dvc")
 _FLAGS = ("avx2", "fma", "avx512f", "amx_tile")
@@ -71,12 +71,12 @@ def diagnosis() -> str:
 def _facts() -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1))
     rows = {
-        "processor": f"{processor.name()}, {processor.available_cores()} cores to use",
+        "processor": f"{processor.name()}, {available_cores()} cores to use",
         "features": " ".join(flag for flag in _FLAGS if flag in processor.flags()) or "unknown",
         "torch runs code for": torch.backends.cpu.get_cpu_capability(),
         "libraries": ", ".join(_libraries()),
         "packages": ", ".join(f"{package} {version(package)}" for package in _PACKAGES),
-        "memory": f"{machine_memory() / _GIB:.1f} GiB",
+        "memory": f"{available_memory() / _GIB:.1f} GiB",
         "free disk": f"{shutil.disk_usage(Path()).free / _GIB:.1f} GiB",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "no device",
     }

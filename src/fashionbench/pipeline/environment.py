@@ -6,7 +6,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.pipeline.processor import name as processor_name
 
 _PACKAGES = ("fashionbench", "torch", "numpy", "mlflow", "dvc")
@@ -16,9 +16,9 @@ _DVC_VARIABLES = {"dvc.stage": "DVC_STAGE", **EXPERIMENT_FACTS}
 
 
 def describe() -> dict[str, str]:
-    """Return the versions of packages, the machine, and the facts of :func:`place`."""
+    """Return the versions of packages, and the machine."""
     facts = {f"version.{package}": found for package in _PACKAGES if (found := _version(package))}
-    facts |= {
+    return facts | {
         "version.python": platform.python_version(),
         "machine.cpu": processor_name(),
         "machine.cores": str(available_cores()),
@@ -26,7 +26,6 @@ def describe() -> dict[str, str]:
         "machine.system": platform.platform(),
         "machine.architecture": platform.machine(),
     }
-    return facts | place()
 
 
 def _version(package: str) -> str:

@@ -23,11 +23,15 @@ def replicate_key(
     """Return a digest of all that determines a replicate: its parameters, seed, data and code.
 
     ``dependencies`` are those of the stage that trains its network. ``facts`` are further ones that
-    JSON can hold, such as versions of packages.
+    JSON can hold, such as versions of packages. The network's name determines nothing, nor does the
+    folder from which files are named: a study shares replicates with the project.
     """
-    files = {str(path): sha256 for path, sha256 in dependencies.files.items()}
+    files = {
+        "/".join(part for part in path.parts if part != ".."): sha256
+        for path, sha256 in dependencies.files.items()
+    }
     replicate = {
-        "network": asdict(network),
+        "network": {**asdict(network), "name": None},
         "hyperparameters": asdict(hyperparameters),
         "seed": seed,
     }

@@ -1,4 +1,4 @@
-"""The processor: its usable cores, and the code that numeric libraries may run on it.
+"""The processor, and the code that numeric libraries may run on it.
 
 Libraries select their code by what a processor can do, and code for wider vectors adds in another
 order. So ATen and numpy are told to run their code for AVX2 everywhere; they read that when they
@@ -16,6 +16,8 @@ _PINNED = {
     _ATEN: "avx2",
     # numpy has further code for these.
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    # That of numpy's and scipy's linear algebra.
+    "OPENBLAS_CORETYPE": "Haswell",
 }
 _REMOVED = (
     "DNNL_DEFAULT_FPMATH_MODE",
@@ -59,10 +61,10 @@ def check_capability(capability: str) -> None:
 
 def check_processor() -> None:
     """Raise ConfigError for an x86-64 processor without AVX2 or FMA, where Linux names both."""
-    missing = _NEEDED - flags()
+    missing = " and ".join(flag.upper() for flag in sorted(_NEEDED - flags()))
     if is_x86() and flags() and missing:
         raise ConfigError(
-            f"this processor ({name()}) has no {' and no '.join(sorted(missing)).upper()}: "
+            f"this processor ({name()}) lacks {missing}: "
             "an x86-64 processor needs AVX2 and FMA (Intel since 2013, AMD since 2015)"
         )
 
@@ -75,13 +77,6 @@ def name() -> str:
 def flags() -> set[str]:
     """Return the processor's features as Linux names them; nothing elsewhere."""
     return set(_cpuinfo("flags").split())
-
-
-def available_cores() -> int:
-    """Return how many cores this process may run on, which a container or taskset can limit."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _cpuinfo(field: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from fashionbench.errors import BusyError
-from fashionbench.paths import SCRATCH_DIR
+from fashionbench.paths import SCRATCH_DIR, project_folder, study
 from fashionbench.pipeline.dependencies import Dependencies
 
 _LOOKS = 20
@@ -31,8 +31,9 @@ def _only_one(stage: str) -> Iterator[None]:
     The system releases the lock of a process that ends, however it ends. The file names its holder,
     so it is not left to filelock, some releases of which truncate the file before they lock it.
     """
-    SCRATCH_DIR.mkdir(parents=True, exist_ok=True)
-    with (SCRATCH_DIR / f"{stage}.lock").open("a+", encoding="ascii") as file:
+    folder = project_folder() / SCRATCH_DIR / (study() or "")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{stage}.lock").open("a+", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -30,8 +30,10 @@ def run() -> None:
         )
     # Imported here: torch takes a second, and most errors are found before.
     from fashionbench.data.examples import check_device
+    from fashionbench.pipeline.machine import available_memory
     from fashionbench.training import memory_check
 
-    check_device(params.device)
-    memory_check.check_memory(params, memory_check.machine_memory())
+    for name in params.networks:
+        check_device(params.of(name).device)
+    memory_check.check_memory(params, available_memory())
     replace_file(CHECKED_FILE, b"params.yaml can be trained\n")

@@ -26,7 +26,8 @@ def run() -> None:
     for name in params.networks:
         curves[name] = curve = read_table(network_table(name, "curves"))
         scores[name] = read_table(network_table(name, "scores"))
-        costs[name] = count_costs(params.network(name), params.train_size, params.num_epochs)
+        epochs = params.of(name).num_epochs
+        costs[name] = count_costs(params.network(name), params.train_size, epochs)
         for kind in KINDS:
             write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
         highlights = load_file(highlights_file(name))

@@ -3,6 +3,7 @@
 from mlflow.entities import RunStatus
 
 from fashionbench.errors import StoreError
+from fashionbench.pipeline import environment
 from fashionbench.pipeline.identity import digest
 from fashionbench.tracking.run_spec import RunSpec, provenance_of_training
 from fashionbench.tracking.runs import Runs, end
@@ -14,7 +15,7 @@ def log_failure(reason: str) -> None:
 
     Requires the variables that DVC sets in the environment of an experiment.
     """
-    provenance_tags = provenance_of_training()
+    provenance_tags = provenance_of_training(environment.describe())
     experiment, stage = provenance_tags["dvc.experiment"], provenance_tags["dvc.stage"]
     spec = RunSpec(
         key=digest("failure", experiment, stage),

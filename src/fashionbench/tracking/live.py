@@ -23,6 +23,7 @@ from fashionbench.tracking.run_spec import (
 from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import locked_store, now_ms, warn
 from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.workers.pool import Workers
 
 CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
 
@@ -70,13 +71,15 @@ class TrainingRuns:
     Skips replicates whose runs are complete and those that another process is training now.
     """
 
-    def __init__(self, replicates: Sequence[Replicate], dependencies: Dependencies) -> None:
+    def __init__(
+        self, replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
+    ) -> None:
         self._open: dict[int, str] = {}
         self._logged: dict[int, set[int]] = {}
         self._parent: str | None = None
         self._logger = _BackgroundLogger()
         self._logger.start()
-        self._logger.submit(lambda: self._start(replicates, dependencies))
+        self._logger.submit(lambda: self._start(replicates, dependencies, workers))
 
     def log_epoch(self, row: Epoch) -> None:
         """Log the metrics of one epoch of a replicate, rounded as in the table of its curves."""
@@ -116,7 +119,9 @@ class TrainingRuns:
         """Wait until everything is logged, for at most ``patience`` seconds."""
         self._logger.finish(patience)
 
-    def _start(self, replicates: Sequence[Replicate], dependencies: Dependencies) -> None:
+    def _start(
+        self, replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
+    ) -> None:
         network, hyperparameters = replicates[0].network, replicates[0].hyperparameters
         specs = {
             replicate.seed: describe_replicate(
@@ -125,7 +130,7 @@ class TrainingRuns:
             for replicate in replicates
         }
         parent_spec = describe_network(network, hyperparameters, specs)
-        provenance_tags = provenance_of_training()
+        provenance_tags = provenance_of_training(workers.describe())
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment, network.name)
             to_log = {
@@ -143,13 +148,13 @@ class TrainingRuns:
 
 @contextmanager
 def track_training(
-    replicates: Sequence[Replicate], dependencies: Dependencies
+    replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
 ) -> Iterator[TrainingRuns]:
-    """Open the runs of a network's training, and end them with the status of the block.
+    """Open the runs of a network's training by workers; end them with the status of the block.
 
     ``dependencies`` are those of the stage that trains.
     """
-    runs = TrainingRuns(replicates, dependencies)
+    runs = TrainingRuns(replicates, dependencies, workers)
     try:
         yield runs
     except BaseException as error:

@@ -9,7 +9,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT
 
 from fashionbench.params import Hyperparameters, Network
-from fashionbench.paths import split_file
+from fashionbench.paths import split_file, study
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
@@ -39,7 +39,7 @@ def describe_replicate(
 ) -> RunSpec:
     """Describe the run of a replicate."""
     return RunSpec(
-        key=replicate_key(network, hyperparameters, seed, dependencies),
+        key=replicate_key(network, hyperparameters, seed, dependencies, network.name, study()),
         name=f"{network.name} seed {seed}",
         note=f"Seed {seed} of {network.name}: {_in_words(network)}.",
         params=_params(network, hyperparameters) | {"seed": str(seed)},
@@ -106,9 +106,9 @@ def _datasets(dependencies: Dependencies) -> list[DatasetInput]:
     return inputs
 
 
-def provenance_of_training() -> dict[str, str]:
-    """Return tags for a run trained by this process: machine, versions, commit, experiment."""
-    return _with_commit(environment.describe())
+def provenance_of_training(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return tags for a run that is trained now: its workers' facts, and commit and experiment."""
+    return _with_commit({**facts, **environment.place()})
 
 
 def provenance_of_restored(table: Path) -> dict[str, str]:

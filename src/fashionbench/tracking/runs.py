@@ -12,7 +12,7 @@ from mlflow.entities import Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from fashionbench.pipeline.identity import digest
-from fashionbench.tracking.owners import Owner
+from fashionbench.pipeline.processes import Owner
 from fashionbench.tracking.run_spec import NETWORK_TAG, RunSpec
 
 KEY_TAG = "fashionbench.key"
@@ -24,7 +24,7 @@ NOTE_TAG = "fashionbench.note_sha256"
 FAILURE_TAG = "fashionbench.failure"
 """Tags a failed run with the reason."""
 OWNER_TAG = "fashionbench.process"
-"""Tags a run with the process that logs to it: see :mod:`fashionbench.tracking.owners`."""
+"""Tags a run with the process that logs to it: see :mod:`fashionbench.pipeline.processes`."""
 LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
 """The id of the run that ``mlflow run`` created, parent of the runs in this process; or None.
 

@@ -70,6 +70,7 @@ def read_stored_results(params: Params, name: str, dependencies: Dependencies) -
     ``dependencies`` are those of stage ``train`` for any network, which all have the same files.
     Raises DataError if a table is missing, OSError if weights are, ConfigError for an unknown name.
     """
+    params = params.of(name)
     network, hyperparameters = params.network(name), params.hyperparameters
     replicates = {
         seed: describe_replicate(network, hyperparameters, seed, dependencies)

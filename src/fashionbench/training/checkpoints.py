@@ -1,17 +1,19 @@
-"""Checkpoints: finished epochs on disk, from which an interrupted training resumes.
+"""Checkpoints: finished epochs on disk, from which a training resumes, and finished replicates.
 
 DVC deletes a stage's outputs before it runs the stage, so checkpoints lie outside of them, one
 safetensors file per replicate. Its metadata hold the key of the replicate, the curves so far and a
 checksum. The file's name holds the key, a digest of all that determines the result, so that other
 parameters, data, code or packages find none; and the process that trains, so that two experiments
 with the same training do not share a file.
+
+Finished replicates stay, for whoever needs the same ones again: another number of seeds, an
+experiment that changes other networks, a study. Nothing but time is lost if the folder is deleted.
 """
 
 import hashlib
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,9 +27,12 @@ from torch import Tensor
 from fashionbench.errors import DataError
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import replicate_key
-from fashionbench.pipeline.processes import is_alive
+from fashionbench.pipeline.processes import Owner
 from fashionbench.training.epoch import Epoch, Replicate
-from fashionbench.whole_files import replace_file
+from fashionbench.whole_files import SUFFIX, replace_file
+
+_FINISHED = "finished"
+"""Ends the names of files of finished replicates, where those of others name their process."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +57,7 @@ class Checkpoints:
     def __init__(self, folder: Path, dependencies: Dependencies) -> None:
         self._folder = folder
         self._dependencies = dependencies
-        self._owner = os.getpid()
+        self._owner = Owner.current()
         self._versions = {package: version(package) for package in ("torch", "numpy")}
         self._capability = torch.backends.cpu.get_cpu_capability()
 
@@ -62,7 +67,9 @@ class Checkpoints:
         Skips, with a warning, files that are damaged or belong to another training.
         """
         found = [Checkpoint()]
-        for path in self._candidates(replicate):
+        for path in self._files(replicate):
+            if path.suffix == SUFFIX:
+                continue
             if checkpoint := self._read(path, replicate):
                 found.append(checkpoint)
             # Gone since it was listed: a training of the same replicate has just ended.
@@ -71,10 +78,7 @@ class Checkpoints:
         longest = max(found, key=lambda checkpoint: len(checkpoint.rows))
         if longest.rows:
             self.save(replicate, longest)
-            _log.info(
-                f"{replicate.network.name} seed {replicate.seed} goes on after epoch "
-                f"{len(longest.rows)} of {replicate.hyperparameters.num_epochs}"
-            )
+            _log.info(_describe(replicate, len(longest.rows)))
         return longest.rows
 
     def load(self, replicate: Replicate, epochs: int) -> Checkpoint:
@@ -100,28 +104,33 @@ class Checkpoints:
         key, rows = self._key(replicate), _ROWS.dump_json(checkpoint.rows).decode()
         state = dict(checkpoint.state)
         metadata = {"key": key, "rows": rows, "sha256": _checksum(key, rows, state)}
-        path = self._path(replicate)
-        replace_file(path, save(state, metadata))
+        replace_file(self._path(replicate), save(state, metadata))
 
-    def remove(self, replicates: Iterable[Replicate]) -> None:
-        """Delete checkpoints of finished replicates, of this process and of dead ones."""
+    def finish(self, replicates: Iterable[Replicate]) -> None:
+        """Keep replicates that this process has trained to their end, for every later training.
+
+        Deletes what dead processes have left of them.
+        """
         for replicate in replicates:
-            for path in self._folder.glob(f"{self._name(replicate)}.*"):
-                owner = path.name.removesuffix(".incoming").rpartition(".")[2]
-                if not owner.isdecimal() or int(owner) == self._owner or not is_alive(int(owner)):
+            own = self._path(replicate)
+            if own.exists():
+                os.replace(own, self._named(replicate, _FINISHED))
+            for path in self._files(replicate):
+                owner = Owner.parse(path.name.removesuffix(SUFFIX).partition(".")[2])
+                if owner and (owner == self._owner or owner.is_known_dead()):
                     path.unlink(missing_ok=True)
-        with suppress(OSError):  # Not empty, or gone already.
-            self._folder.rmdir()
 
-    def _candidates(self, replicate: Replicate) -> list[Path]:
-        found = self._folder.glob(f"{self._name(replicate)}.*")
-        return sorted(path for path in found if path.suffix != ".incoming")
+    def _files(self, replicate: Replicate) -> list[Path]:
+        return sorted(self._folder.glob(f"{self._name(replicate)}.*"))
 
     def _path(self, replicate: Replicate) -> Path:
-        return self._folder / f"{self._name(replicate)}.{self._owner}"
+        return self._named(replicate, str(self._owner))
+
+    def _named(self, replicate: Replicate, end: str) -> Path:
+        return self._folder / f"{self._name(replicate)}.{end}"
 
     def _name(self, replicate: Replicate) -> str:
-        return f"{replicate.network.name}-seed_{replicate.seed}-{self._key(replicate)[:16]}"
+        return f"seed_{replicate.seed}-{self._key(replicate)[:32]}"
 
     def _key(self, replicate: Replicate) -> str:
         return replicate_key(
@@ -149,6 +158,13 @@ class Checkpoints:
         epochs = [(row.seed, row.epoch) for row in checkpoint.rows]
         expected = [(replicate.seed, epoch) for epoch in range(1, len(epochs) + 1)]
         return checkpoint if epochs and epochs == expected else None
+
+
+def _describe(replicate: Replicate, epochs: int) -> str:
+    name, last = f"{replicate.network.name} seed {replicate.seed}", replicate.hyperparameters
+    if epochs == last.num_epochs:
+        return f"{name} has been trained before"
+    return f"{name} goes on after epoch {epochs} of {last.num_epochs}"
 
 
 def _checksum(key: str, rows: str, state: dict[str, Tensor]) -> str:

@@ -1,14 +1,10 @@
 """Check that this machine has the memory that the networks of params.yaml need."""
 
-import os
-from pathlib import Path
-
 from fashionbench.errors import ConfigError
 from fashionbench.params import Network, Params
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.training.networks import count_parameters
 
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _GIB = 2**30
 _BYTES = 4
 """Size of a float32, the type of everything in training."""
@@ -17,11 +13,12 @@ _BYTES = 4
 def check_memory(params: Params, available: int) -> None:
     """Raise ConfigError if a network needs more bytes than are ``available``."""
     for name in params.networks:
-        needed = needed_memory(params.network(name), params.batch_size, len(params.seeds))
+        own = params.of(name)
+        needed = needed_memory(own.network(name), own.batch_size, len(own.seeds))
         if needed > available:
             raise ConfigError(
-                f"networks.{name}: training {min(len(params.seeds), available_cores())} of its "
-                f"{len(params.seeds)} replicates at once needs at least {needed / _GIB:,.1f} GiB "
+                f"networks.{name}: training {min(len(own.seeds), available_cores())} of its "
+                f"{len(own.seeds)} replicates at once needs at least {needed / _GIB:,.1f} GiB "
                 f"of memory, and this machine has {available / _GIB:,.1f}; use smaller layers, or "
                 "fewer seeds at once (taskset -c 0 dvc repro)"
             )
@@ -39,12 +36,3 @@ def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
     outputs = batch_size * (network.input_size + pixels + sum(network.hidden_sizes))
     workers = min(seeds, available_cores())
     return _BYTES * workers * (10 * parameters + outputs)
-
-
-def machine_memory() -> int:
-    """Return the bytes of memory of this machine, or of the container on it."""
-    installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        return min(installed, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
-    except (OSError, ValueError):  # No container, or one without a limit ("max").
-        return installed

@@ -78,27 +78,10 @@ def build(
     loss. Weights are drawn from torch's global generator: PyTorch's own initialisation, or glorot's
     uniform one with biases of 0 (Glorot and Bengio, AISTATS 2010; Keras's default).
     """
-    generator = generator or torch.Generator()
-    side = isqrt(network.input_size)
-    layers: list[nn.Module] = []
-    features = network.input_size
-    if network.conv_filters:
-        layers.append(nn.Unflatten(1, (1, side)))
-        for inputs, filters in zip((1, *network.conv_filters), network.conv_filters, strict=False):
-            layers.append(nn.Conv2d(inputs, filters, kernel_size=3, padding=1))
-            layers += [nn.BatchNorm2d(filters)] if network.batch_norm else []
-            layers.append(nn.ReLU())
-            layers += [nn.MaxPool2d(2)] if network.pool else []
-            side = side // 2 if network.pool else side
-        features = network.conv_filters[-1] * side**2
-    layers.append(ChannelsLastFlatten() if network.conv_filters else nn.Flatten())
-    for size in network.hidden_sizes:
-        layers.append(nn.Linear(features, size))
-        layers += [nn.BatchNorm1d(size)] if network.batch_norm else []
-        layers.append(nn.ReLU())
-        layers += [Dropout(network.dropout_prob, generator)] if network.dropout_prob else []
-        features = size
-    layers.append(nn.Linear(features, network.num_classes))
+    convolutions, features = _convolutions(network)
+    flatten = ChannelsLastFlatten() if convolutions else nn.Flatten()
+    hidden, features = _fully_connected(network, features, generator or torch.Generator())
+    layers = [*convolutions, flatten, *hidden, nn.Linear(features, network.num_classes)]
     for layer in layers:
         if initialisation == "glorot":
             _initialise_by_glorot(layer)
@@ -106,6 +89,35 @@ def build(
             _lay_out(layer)
     # Only convolutions have a memory format to choose; channels last is the faster one on a CPU.
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+
+
+def _convolutions(network: Network) -> tuple[list[nn.Module], int]:
+    """Return the layers up to the last convolution's, and the number of values that leave them."""
+    if not network.conv_filters:
+        return [], network.input_size
+    channels, side = 1, isqrt(network.input_size)
+    layers: list[nn.Module] = [nn.Unflatten(1, (channels, side))]
+    for filters in network.conv_filters:
+        layers.append(nn.Conv2d(channels, filters, kernel_size=3, padding=1))
+        layers += [nn.BatchNorm2d(filters)] if network.batch_norm else []
+        layers.append(nn.ReLU())
+        layers += [nn.MaxPool2d(2)] if network.pool else []
+        channels, side = filters, side // 2 if network.pool else side
+    return layers, channels * side**2
+
+
+def _fully_connected(
+    network: Network, features: int, generator: torch.Generator
+) -> tuple[list[nn.Module], int]:
+    """Return the hidden layers after a number of values, and how many values leave them."""
+    layers: list[nn.Module] = []
+    for size in network.hidden_sizes:
+        layers.append(nn.Linear(features, size))
+        layers += [nn.BatchNorm1d(size)] if network.batch_norm else []
+        layers.append(nn.ReLU())
+        layers += [Dropout(network.dropout_prob, generator)] if network.dropout_prob else []
+        features = size
+    return layers, features
 
 
 def _initialise_by_glorot(layer: nn.Module) -> None:

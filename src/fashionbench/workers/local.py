@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fashionbench.errors import WorkerError
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline import environment
+from fashionbench.pipeline.machine import available_cores
+from fashionbench.workers.pool import Workers
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -43,14 +45,13 @@ _server_lock = threading.Lock()
 
 
 @contextmanager
-def local_workers(tasks: int, module: str = "torch") -> Iterator[Executor]:
+def local_workers(tasks: int, module: str = "torch") -> Iterator[Workers]:
     """Open a pool of processes on this machine, at most ``tasks`` of them.
 
-    A task is one argument of a function; its ``str`` names it in error messages. ``module`` holds
-    the functions: importing it begins at once, in the fork server, and the first ``submit`` waits
-    for its end. The processes end with the block; at once if it ends in an error, since a running
-    task cannot be cancelled. Pools that are open at the same time share the fork server of the
-    first one, and with it the environment and the module of that.
+    ``module`` holds the functions of tasks: importing it begins at once, in the fork server, and
+    the first ``submit`` waits for its end. The processes end with the block; at once if it ends in
+    an error, since a running task cannot be cancelled. Pools that are open at the same time share
+    the fork server of the first one, and with it the environment and the module of that.
 
     Raises WorkerError, which names the task, if a process dies or has no memory left.
     """
@@ -115,7 +116,7 @@ def _end_server() -> None:
         server._stop()
 
 
-class _Pool(ProcessPoolExecutor):
+class _Pool(ProcessPoolExecutor, Workers):
     """A pool whose processes write the name of their current task into a file in ``folder``."""
 
     def __init__(self, processes: int, folder: Path) -> None:
@@ -135,6 +136,9 @@ class _Pool(ProcessPoolExecutor):
             raise WorkerError(
                 f"{task}: the process that starts workers has ended; {_REMEDY}"
             ) from error
+
+    def describe(self) -> dict[str, str]:
+        return environment.describe()
 
     def workers(self) -> list[BaseProcess]:
         """Return the processes that have been started and not shut down."""
