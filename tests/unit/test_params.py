@@ -45,6 +45,48 @@ def test_a_network_gets_only_the_strengths_that_it_names(params: Params) -> None
     }
 
 
+def with_own(values: str) -> str:
+    """Return the project's parameters with values of its own for n5_batch_norm."""
+    line = "hidden_sizes: [128, 64], batch_norm: true, dropout: none"
+    assert line in TEXT
+    return TEXT.replace(line, line.replace("none", f"dropout_prob, own: {{{values}}}"))
+
+
+def test_a_network_may_have_values_of_its_own(tmp_path: Path) -> None:
+    text = with_own("dropout_prob: 0.25, seeds: [7, 8], learning_rate: 1e-2, batch_size: 100")
+    params = read(tmp_path, text)
+    own = params.of("n5_batch_norm")
+    assert (own.seeds, own.hyperparameters.learning_rate, own.batch_size) == ((7, 8), 0.01, 100)
+    assert params.network("n5_batch_norm") == own.network("n5_batch_norm")
+    assert params.network("n5_batch_norm").dropout_prob == 0.25
+    assert params.network("n4_dropout").dropout_prob == 0.5
+    assert params.of("n4_dropout") is params
+    with pytest.raises(ConfigError, match="network 'n5' is not declared"):
+        params.of("n5")
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            "dropout_prob: 1.5",
+            "networks.n5_batch_norm.own: dropout_prob = 1.5: input should be less",
+        ),
+        ("seeds: [1, 1]", "networks.n5_batch_norm.own: seeds = [1, 1]: each seed may stand only"),
+        ("batch_size: 1", "networks.n5_batch_norm.own: batch_size = 1: makes a batch of one image"),
+        (
+            "seads: [1]",
+            "networks.n5_batch_norm.own.seads = 'seads': input should be 'learning_rate'",
+        ),
+        ("train_size: 10", "networks.n5_batch_norm.own.train_size = 'train_size': input should be"),
+    ],
+)
+def test_own_values_have_the_same_limits(tmp_path: Path, values: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, with_own(values))
+    assert says in str(caught.value)
+
+
 def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
     text = TEXT.replace("learning_rate: 0.001", "learning_rate: 1e-3")
     assert read(tmp_path, text).learning_rate == 0.001

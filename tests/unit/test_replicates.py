@@ -117,6 +117,22 @@ def test_a_replicate_that_diverges_ends_and_the_others_go_on(
     assert [event.row.epoch for event in finished(seen) if event.weights] == [2]
 
 
+def test_only_new_seeds_are_trained(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    first = list(train_replicates(Inline(), replicates[:2], split, split, checkpoints))
+    checkpoints.finish(replicates[:2])
+    more = Inline()
+    events = list(train_replicates(more, replicates, split, split, checkpoints))
+    assert more.submitted == 2
+    assert results(events[:4]) == results(first)
+    checkpoints.finish(replicates)
+    again = Inline(most=0)
+    assert results(train_replicates(again, replicates, split, split, checkpoints)) == results(
+        events
+    )
+
+
 def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
