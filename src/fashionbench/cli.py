@@ -1,7 +1,6 @@
 """The command line: ``fashionbench`` and, in dvc.yaml, ``python -m fashionbench``."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -11,27 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.errors import FashionbenchError
+from fashionbench.launch import Terminated, prepared_process
+from fashionbench.repository import find_repository
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 """Exit statuses of a command that a signal ended: 128 and its number, as in shells."""
-
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow's own messages would break the progress display.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # By default MLflow retries a server that does not answer for a quarter of an hour.
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-}
-"""Variables to set unless the user has."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, handled as Ctrl-C is: workers, runs and temporary files are cleaned up."""
-
 
 Argument = Callable[[argparse.ArgumentParser], object]
 """Declares an argument of a command."""
@@ -52,20 +37,17 @@ def main(arguments: list[str] | None = None) -> int:
     An error that the user can fix is one line on stderr and status 1.
     """
     parsed = _parser().parse_args(arguments)
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    from fashionbench.pipeline.processor import pin_arithmetic
-
-    pin_arithmetic()
-    _configure_logging()
-    signal.signal(signal.SIGTERM, _raise_terminated)
+    parsed.start = Path.cwd()
     try:
-        parsed.command.run(parsed)
-    except (FashionbenchError, OSError) as error:
+        with prepared_process():
+            if parsed.command is not COMMANDS["doctor"]:
+                os.chdir(find_repository(parsed.start))
+            parsed.command.run(parsed)
+    except (FashionbenchError, OSError, ModuleNotFoundError) as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
-        if os.environ.get("DVC_EXP_NAME"):
+        if os.environ.get("DVC_EXP_NAME") and not isinstance(error, ModuleNotFoundError):
             # A queued experiment has no terminal; its user looks for the reason in MLflow.
             from fashionbench.tracking.failures import log_failure
 
@@ -77,18 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("fashionbench: interrupted\n")
         return INTERRUPTED
+    finally:
+        os.chdir(parsed.start)
     return 0
-
-
-def _configure_logging() -> None:
-    logger = logging.getLogger("fashionbench")
-    logger.setLevel(logging.INFO)
-    # Replaces the handler of an earlier call, whose stderr may be closed.
-    logger.handlers = [logging.StreamHandler()]
-
-
-def _raise_terminated(*_: object) -> None:
-    raise Terminated
 
 
 def _describe(error: Exception) -> str:
@@ -98,6 +71,11 @@ def _describe(error: Exception) -> str:
         return (
             f"{place}{error.strerror}; fix that and run the same command again, it continues where "
             "it can"
+        )
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"{sys.executable} has no package {error.name}; activate the environment "
+            "(. .venv/bin/activate), or make it (make install)"
         )
     return " ".join(str(error).split())
 
@@ -159,13 +137,13 @@ def _table(parsed: argparse.Namespace) -> None:
 def _keep(parsed: argparse.Namespace) -> None:
     from fashionbench.commands.keep import keep_study
 
-    keep_study(parsed.experiment, parsed.folder)
+    keep_study(parsed.experiment, Path(os.path.relpath(parsed.start / parsed.folder)))
 
 
 def _predict(parsed: argparse.Namespace) -> None:
     from fashionbench.commands.predict import predict
 
-    predict(parsed.images, parsed.network)
+    predict(parsed.images, parsed.network, parsed.form, parsed.start)
 
 
 def _doctor(_: argparse.Namespace) -> None:
@@ -181,6 +159,10 @@ def _verify(parsed: argparse.Namespace) -> None:
     run(parsed.lock, parsed.settings)
 
 
+def _absolute(path: str) -> Path:
+    return Path(path).absolute()
+
+
 def _argument(*names: str, **options: Any) -> Argument:
     return lambda parser: parser.add_argument(*names, **options)
 
@@ -194,7 +176,7 @@ COMMANDS = {
     "download": Command(
         "stage: download and verify the official files",
         _stage("download", "folder"),
-        _argument("--from", dest="folder", type=Path, help="folder that holds the four files"),
+        _argument("--from", dest="folder", type=_absolute, help="folder that holds the four files"),
     ),
     "prepare": Command(
         "stage: split the images into train, validation and test", _stage("prepare")
@@ -225,8 +207,17 @@ COMMANDS = {
     "predict": Command(
         "classify images with the best network, or with another one",
         _predict,
-        _argument("images", nargs="+", type=Path, metavar="IMAGE", help="a PNG or JPEG file"),
+        _argument("images", nargs="+", type=Path, metavar="IMAGE", help="a picture of an article"),
         _argument("--network", help="a network instead of the best of all"),
+        _argument(
+            "--json",
+            dest="form",
+            action="store_const",
+            const="json",
+            default="text",
+            help="print JSON, with all probabilities",
+        ),
+        _argument("--csv", dest="form", action="store_const", const="csv", help="print CSV"),
     ),
     "doctor": Command("report whether this machine makes the committed bits", _doctor),
     "verify": Command(

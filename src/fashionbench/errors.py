@@ -35,3 +35,14 @@ class BusyError(FashionbenchError):
 
 class VerificationError(FashionbenchError):
     """A reproduced result differs from the committed one, or could not be made."""
+
+
+class StoreError(FashionbenchError):
+    """The MLflow store cannot be reached, or refuses what is asked of it.
+
+    ``code`` is MLflow's name of the reason, empty if the store never answered.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

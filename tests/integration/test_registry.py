@@ -2,29 +2,27 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
-import torch
+from closures import make_environment
 from interruptions import wait_until
-from PIL import Image
 from repositories import NETWORKS, Repository
-from safetensors.torch import load_file
 from servers import HOST, answers, free_port
 from stores import client_of, files_of, runs_of
 
-from fashionbench.data.splits import CLASSES, load_split
-from fashionbench.params import load_params
-from fashionbench.training.networks import infer, restore
+from models import champion_seed, evaluated, thousand
 
 ASK = """
 import sys, mlflow, numpy
@@ -51,28 +49,6 @@ def val_accuracies(repository: Repository, name: str) -> dict[int, float]:
     scores = pd.read_csv(repository.path / f"metrics/networks/{name}/scores.csv")
     val = scores[scores["split"] == "val"]
     return dict(zip(val["seed"], val["accuracy"], strict=True))
-
-
-def thousand(repository: Repository) -> npt.NDArray[np.uint8]:
-    """The test images of the sample, ten times over."""
-    images = load_split(repository.path / "data/prepared/test.safetensors").images
-    return np.tile(images, (10, 1, 1))
-
-
-def evaluated(repository: Repository, name: str) -> npt.NDArray[np.float32]:
-    """The probabilities of a registered model for those images, as the evaluation computes them."""
-    version = client_of(repository).get_model_version_by_alias(name, "champion")
-    network, seed = (version.tags[f"fashionbench.{tag}"] for tag in ("network", "model_seed"))
-    weights = load_file(repository.path / f"models/{network}/seed_{seed}.safetensors")
-    declared = load_params(repository.path / "params.yaml").network(network)
-    logits = infer(restore(declared, weights, "cpu"), torch.from_numpy(thousand(repository)))
-    probabilities: npt.NDArray[np.float32] = logits.softmax(dim=1).numpy()
-    return probabilities
-
-
-def champion_seed(repository: Repository, name: str) -> int:
-    version = client_of(repository).get_model_version_by_alias(name, "champion")
-    return int(version.tags["fashionbench.model_seed"])
 
 
 def test_champions_are_the_best_by_validation_accuracy(finished: Repository) -> None:
@@ -108,6 +84,35 @@ def test_a_loaded_model_gives_the_probabilities_of_the_evaluation(finished: Repo
     finished.run("python", "-W", "error::UserWarning:mlflow", "-c", ASK, uri, *files)
     expected = evaluated(finished, "fashionbench-n9_ninth")
     np.testing.assert_allclose(np.load(tmp / "answers.npy"), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_model_needs_nothing_but_its_own_requirements(
+    finished: Repository, tmp_path: Path
+) -> None:
+    """Elsewhere, without this project and its other packages, it gives the same answers."""
+    client = client_of(finished)
+    version = client.get_model_version_by_alias("fashionbench-n9_ninth", "champion")
+    model = client.get_logged_model(version.tags["fashionbench.model"])
+    shutil.copytree(urlparse(model.artifact_location).path, tmp_path / "model")
+    requirements = (tmp_path / "model/requirements.txt").read_text().split()
+    assert [text for text in requirements if "==" not in text or "+" in text] == []
+    python = make_environment(tmp_path / "environment", requirements)
+    (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "images.npy", thousand(finished))
+    files = [str(tmp_path / name) for name in ("model", "images.npy", "answers.npy")]
+    done = subprocess.run(
+        [str(python), "-c", ASK, *files],
+        cwd=tmp_path / "empty",
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path / "empty")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fashionbench" not in {path.name for path in python.parents[1].glob("lib/*/*/*")}
+    expected = evaluated(finished, "fashionbench-n9_ninth")
+    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-6)
 
 
 @contextmanager
@@ -161,42 +166,3 @@ def test_the_server_gives_the_probabilities_of_the_evaluation_or_says_what_is_wr
             said = refusal.value.read().decode()
             assert complaint in said
             assert "Traceback" not in said
-
-
-@pytest.mark.slow
-@pytest.mark.tries(
-    "fashionbench predict",
-    "fashionbench predict IMAGE...",
-    "fashionbench predict --network n5_batch_norm IMAGE...",
-)
-def test_predict_names_classes_and_what_it_did_to_the_picture(finished: Repository) -> None:
-    image = thousand(finished)[0]
-    plain, photograph = (finished.path / ".dvc/tmp" / name for name in ("plain.png", "photo.jpg"))
-    Image.fromarray(image).save(plain)
-    Image.fromarray(255 - image).convert("RGB").resize((280, 280)).save(photograph)
-    command = ("fashionbench", "predict", "--network", "n9_ninth", str(plain), str(photograph))
-    first, second, third = finished.run(*command).stdout.splitlines()
-    seed = champion_seed(finished, "fashionbench-n9_ninth")
-    assert first == f"classified by n9_ninth seed {seed}, version 1 of fashionbench-n9_ninth"
-    probabilities = evaluated(finished, "fashionbench-n9_ninth")[0]
-    likeliest = int(probabilities.argmax())
-    assert second.startswith(f"{plain}: {CLASSES[likeliest]} {probabilities[likeliest]:.1%}, ")
-    assert second.endswith("(used as it is)")
-    assert third.endswith("(made grey, inverted, resized from 280 x 280)")
-    best = finished.run("fashionbench", "predict", str(plain)).stdout.splitlines()[0]
-    assert best.endswith("version 1 of fashionbench")
-
-
-@pytest.mark.slow
-def test_predict_says_what_it_cannot_ask(copied: Repository) -> None:
-    unknown = copied.run("fashionbench", "predict", "--network", "n2", "a.png", check=False)
-    assert unknown.returncode == 1
-    assert "network 'n2' is not declared" in unknown.stderr
-    (copied.path / "mlflow.db").unlink()
-    image = copied.path / ".dvc/tmp/plain.png"
-    Image.new("L", (28, 28)).save(image)
-    missing = copied.run("fashionbench", "predict", str(image), check=False)
-    assert missing.returncode == 1
-    assert "MLflow has no model fashionbench@champion" in missing.stderr
-    assert "run dvc repro" in missing.stderr
-    assert "Traceback" not in missing.stderr

@@ -18,7 +18,7 @@ from shared import make_once
 from stores import by_name, client_of, make_store
 from trainings import network, nothing_watched
 
-from fashionbench.errors import TrainingError
+from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking import live, mirror
 from fashionbench.tracking import runs as tracking_runs
@@ -135,7 +135,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
 
     def hang() -> AbstractContextManager[tuple[MlflowClient, str]]:
         released.wait(60)
-        raise ConnectionError("it was let go")
+        raise StoreError("it was let go")
 
     monkeypatch.setattr(live, "locked_store", hang)
     monkeypatch.setattr(live, "PATIENCE_S", 0.1)

@@ -41,6 +41,12 @@ def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
     np.testing.assert_array_equal(probabilities, expected)
 
 
+def test_a_black_image_and_whole_numbers_up_to_one_are_taken(weights: Path) -> None:
+    classifier = Classifier(DECLARED, weights, "float32")
+    for image in (np.zeros((1, 28, 28)), np.ones((1, 28, 28), np.uint8)):
+        assert classifier.probabilities(image).shape == (1, 10)
+
+
 def test_it_is_loaded_from_its_files(weights: Path, test_examples: Examples) -> None:
     path = weights.with_name("network.json")
     path.write_text(json.dumps({"network": asdict(DECLARED), "precision": "float32"}))
@@ -68,6 +74,8 @@ def test_the_file_that_mlflow_stores_imports_the_public_path_only() -> None:
         (GREY - 8.0, "pixels are from -1.0 to -1.0: must be .* with pixels from 0 to 255"),
         (GREY + 249.0, "pixels are from 256.0 to 256.0"),
         (GREY * np.nan, "pixels are from nan to nan"),
+        (GREY / 255.0, "image 0 has floats from 0.0275 to 0.0275: must be .*; multiply by 255"),
+        (np.stack([GREY[0] * 1.0, GREY[0] / 7.0]), "image 1 has floats from 1 to 1"),
     ],
 )
 def test_anything_else_is_refused(

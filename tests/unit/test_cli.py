@@ -1,6 +1,7 @@
 """The command line: errors in one line, and no heavy imports before they are needed."""
 
 import logging
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,11 @@ def test_a_users_error_is_one_line_and_status_1(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FASHIONBENCH_DEBUG", raising=False)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_text("[")
     assert cli.main(["prepare"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("fashionbench: error: params.yaml cannot be read")
+    assert printed.err.startswith("fashionbench: error: params.yaml is not YAML")
     assert len(printed.err.splitlines()) == 1
     assert printed.out == ""
 
@@ -50,6 +53,31 @@ def test_a_second_call_adds_no_second_handler(
     capsys.readouterr()
     logging.getLogger("fashionbench").warning("once")
     assert capsys.readouterr().err == "once\n"
+
+
+def test_what_a_signal_did_before_it_does_again_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+    for _ in range(2):
+        cli.main(["table"])
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_python_without_the_packages_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.setitem(sys.modules, "fashionbench.pipeline.dependencies", None)
+    monkeypatch.delitem(sys.modules, "fashionbench.pipeline.stage_lock", raising=False)
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    assert cli.main(["prepare"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"fashionbench: error: {sys.executable} has no package ")
+    assert ". .venv/bin/activate" in line
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """Pictures converted to the format of Fashion-MNIST."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from pictures import Scene
+from PIL import Image, ImageOps
 
+from fashionbench.data.examples import Examples
 from fashionbench.errors import DataError
-from fashionbench.serving.preprocessing import read_picture
+from fashionbench.serving.preprocessing import read_picture, to_fashion_mnist
 
 ARTICLE = np.zeros((28, 28), np.uint8)
 ARTICLE[8:20, 10:18] = 200
@@ -32,15 +36,80 @@ def test_a_photograph_is_made_like_the_data_set(tmp_path: Path) -> None:
     assert picture.changes == (
         "made grey",
         "inverted",
-        "padded to a square",
-        "resized from 560 x 560",
+        "cropped to 140 x 280",
+        "resized from 280 x 560",
     )
     assert picture.pixels.shape == (28, 28)
-    # The article lies in the middle, light on black, and keeps its proportions of 1 to 2.
+    # The article is light on black, fills the height, and keeps its proportions of 1 to 2.
     light = picture.pixels > 128
-    assert picture.pixels[0].max() < 20
-    assert light.any(axis=0).sum() == 7
-    assert light.any(axis=1).sum() == 14
+    assert light.any(axis=0).sum() == 14
+    assert light.any(axis=1).sum() == 28
+    assert not light[:, [0, 6, 21, 27]].any()
+
+
+@pytest.mark.parametrize("ground", [255, 128, 0])
+@pytest.mark.parametrize("share", [0.8, 0.5, 0.3])
+def test_an_article_is_framed_whatever_its_size_place_and_ground(
+    test_examples: Examples, ground: int, share: float
+) -> None:
+    """The images of the data set come back from their photographs."""
+    generator = np.random.default_rng(1)
+    scene = Scene(share, {255: "white", 128: "grey", 0: "black"}[ground])
+    far = []
+    for image in test_examples.images[:30].numpy():
+        picture = to_fashion_mnist(scene.photograph(image, generator))
+        assert ("inverted" in picture.changes) == bool(ground)
+        far.append(np.abs(picture.pixels.astype(int) - image).mean())
+    assert np.median(far) < 20
+
+
+def test_no_image_of_the_data_set_is_changed(test_examples: Examples) -> None:
+    for image in test_examples.images.numpy():
+        picture = to_fashion_mnist(Image.fromarray(image))
+        np.testing.assert_array_equal(picture.pixels, image)
+        assert picture.changes == ()
+
+
+def test_a_dark_article_on_grey_is_inverted_and_a_light_one_is_not() -> None:
+    for level, is_inverted in ((40, True), (220, False)):
+        image = Image.new("L", (200, 200), 110)
+        image.paste(level, (50, 30, 150, 170))
+        picture = to_fashion_mnist(image)
+        assert ("inverted" in picture.changes) == is_inverted
+        assert picture.pixels[14, 14] == 255
+        assert picture.pixels[14, 0] == 0
+
+
+def test_dust_and_noise_move_no_frame() -> None:
+    generator = np.random.default_rng(0)
+    pixels = np.full((400, 400), 235.0)
+    pixels[100:300, 150:250] = 60
+    pixels[5:8, 5:8] = 30
+    noisy = (pixels + generator.normal(0, 6, pixels.shape)).clip(0, 255).astype(np.uint8)
+    (cropped,) = [
+        change for change in to_fashion_mnist(Image.fromarray(noisy)).changes if "cropped" in change
+    ]
+    width, height = (int(number) for number in cropped.split()[2::2])
+    assert abs(width - 100) <= 4
+    assert abs(height - 200) <= 4
+
+
+def test_thin_lines_are_framed_too() -> None:
+    image = Image.new("L", (1000, 1000), 255)
+    image.paste(200, (400, 300, 401, 700))
+    assert to_fashion_mnist(image).pixels.any()
+
+
+def test_a_busy_background_is_said_and_not_cropped() -> None:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (20, 20), np.uint8).repeat(20, 0).repeat(20, 1)
+    picture = to_fashion_mnist(Image.fromarray(pixels))
+    assert "not cropped, since its background is not plain" in picture.changes
+
+
+def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"white.png shows nothing but a plain ground; name a"):
+        read_picture(saved(Image.new("RGB", (300, 200), (250, 250, 250)), tmp_path / "white.png"))
 
 
 def test_a_transparent_background_counts_as_white(tmp_path: Path) -> None:
@@ -63,20 +132,87 @@ def test_any_mode_of_a_file_is_read(tmp_path: Path, mode: str) -> None:
     np.testing.assert_array_equal(picture.pixels > 128, ARTICLE > 128)
 
 
-def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+def test_16_bits_give_the_picture_of_8(tmp_path: Path) -> None:
+    image = np.linspace(0, 255, 28 * 28).astype(np.uint8).reshape(28, 28)
+    image[[0, -1]] = image[:, [0, -1]] = 0
+    deep = Image.fromarray(image.astype(np.uint16) * 257)
+    picture = read_picture(saved(deep, tmp_path / "deep.png"))
+    np.testing.assert_array_equal(picture.pixels, image)
+
+
+def test_a_palette_with_transparency_is_put_on_white(tmp_path: Path) -> None:
+    image = Image.new("P", (28, 28), 0)
+    image.putpalette([0, 200, 0, 0, 0, 0])
+    image.paste(1, (10, 8, 18, 20))
+    image.save(tmp_path / "palette.png", transparency=0)
+    picture = read_picture(tmp_path / "palette.png")
+    assert picture.changes == ("put on white", "made grey", "inverted")
+    np.testing.assert_array_equal(picture.pixels > 128, ARTICLE > 128)
+
+
+def test_a_white_article_on_nothing_is_put_on_black() -> None:
+    image = Image.new("RGBA", (200, 200), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), (50, 30, 150, 170))
+    picture = to_fashion_mnist(image)
+    assert picture.changes[0] == "put on black"
+    assert picture.pixels[14, 14] == 255
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path, orientation: int) -> None:
+    image = np.full((40, 80), 250, np.uint8)
+    image[5:20, 10:70] = 20
+    image[20:35, 50:70] = 90
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned by a quarter to the right.
-    Image.fromarray(ARTICLE).save(tmp_path / "turned.jpg", exif=exif)
-    picture = read_picture(tmp_path / "turned.jpg")
-    np.testing.assert_array_equal(picture.pixels > 100, np.rot90(ARTICLE, -1) > 100)
+    exif[0x0112] = orientation
+    Image.fromarray(image).save(tmp_path / "turned.png", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "turned.png"))
+    expected = to_fashion_mnist(Image.fromarray(np.asarray(upright)))
+    picture = read_picture(tmp_path / "turned.png")
+    assert np.abs(picture.pixels.astype(int) - expected.pixels).max() <= 1
+    assert picture.changes[-1] == f"resized from {upright.width} x {upright.height}"
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "moving.png", "two.mpo", "a.webp", "a.avif"])
+def test_the_first_frame_of_any_format_of_the_web_is_read(tmp_path: Path, name: str) -> None:
+    first = Image.new("RGB", (90, 90), (250, 250, 250))
+    first.paste((20, 20, 20), (30, 30, 60, 80))
+    others = [Image.new("RGB", (90, 90))]
+    first.save(tmp_path / name, save_all=True, append_images=others)
+    picture = read_picture(tmp_path / name)
+    assert picture.pixels[14, 14] > 240
+    assert "inverted" in picture.changes
+
+
+@pytest.mark.parametrize(
+    ("size", "name"), [((1080, 60_000), "long.png"), ((9_000, 9_000), "large.jpg")]
+)
+def test_a_large_picture_takes_little_memory(
+    tmp_path: Path, size: tuple[int, int], name: str
+) -> None:
+    image = Image.new("L", size, 250)
+    image.paste(10, (size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2))
+    path = saved(image, tmp_path / name)
+    del image
+    code = f"""
+import resource
+from pathlib import Path
+from fashionbench.serving.preprocessing import read_picture
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+read_picture(Path({str(path)!r}))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 450
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "does not exist; name a PNG or JPEG image"),
-        (b"", "is neither a PNG nor a JPEG image"),
-        (b"GIF89a" + bytes(50), "is neither a PNG nor a JPEG image"),
+        (None, "does not exist; name a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
+        (b"", "is not a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
+        (b"GIF89a" + bytes(50), "is not a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIC image, which is not one of PNG"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "article.png "),
     ],
 )
@@ -97,5 +233,5 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     path = saved(Image.new("1", (11_000, 10_000)), tmp_path / "huge.png")
-    with pytest.raises(DataError, match=r"cannot be read .Image size"):
+    with pytest.raises(DataError, match=r"cannot be read .Image size.*make it smaller"):
         read_picture(path)

@@ -1,6 +1,9 @@
 """MLproject agrees with params.yaml and dvc.yaml, and no file says where it was made."""
 
+import os
 import re
+import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -34,6 +37,22 @@ def test_an_experiment_of_mlproject_starts_from_params(params: Params) -> None:
         else:
             assert parameter["default"] == expected
         assert f"-S {name}={{{name}}}" in ENTRY_POINTS["experiment"]["command"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "exported", "expected"),
+    [("/named", "/exported", "/named"), ("", "/exported", "/exported"), ("", "", "")],
+)
+def test_the_folder_of_an_entry_point_wins_only_if_it_is_named(
+    folder: str, exported: str, expected: str
+) -> None:
+    command = ENTRY_POINTS["download"]["command"].format(folder=shlex.quote(folder))
+    command = command.replace("dvc repro download", "printenv FASHIONBENCH_DATA")
+    env = {"PATH": os.environ["PATH"], "FASHIONBENCH_DATA": exported}
+    done = subprocess.run(
+        ["sh", "-c", command], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ not promised; then the scores are compared.
 
 import os
 import platform
-import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,6 +25,7 @@ from fashionbench.errors import VerificationError
 from fashionbench.paths import METRICS_DIR
 from fashionbench.pipeline.processor import is_x86
 from fashionbench.tables import read_table
+from fashionbench.whole_files import replace_file
 from fashionbench.yaml_files import read_yaml
 
 _SHOWN = 8
@@ -104,7 +105,7 @@ def write_lock(lock: Path, settings: Sequence[str]) -> None:
     """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
     with _clone() as (folder, _):
         run_pipeline(folder, settings)
-        shutil.copy(folder / LOCK_FILE, lock)
+        replace_file(lock, (folder / LOCK_FILE).read_bytes())
 
 
 @contextmanager
@@ -132,6 +133,8 @@ def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    # Also where this was called by its path, with no environment activated.
+    env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env.get("PATH", os.defpath)))
     if subprocess.run(command, cwd=repository, env=env, check=False).returncode:
         raise VerificationError(f"{' '.join(command)} failed in the clone; see above")
 

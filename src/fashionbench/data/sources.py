@@ -9,7 +9,6 @@ import hashlib
 import math
 import os
 import shutil
-import subprocess
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,14 +20,13 @@ from typing import BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fashionbench.data import public_sources
+from fashionbench.data.public_sources import PACKAGE
 from fashionbench.errors import DataError
 
 RAW_DIR = Path("data/FashionMNIST/raw")
 FOLDER_VARIABLE = "FASHIONBENCH_DATA"
-PACKAGE = "dataset-fashion-mnist"
-PACKAGE_FOLDER = Path("usr/share/datasets/fashion-mnist")
 
-_APT_TIMEOUT_S = 300
 _CHUNK_BYTES = 1 << 20
 
 
@@ -191,63 +189,8 @@ def _read(source: BinaryIO | gzip.GzipFile) -> bytes:
         raise DataError(f"{source.name} is damaged: {error}") from error
 
 
-def _installed_package(_: Path) -> Path:
-    return Path("/") / PACKAGE_FOLDER
-
-
-def _torchvision_mirrors(work: Path) -> Path:
-    # Imported here: it takes seconds, and most runs never need it.
-    from torchvision.datasets import FashionMNIST
-    from torchvision.datasets.utils import download_url
-
-    for archive, md5 in FashionMNIST.resources:
-        problems = []
-        for mirror in FashionMNIST.mirrors:
-            try:
-                download_url(mirror + archive, str(work), md5=md5)
-                break
-            except (OSError, RuntimeError) as error:
-                problems.append(f"{mirror}{archive}: {error}")
-        else:
-            raise DataError(", ".join(problems))
-    return work
-
-
-def _debian_archive(work: Path) -> Path:
-    """Download and unpack Debian's package, without root and without installing it."""
-    state = work / "apt"
-    (state / "lists/partial").mkdir(parents=True)
-    # The system's package lists may be missing, and only root can fetch them: use private ones.
-    private = [
-        f"-oDir::State::Lists={state}/lists",
-        f"-oDir::Cache={state}",
-        "-oAPT::Sandbox::User=",
-    ]
-    _run(["apt-get", "-q", *private, "update"], work)
-    _run(["apt-get", "-q", *private, "download", PACKAGE], work)
-    packages = list(work.glob(f"{PACKAGE}_*.deb"))
-    if not packages:
-        raise DataError(f"apt-get downloaded no {PACKAGE}")
-    _run(["dpkg-deb", "-x", packages[0].name, "unpacked"], work)
-    return work / "unpacked" / PACKAGE_FOLDER
-
-
-def _run(command: list[str], folder: Path) -> None:
-    try:
-        subprocess.run(
-            command, cwd=folder, check=True, capture_output=True, text=True, timeout=_APT_TIMEOUT_S
-        )
-    except FileNotFoundError as error:
-        raise DataError(f"there is no {command[0]} here") from error
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"{command[0]} did not answer within {_APT_TIMEOUT_S} s") from error
-    except subprocess.CalledProcessError as error:
-        last_line = (error.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError(f"{' '.join(command[:2])} failed: {last_line}") from error
-
-
 _PUBLIC_SOURCES: dict[str, Source] = {
-    f"the installed package {PACKAGE}": _installed_package,
-    "torchvision's mirrors": _torchvision_mirrors,
-    f"Debian's package {PACKAGE}": _debian_archive,
+    f"the installed package {PACKAGE}": public_sources.installed_package,
+    "torchvision's mirrors": public_sources.torchvision_mirrors,
+    f"Debian's package {PACKAGE}": public_sources.debian_archive,
 }

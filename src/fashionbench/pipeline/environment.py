@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fashionbench.pipeline.processor import available_cores
@@ -17,7 +17,7 @@ _DVC_VARIABLES = {"dvc.stage": "DVC_STAGE", **EXPERIMENT_FACTS}
 
 def describe() -> dict[str, str]:
     """Return the versions of packages, the machine, and the facts of :func:`place`."""
-    facts = {f"version.{package}": version(package) for package in _PACKAGES}
+    facts = {f"version.{package}": found for package in _PACKAGES if (found := _version(package))}
     facts |= {
         "version.python": platform.python_version(),
         "machine.cpu": processor_name(),
@@ -27,6 +27,14 @@ def describe() -> dict[str, str]:
         "machine.architecture": platform.machine(),
     }
     return facts | place()
+
+
+def _version(package: str) -> str:
+    """Return a package's version; empty for this one where its code is used without installing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def place() -> dict[str, str]:

@@ -2,12 +2,17 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from fashionbench.errors import BusyError
 from fashionbench.paths import SCRATCH_DIR
 from fashionbench.pipeline.dependencies import Dependencies
+
+_LOOKS = 20
+_PAUSE_S = 0.05
 
 
 @contextmanager
@@ -31,13 +36,29 @@ def _only_one(stage: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            file.seek(0)
-            holder = file.read()
-            raise BusyError(
-                f"{stage} is being run by process {holder} already; wait until that has ended, or "
-                f"end it (kill {holder}), and run dvc repro again"
-            ) from error
+            raise BusyError(_describe(stage, _holder(file))) from error
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _holder(file: TextIO) -> str:
+    """Return the process that a lock names; empty if its holder does not say so within a second.
+
+    Between locking the file and writing into it a moment passes.
+    """
+    for _ in range(_LOOKS):
+        file.seek(0)
+        if holder := file.read():
+            return holder
+        time.sleep(_PAUSE_S)
+    return ""
+
+
+def _describe(stage: str, holder: str) -> str:
+    who, remedy = (f"process {holder}", f" (kill {holder})") if holder else ("another process", "")
+    return (
+        f"{stage} is being run by {who} already; wait until that has ended, or end it{remedy}, and "
+        "run dvc repro again"
+    )

@@ -11,6 +11,7 @@ from fashionbench.data.sources import labelled_images
 from fashionbench.data.splits import check_sizes
 from fashionbench.params import load_params
 from fashionbench.pipeline import processor
+from fashionbench.whole_files import replace_file
 
 CHECKED_FILE = Path("data/checked")
 
@@ -33,5 +34,4 @@ def run() -> None:
 
     check_device(params.device)
     memory_check.check_memory(params, memory_check.machine_memory())
-    CHECKED_FILE.parent.mkdir(parents=True, exist_ok=True)
-    CHECKED_FILE.write_text("params.yaml can be trained\n", encoding="ascii")
+    replace_file(CHECKED_FILE, b"params.yaml can be trained\n")

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from fashionbench.paths import repository_folder
 
@@ -18,4 +19,14 @@ def store_address() -> tuple[str, Path | None]:
     if not uri.startswith(_SQLITE):
         return uri, None
     database = repository_folder() / uri.removeprefix(_SQLITE)
+    # ``mlflow run`` quotes the spaces, umlauts and percent signs of a path, which SQLite takes
+    # literally.
+    unquoted = Path(unquote(str(database)))
+    if not database.parent.exists() and unquoted.parent.exists():
+        database = unquoted
     return f"{_SQLITE}{database}", database
+
+
+def artifacts_folder(database: Path) -> Path:
+    """Return the folder beside a SQLite store in which its runs and models keep their files."""
+    return database.parent / "mlartifacts"

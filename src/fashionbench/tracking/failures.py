@@ -2,10 +2,11 @@
 
 from mlflow.entities import RunStatus
 
+from fashionbench.errors import StoreError
 from fashionbench.pipeline.identity import digest
 from fashionbench.tracking.run_spec import RunSpec, provenance_of_training
 from fashionbench.tracking.runs import Runs, end
-from fashionbench.tracking.store import FAILURES, locked_store, warn
+from fashionbench.tracking.store import locked_store, warn
 
 
 def log_failure(reason: str) -> None:
@@ -25,5 +26,5 @@ def log_failure(reason: str) -> None:
         with locked_store() as (client, experiment_id):
             run = Runs(client, experiment_id).start(spec, None, provenance_tags)
             end(client, run, RunStatus.FAILED, reason)
-    except FAILURES as error:
+    except StoreError as error:
         warn(error)

@@ -13,6 +13,7 @@ from threading import Thread
 
 from mlflow.entities import Metric, RunStatus
 
+from fashionbench.errors import StoreError
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.tracking.run_spec import (
     describe_network,
@@ -20,7 +21,7 @@ from fashionbench.tracking.run_spec import (
     provenance_of_training,
 )
 from fashionbench.tracking.runs import Runs, end
-from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
+from fashionbench.tracking.store import locked_store, now_ms, warn
 from fashionbench.training.epoch import Epoch, Replicate
 
 CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
@@ -58,7 +59,7 @@ class _BackgroundLogger(Thread):
             if is_reachable:
                 try:
                     task()
-                except FAILURES as error:
+                except StoreError as error:
                     is_reachable = False
                     warn(error)
 

@@ -3,7 +3,7 @@
 All functions are idempotent: what MLflow has already is left unchanged.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 import numpy as np
@@ -11,20 +11,31 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunStatus
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
+from fashionbench.errors import StoreError
 from fashionbench.params import Params
 from fashionbench.paths import in_workspace, network_table, weights_file
-from fashionbench.pipeline.dependencies import Dependencies, sha256_of
-from fashionbench.pipeline.identity import digest
-from fashionbench.tables import read_table
-from fashionbench.tracking.registry import MODEL_SEED_TAG, MODEL_TAG, log_model, update_registry
-from fashionbench.tracking.run_spec import RunSpec, provenance_of_restored
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.tracking.artifacts import has_artifact, has_model
+from fashionbench.tracking.comparison_run import log_comparison, log_figures
+from fashionbench.tracking.registry import (
+    MODEL_SEED_TAG,
+    MODEL_TAG,
+    keeps_models,
+    log_model,
+    update_registry,
+)
+from fashionbench.tracking.run_spec import provenance_of_restored
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
-from fashionbench.tracking.store import FAILURES, locked_store, now_ms, warn
+from fashionbench.tracking.store import (
+    locked_store,
+    now_ms,
+    warn,
+    warn_about_old_runs,
+    warn_without_models,
+)
 from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
-FIGURE_TAG = "fashionbench.figure_sha256"
 
 _LARGEST_BATCH = 1000  # Metrics that MLflow accepts in one call.
 
@@ -36,8 +47,9 @@ def mirror_network(params: Params, name: str) -> None:
     An unreachable store is a warning. Raises DataError if a table of results is missing.
     """
     try:
-        _fill(read_stored_results(params, name, Dependencies.of("train", name)), with_model=False)
-    except FAILURES as error:
+        results = read_stored_results(params, name, Dependencies.of("train", name))
+        _fill(results, with_model=False, is_whole=False)
+    except StoreError as error:
         warn(error)
 
 
@@ -53,45 +65,70 @@ def mirror_pipeline(params: Params) -> bool:
         all_results = [read_stored_results(params, name, dependencies) for name in params.networks]
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment)
-            to_fill = [results for results in all_results if not _is_logged(results, runs)]
+            with_models = keeps_models(client, experiment)
+            to_fill = [
+                results
+                for results in all_results
+                if not _is_logged(client, runs, results, with_model=with_models)
+            ]
         for results in to_fill:
-            _fill(results, with_model=True)
+            _fill(results, with_model=with_models, is_whole=True)
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment) if to_fill else runs
-            _log_figures(client, runs, all_results)
-            _log_comparison(client, runs, all_results)
-            update_registry(client, runs, all_results)
-    except FAILURES as error:
+            log_figures(client, runs, all_results)
+            log_comparison(client, runs, all_results)
+            if with_models:
+                update_registry(client, runs, all_results)
+            else:
+                warn_without_models()
+        warn_about_old_runs()
+    except StoreError as error:
         warn(error)
         return False
     return True
 
 
-def _is_logged(results: StoredResults, runs: Runs) -> bool:
+def _is_logged(
+    client: MlflowClient, runs: Runs, results: StoredResults, *, with_model: bool
+) -> bool:
     parent = runs.find(results.spec.key)
     return bool(
         parent
         and runs.is_complete(results.spec.key, results.whole_content)
         and all(
-            runs.is_complete(spec.key, results.content(seed))
+            _is_replicate_logged(client, runs, results, seed)
             and _has_parent(runs, spec.key, parent.info.run_id)
             for seed, spec in results.replicates.items()
         )
+        and (not with_model or has_model(client, parent.data.tags.get(MODEL_TAG)))
     )
 
 
-def _fill(results: StoredResults, *, with_model: bool) -> None:
-    """Log what a network's runs lack; without the model they count as incomplete."""
+def _is_replicate_logged(
+    client: MlflowClient, runs: Runs, results: StoredResults, seed: int
+) -> bool:
+    """Tell whether a replicate's run has all results, and its weights are still there."""
+    key = results.replicates[seed].key
+    run = runs.find(key)
+    return bool(
+        run
+        and runs.is_complete(key, results.content(seed))
+        and has_artifact(client, run, f"weights/{weights_file(results.network.name, seed).name}")
+    )
+
+
+def _fill(results: StoredResults, *, with_model: bool, is_whole: bool) -> None:
+    """Log what a network's runs lack; unless this is the whole of it they stay incomplete."""
     with locked_store() as (client, experiment):
         runs = Runs(client, experiment, results.network.name)
-        if _is_logged(results, runs):
+        if _is_logged(client, runs, results, with_model=with_model):
             return
         if any(runs.is_busy(spec.key) for spec in results.replicates.values()):
             return  # Another process is training the same, and will do this itself.
         logged = runs.epochs(results.spec.key)
         parent = runs.start(results.spec, None, _provenance_tags(results, runs, results.spec.key))
         for seed, spec in results.replicates.items():
-            if not runs.is_complete(spec.key, results.content(seed)):
+            if not _is_replicate_logged(client, runs, results, seed):
                 _fill_replicate(client, runs, results, seed, parent)
             elif not _has_parent(runs, spec.key, parent):
                 client.set_tag(_id(runs, spec.key), MLFLOW_PARENT_RUN_ID, parent)
@@ -101,6 +138,7 @@ def _fill(results: StoredResults, *, with_model: bool) -> None:
         client.set_tag(parent, MODEL_SEED_TAG, str(results.best_seed))
         if with_model:
             client.set_tag(parent, MODEL_TAG, log_model(client, experiment, parent, results))
+        if is_whole:
             client.set_tag(parent, CONTENT_TAG, results.whole_content)
         end(client, parent, RunStatus.FINISHED)
 
@@ -177,32 +215,3 @@ def _final_metrics(values: Mapping[str, float]) -> list[Metric]:
     # A single seed has no interval, and SQL stores cannot hold nan.
     now = now_ms()
     return [Metric(name, value, now, 0) for name, value in values.items() if np.isfinite(value)]
-
-
-def _log_figures(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
-    """Log each network's figure to its run."""
-    for results in all_results:
-        run = runs.find(results.spec.key)
-        figure = FIGURES_DIR / "networks" / f"{results.network.name}.svg"
-        sha256 = sha256_of(figure)
-        if run and run.data.tags.get(FIGURE_TAG) != sha256:
-            client.log_artifact(run.info.run_id, str(figure))
-            client.set_tag(run.info.run_id, FIGURE_TAG, sha256)
-
-
-def _log_comparison(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
-    """Log a run for all networks together, with the comparison and the page."""
-    files = (COMPARISON_FILE, FIGURES_DIR / "accuracy.svg", PAGE_FILE)
-    content = digest([sha256_of(file) for file in files])
-    key = digest("comparison", [results.spec.key for results in all_results])
-    if runs.is_complete(key, content):
-        return
-    from fashionbench.analysis.comparison_table import to_markdown
-
-    note = to_markdown(read_table(COMPARISON_FILE))
-    spec = RunSpec(key=key, name="comparison", note=note, params={})
-    run = runs.start(spec, None, provenance_of_restored(COMPARISON_FILE))
-    for file in files:
-        client.log_artifact(run, str(file))
-    client.set_tag(run, CONTENT_TAG, content)
-    end(client, run, RunStatus.FINISHED)

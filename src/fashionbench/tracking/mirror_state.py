@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from fashionbench.paths import SCRATCH_DIR, in_workspace, repository_folder
-from fashionbench.tracking.address import store_address
+from fashionbench.tracking.address import artifacts_folder, store_address
+from fashionbench.whole_files import replace_file
 
 _PACKAGE = Path(__file__).parents[1]
 _RESULTS = ("params.yaml", "dvc.yaml", "data/prepared", "models", "metrics")
@@ -30,6 +31,7 @@ def current_state() -> dict[str, object] | None:
     status = database.stat()
     return {
         "store": [uri, status.st_ino, status.st_size, status.st_mtime_ns],
+        "artifacts": _listing(artifacts_folder(database)),
         "results": _digest(Path(path) for path in _RESULTS),
         "code": [_digest([_PACKAGE]), version("mlflow")],
     }
@@ -37,11 +39,7 @@ def current_state() -> dict[str, object] | None:
 
 def save(state: dict[str, object]) -> None:
     """Save a state in which the mirror had nothing to do."""
-    path = _file()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    incoming = path.with_suffix(".incoming")
-    incoming.write_text(json.dumps(state), encoding="utf-8")
-    incoming.replace(path)
+    replace_file(_file(), json.dumps(state).encode())
 
 
 def is_saved(state: dict[str, object] | None) -> bool:
@@ -54,6 +52,12 @@ def is_saved(state: dict[str, object] | None) -> bool:
 
 def _file() -> Path:
     return repository_folder() / SCRATCH_DIR / "mirrored.json"
+
+
+def _listing(folder: Path) -> str:
+    """Return the sha256 over names and sizes of all files in a folder, without reading them."""
+    files = sorted((str(file), file.stat().st_size) for file in folder.rglob("*") if file.is_file())
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
 def _digest(paths: Iterable[Path]) -> str:

@@ -1,6 +1,7 @@
 """Logs networks as MLflow models, and keeps the model registry and its champions up to date."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,16 +14,15 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.pyfunc import PyFuncModel
 from mlflow.types import Schema, TensorSpec
 
-from fashionbench.errors import DataError
+from fashionbench.errors import StoreError
 from fashionbench.paths import in_workspace, weights_file
+from fashionbench.tracking.artifacts import has_model
+from fashionbench.tracking.calls import store_calls
 from fashionbench.tracking.run_spec import NETWORK_TAG
 from fashionbench.tracking.runs import KEY_TAG, Runs
-from fashionbench.tracking.store import FAILURES, locked_store, without_password
 from fashionbench.tracking.stored_results import StoredResults
 
 BEST_MODEL = "fashionbench"
@@ -32,7 +32,11 @@ MODEL_SEED_TAG = "fashionbench.model_seed"
 MODEL_TAG = "fashionbench.model"
 """Tags a network's run with the id of its model."""
 
-_MODEL_CODE = Path(__file__).parents[1] / "serving" / "mlflow_model.py"
+_PACKAGE = Path(__file__).parents[1]
+_MODEL_CODE = _PACKAGE / "serving" / "mlflow_model.py"
+_REQUIREMENTS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
+"""The packages that the served code imports; a test loads a model with them alone."""
+_NO_CODE = shutil.ignore_patterns("__pycache__", ".*", "*~", "*.jinja")
 
 
 def model_name(network: str) -> str:
@@ -43,56 +47,54 @@ def model_name(network: str) -> str:
 def log_model(client: MlflowClient, experiment: str, run: str, results: StoredResults) -> str:
     """Log the best replicate of a network as the model of its run; return the model's id.
 
-    A model that exists already is kept. The model maps raw pixels (n, 28, 28) to float32
-    probabilities (n, classes).
+    A model that exists already is kept if its files are there. The model maps raw pixels
+    (n, 28, 28) to float32 probabilities (n, classes), and holds this package's code, so that it
+    works without it and whatever becomes of it.
     """
     name, seed = results.network.name, results.best_seed
     key = results.replicates[seed].key
     for model in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
-        if model.status == LoggedModelStatus.READY and model.tags.get(KEY_TAG) == key:
+        is_ready = model.status == LoggedModelStatus.READY and model.tags.get(KEY_TAG) == key
+        if is_ready and has_model(client, model.model_id):
             return str(model.model_id)
     config = {"network": asdict(results.network), "precision": results.precision}
     # A signature allows a single dtype, but images may be integers or floats: so it has no inputs,
     # and the model validates them itself.
     probabilities = TensorSpec(np.dtype("float32"), (-1, results.network.num_classes))
-    with TemporaryDirectory() as folder, catch_warnings(), mlflow.start_run(run_id=run):
+    with TemporaryDirectory() as folder, catch_warnings():
         # MLflow warns that there is no input example to infer a schema from.
         simplefilter("ignore", UserWarning)
         network_file = Path(folder) / "network.json"
         network_file.write_text(json.dumps(config), encoding="utf-8")
-        logged = mlflow.pyfunc.log_model(
-            name=name,
-            python_model=_MODEL_CODE,
-            artifacts={"weights": str(weights_file(name, seed)), "network": str(network_file)},
-            signature=ModelSignature(outputs=Schema([probabilities])),
-            # Given here, since MLflow would infer them by running the model for half a minute.
-            pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "torch", "numpy")],
-            tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
-        )
+        code = shutil.copytree(_PACKAGE, Path(folder) / _PACKAGE.name, ignore=_NO_CODE)
+        with store_calls(), mlflow.start_run(run_id=run):
+            logged = mlflow.pyfunc.log_model(
+                name=name,
+                python_model=_MODEL_CODE,
+                code_paths=[str(code)],
+                artifacts={"weights": str(weights_file(name, seed)), "network": str(network_file)},
+                signature=ModelSignature(outputs=Schema([probabilities])),
+                # Given here: MLflow would infer them by running the model for half a minute.
+                pip_requirements=_requirements(),
+                tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
+            )
     return str(logged.model_id)
 
 
-def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
-    """Load the champion of a network, or of all networks; return it with a description.
+def _requirements() -> list[str]:
+    """Return the pinned requirements of a model, without the local part of a version (+cpu)."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in _REQUIREMENTS]
 
-    Raises DataError if MLflow is unreachable or has none.
-    """
-    name = model_name(network) if network else BEST_MODEL
+
+def keeps_models(client: MlflowClient, experiment: str) -> bool:
+    """Tell whether a server keeps models by themselves, as MLflow does from 3.0 on."""
     try:
-        with locked_store() as (client, _):
-            found = client.get_model_version_by_alias(name, CHAMPION)
-        # Hides MLflow's messages on downloads.
-        with catch_warnings():
-            simplefilter("ignore", UserWarning)
-            # Skips MLflow's comparison of package versions, which takes seconds.
-            uri = f"models:/{name}@{CHAMPION}"
-            model = mlflow.pyfunc.load_model(uri, suppress_warnings=True)
-    except FAILURES as error:
-        raise DataError(
-            f"MLflow has no model {name}@{CHAMPION} ({without_password(error)}); run dvc repro"
-        ) from error
-    which = f"{found.tags[NETWORK_TAG]} seed {found.tags[MODEL_SEED_TAG]}"
-    return model, f"{which}, version {found.version} of {name}"
+        client.search_logged_models([experiment], max_results=1)
+    except StoreError as error:
+        if "404" in str(error) or error.code in ("ENDPOINT_NOT_FOUND", "NOT_FOUND"):
+            return False
+        raise
+    return True
 
 
 def update_registry(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
@@ -154,8 +156,7 @@ class _Registry:
                 description=f"{what} by validation accuracy: raw pixels (n, 28, 28), 0 to 255, to "
                 "the probabilities of the ten classes.",
             )
-        except MlflowException as error:
-            if (
-                error.error_code != "RESOURCE_ALREADY_EXISTS"
-            ):  # Created by another machine meanwhile.
+        except StoreError as error:
+            # Created by another machine meanwhile.
+            if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -5,24 +5,26 @@ store and a commit that is checked out again all lead to the same run.
 """
 
 import os
-import socket
 from collections.abc import Iterable, Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities import Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from fashionbench.pipeline.processes import is_alive
+from fashionbench.pipeline.identity import digest
+from fashionbench.tracking.owners import Owner
 from fashionbench.tracking.run_spec import NETWORK_TAG, RunSpec
 
 KEY_TAG = "fashionbench.key"
 """Holds the key of a run."""
 CONTENT_TAG = "fashionbench.content"
 """Tags a run that has all of DVC's results, with a digest of them."""
+NOTE_TAG = "fashionbench.note_sha256"
+"""Tags a run with a digest of its note, by which a note that its user has written is known."""
 FAILURE_TAG = "fashionbench.failure"
 """Tags a failed run with the reason."""
 OWNER_TAG = "fashionbench.process"
-"""Tags a run with host and process id of the process that logs to it."""
+"""Tags a run with the process that logs to it: see :mod:`fashionbench.tracking.owners`."""
 LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
 """The id of the run that ``mlflow run`` created, parent of the runs in this process; or None.
 
@@ -51,7 +53,7 @@ class Runs:
         self._client, self._experiment = client, experiment
         self._by_key: dict[str, Run] = {}
         for run in self._search(f"tags.`{NETWORK_TAG}` = '{network}'" if network else ""):
-            if run.info.status == "RUNNING" and _owner_is(run, alive=False):
+            if run.info.status == "RUNNING" and (owner := _owner(run)) and owner.is_known_dead():
                 end(client, run.info.run_id, RunStatus.KILLED)
             # Newest first.
             self._by_key.setdefault(run.data.tags.get(KEY_TAG, run.info.run_id), run)
@@ -75,7 +77,10 @@ class Runs:
     def is_busy(self, key: str) -> bool:
         """Tell whether another process of this machine is logging to a run."""
         run = self.find(key)
-        return bool(run and run.info.status == "RUNNING" and _owner_is(run, alive=True))
+        if run is None or run.info.status != "RUNNING":
+            return False
+        owner = _owner(run)
+        return owner is not None and owner.is_known_alive()
 
     def parent(self, key: str) -> str | None:
         """Return the id of a run's parent, or None."""
@@ -93,18 +98,21 @@ class Runs:
     def start(self, spec: RunSpec, parent: str | None, provenance_tags: Mapping[str, str]) -> str:
         """Resume the run of this spec, or create it; return its id.
 
-        ``parent`` is the id of the parent run. ``provenance_tags`` replace those of a resumed run.
+        ``parent`` is the id of the parent run. ``provenance_tags`` replace those of a resumed run,
+        which keeps its name, and its note if its user has changed that.
         """
-        tags = {**spec.tags, **provenance_tags, KEY_TAG: spec.key}
-        tags |= {MLFLOW_RUN_NOTE: spec.note, OWNER_TAG: f"{socket.gethostname()}:{os.getpid()}"}
+        tags = {**spec.tags, **provenance_tags, KEY_TAG: spec.key, OWNER_TAG: str(Owner.current())}
         if parent_or_launcher := parent or LAUNCHER:
             tags[MLFLOW_PARENT_RUN_ID] = parent_or_launcher
         known = self.find(spec.key)
         if known is None:
+            tags |= _note_tags(spec.note)
             created = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
             run = str(created.info.run_id)
         else:
             run = str(known.info.run_id)
+            if not _has_note_of_user(known):
+                tags |= _note_tags(spec.note)
             self._client.update_run(run, RunStatus.to_string(RunStatus.RUNNING))
             self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
             if FAILURE_TAG in known.data.tags:
@@ -128,14 +136,15 @@ class Runs:
                 return
 
 
-def _owner_is(run: Run, *, alive: bool) -> bool:
-    """Tell whether the owner of a run is known to be alive, or known to be dead.
+def _note_tags(note: str) -> dict[str, str]:
+    return {MLFLOW_RUN_NOTE: note, NOTE_TAG: digest(note)}
 
-    Neither is known of processes on other machines. A process id equal to our own belonged to a
-    dead process, since the id has been reused.
-    """
-    host, _, number = run.data.tags.get(OWNER_TAG, "").rpartition(":")
-    if host != socket.gethostname():
-        return False
-    process = int(number)
-    return (process != os.getpid() and is_alive(process)) == alive
+
+def _has_note_of_user(run: Run) -> bool:
+    note, ours = (run.data.tags.get(tag) for tag in (MLFLOW_RUN_NOTE, NOTE_TAG))
+    return note is not None and ours is not None and digest(note) != ours
+
+
+def _owner(run: Run) -> Owner | None:
+    """Return the process that a run is tagged with; None if that is not known."""
+    return Owner.parse(run.data.tags.get(OWNER_TAG, ""))

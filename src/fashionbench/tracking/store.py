@@ -9,23 +9,25 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import mlflow
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
+from fashionbench.errors import StoreError
 from fashionbench.paths import SCRATCH_DIR, repository_folder
-from fashionbench.tracking.address import store_address
+from fashionbench.tracking.address import artifacts_folder, store_address
+from fashionbench.tracking.calls import guarded, store_calls
+from fashionbench.tracking.databases import check_database, check_folder
+from fashionbench.tracking.relocation import relocate
 
 EXPERIMENT = "fashionbench"
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's user interface show runs and models instead of prompts and traces."""
-
-FAILURES = (MlflowException, SQLAlchemyError, OSError)
-"""Raised for a store that is unreachable, full or read-only."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +38,24 @@ def warn(error: Exception | str) -> None:
         f"cannot log this stage to MLflow ({without_password(error)}); it continues, and the next "
         "dvc repro adds what is missing"
     )
+
+
+def warn_without_models() -> None:
+    """Say that a server shows everything but the models."""
+    _log.warning(
+        "this MLflow server is older than 3.0 and keeps no models by themselves: its runs are "
+        "complete, and no model is registered; a newer server gets them with the next dvc repro"
+    )
+
+
+def warn_about_old_runs() -> None:
+    """Say that ``mlflow ui`` shows the runs of an old folder instead of the store."""
+    _, database = store_address()
+    if database and any(database.parent.glob("mlruns/[0-9]*/meta.yaml")):
+        _log.warning(
+            "mlruns/ holds runs of an earlier MLflow, and mlflow ui shows those instead of "
+            f"{database.name}: move it away, or add --backend-store-uri sqlite:///{database.name}"
+        )
 
 
 def without_password(error: Exception | str) -> str:
@@ -49,35 +69,68 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
 
     Processes that share an SQLite file or a repository exclude each other: otherwise two could
     create the tables at once, or one search for a run that the other is about to create. The
-    operating system releases the lock of a process that ends, for whatever reason.
+    operating system releases the lock of a process that ends, for whatever reason. Raises
+    StoreError, and so do all methods of the client.
     """
     uri, database = store_address()
-    lock = repository_folder() / SCRATCH_DIR / "mlflow.lock"
+    lock = FileLock(_lock_file(database))
+    with store_calls():
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        with store_calls():
+            if database and relocate(database, EXPERIMENT):
+                _log.info(
+                    "the project has been moved: MLflow now finds its files in their new place"
+                )
+            client = _connect(uri)
+            experiment = _experiment(client, database)
+        yield guarded(client), experiment
+    finally:
+        lock.release()
+
+
+def store_to_read() -> MlflowClient:
+    """Return a client of a store that exists, and write nothing. Raises StoreError without one."""
+    uri, database = store_address()
+    if database and not database.is_file():
+        raise StoreError(f"there is no {database}")
+    with store_calls():
+        return guarded(_connect(uri))
+
+
+def _lock_file(database: Path | None) -> Path:
     if database:
-        lock = database.with_name(f"{database.name}.lock")
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
-        yield _open(uri, (database.parent / "mlartifacts").as_uri() if database else None)
+        return database.with_name(f"{database.name}.lock")
+    return repository_folder() / SCRATCH_DIR / "mlflow.lock"
 
 
-def _open(uri: str, artifacts: str | None) -> tuple[MlflowClient, str]:
-    """``artifacts`` is the artifact location of a new experiment, None for the server's default."""
+def _connect(uri: str) -> MlflowClient:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    check_folder(uri)
+    check_database(uri)
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment:
-        return client, str(experiment.experiment_id)
-    try:
-        created = client.create_experiment(EXPERIMENT, artifacts, tags=KIND)
-        return client, str(created)
-    except MlflowException:
-        # Another machine created it at the same moment.
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        if experiment is None:
-            raise
-        return client, str(experiment.experiment_id)
+    return MlflowClient()
+
+
+def _experiment(client: MlflowClient, database: Path | None) -> str:
+    """Return the id of the experiment: create it, or restore it if somebody has deleted it."""
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is None:
+        # Where a server keeps its files is its own affair.
+        artifacts = artifacts_folder(database).as_uri() if database else None
+        try:
+            return str(client.create_experiment(EXPERIMENT, artifacts, tags=KIND))
+        except MlflowException:
+            # Another machine created it at the same moment.
+            found = client.get_experiment_by_name(EXPERIMENT)
+            if found is None:
+                raise
+    if found.lifecycle_stage == LifecycleStage.DELETED:
+        client.restore_experiment(found.experiment_id)
+        _log.info(f"the experiment {EXPERIMENT} had been deleted in MLflow: it is restored")
+    return str(found.experiment_id)
 
 
 def now_ms() -> int:

@@ -1,0 +1,44 @@
+"""Files of runs and models: whether MLflow still has them."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from fashionbench.errors import StoreError
+
+_MODEL_FILE = "MLmodel"
+
+
+def local_folder(address: str) -> Path | None:
+    """Return the folder of an address on this machine; None for one of a server."""
+    if ":/" not in address:
+        return Path(address)
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def has_artifact(client: MlflowClient, run: Run, path: str) -> bool:
+    """Tell whether a run has a file, given by its path below the run's artifacts."""
+    folder = local_folder(run.info.artifact_uri)
+    if folder is not None:
+        return (folder / path).is_file()
+    above = path.rpartition("/")[0] or None
+    return any(file.path == path for file in client.list_artifacts(run.info.run_id, above))
+
+
+def has_model(client: MlflowClient, model: str | None) -> bool:
+    """Tell whether a model, given by its id, is there with its files."""
+    if not model:
+        return False
+    try:
+        folder = local_folder(client.get_logged_model(model).artifact_location)
+        if folder is not None:
+            return (folder / _MODEL_FILE).is_file()
+        files = client.list_logged_model_artifacts(model)
+    except StoreError as error:
+        if error.code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+            return False
+        raise
+    return any(file.path == _MODEL_FILE for file in files)

@@ -1,0 +1,94 @@
+"""Which process logs to a run, named so that no other process is ever taken for it.
+
+A process number alone is given anew after a restart, and in containers it is always 1.
+"""
+
+import os
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from fashionbench.pipeline.processes import is_alive
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_UNKNOWN = "-"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process: its machine, that one's last start, its container, number and start."""
+
+    host: str
+    boot: str
+    container: str
+    number: int
+    start: str
+
+    @classmethod
+    def current(cls) -> Self:
+        """Describe the current process."""
+        return cls._of(os.getpid())
+
+    @classmethod
+    def _of(cls, number: int) -> Self:
+        return cls(socket.gethostname(), _boot(), _container(), number, _start(number))
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what ``str`` wrote; None for anything else."""
+        parts = text.split("|")
+        if len(parts) != 5 or not parts[3].isdecimal():
+            return None
+        return cls(parts[0], parts[1], parts[2], int(parts[3]), parts[4])
+
+    def __str__(self) -> str:
+        return "|".join((self.host, self.boot, self.container, str(self.number), self.start))
+
+    def is_known_alive(self) -> bool:
+        """Tell whether the process certainly runs on this machine, and is not this one."""
+        now = self._of(self.number)
+        return now == self and self.number != os.getpid() and is_alive(self.number)
+
+    def is_known_dead(self) -> bool:
+        """Tell whether the process certainly runs no longer. Of other machines nothing is known."""
+        if self.host != socket.gethostname():
+            return False
+        if self.boot != _boot():
+            return True
+        if self.container != _container():
+            return False
+        return self.number == os.getpid() or not self.is_known_alive()
+
+
+def _boot() -> str:
+    """Return what identifies the last start of the system; always the same where none is known."""
+    try:
+        return _BOOT.read_text(encoding="ascii").strip()
+    except OSError:
+        return _UNKNOWN
+
+
+def _container() -> str:
+    """Return what identifies the processes that have numbers in common (pid_namespaces(7))."""
+    try:
+        return os.readlink("/proc/self/ns/pid").strip("pid:[]")
+    except OSError:
+        return _UNKNOWN
+
+
+def _start(number: int) -> str:
+    """Return when a process began, in the system's own words; nothing for one that is gone."""
+    try:
+        # Field 22, counted after the name in parentheses, which may hold any character (proc(5)).
+        status = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        command = ["ps", "-o", "lstart=", "-p", str(number)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return _UNKNOWN
+    return " ".join(done.stdout.split())

@@ -1,0 +1,82 @@
+"""``fashionbench predict``: pictures in, classes out, for people and for scripts."""
+
+import csv
+import io
+import json
+
+import pytest
+from PIL import Image
+from repositories import Repository
+
+from fashionbench.data.splits import CLASSES
+from models import champion_seed, evaluated, thousand
+
+
+@pytest.mark.slow
+@pytest.mark.tries(
+    "fashionbench predict",
+    "fashionbench predict IMAGE...",
+    "fashionbench predict --network n5_batch_norm IMAGE...",
+)
+def test_predict_names_classes_and_what_it_did_to_the_picture(finished: Repository) -> None:
+    image = thousand(finished)[0]
+    plain, photograph = (finished.path / ".dvc/tmp" / name for name in ("plain.png", "photo.jpg"))
+    Image.fromarray(image).save(plain)
+    Image.fromarray(255 - image).convert("RGB").resize((280, 280)).save(photograph)
+    command = ("fashionbench", "predict", "--network", "n9_ninth", str(plain), str(photograph))
+    first, second, third = finished.run(*command).stdout.splitlines()
+    seed = champion_seed(finished, "fashionbench-n9_ninth")
+    assert first == f"classified by n9_ninth seed {seed}, version 1 of fashionbench-n9_ninth"
+    probabilities = evaluated(finished, "fashionbench-n9_ninth")[0]
+    likeliest = int(probabilities.argmax())
+    assert second.startswith(f"{plain}: {CLASSES[likeliest]} {probabilities[likeliest]:.1%}, ")
+    assert second.endswith("(used as it is)")
+    assert "(made grey, inverted, cropped to " in third
+    assert third.endswith("resized from 280 x 280)")
+    best = finished.run("fashionbench", "predict", str(plain)).stdout.splitlines()[0]
+    assert best.endswith("version 1 of fashionbench")
+
+
+@pytest.mark.slow
+@pytest.mark.tries(
+    "fashionbench predict --json IMAGE...",
+    "fashionbench predict --csv IMAGE...",
+)
+def test_one_bad_file_spoils_no_other_and_scripts_can_read_the_answers(
+    finished: Repository,
+) -> None:
+    good, bad, missing = (f".dvc/tmp/{name}" for name in ("good.png", "bad.png", "missing.png"))
+    Image.fromarray(thousand(finished)[0]).save(finished.path / good)
+    (finished.path / bad).write_text("no picture")
+    command = ("fashionbench", "predict", "--network", "n9_ninth")
+    done = finished.run(*command, bad, good, missing, check=False)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()[1:]] == [good]
+    assert "2 of 3 files are not classified: .dvc/tmp/bad.png is not a PNG" in done.stderr
+    assert "; .dvc/tmp/missing.png does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+    expected = evaluated(finished, "fashionbench-n9_ninth")[0]
+    first, _ = json.loads(finished.run(*command, "--json", good, bad, check=False).stdout)
+    assert first["file"] == good
+    assert first["class"] == CLASSES[expected.argmax()]
+    for label, probability in zip(CLASSES, expected, strict=True):
+        assert abs(first["probabilities"][label] - probability) < 1e-6
+    said = finished.run(*command, "--csv", good, bad, check=False).stdout
+    rows = list(csv.DictReader(io.StringIO(said)))
+    assert [row["class"] for row in rows] == [CLASSES[expected.argmax()], ""]
+    assert "is not a PNG" in rows[1]["error"]
+
+
+@pytest.mark.slow
+def test_predict_says_what_it_cannot_ask(copied: Repository) -> None:
+    unknown = copied.run("fashionbench", "predict", "--network", "n2", "a.png", check=False)
+    assert unknown.returncode == 1
+    assert "network 'n2' is not declared" in unknown.stderr
+    (copied.path / "mlflow.db").unlink()
+    image = copied.path / ".dvc/tmp/plain.png"
+    Image.new("L", (28, 28)).save(image)
+    missing = copied.run("fashionbench", "predict", str(image), check=False)
+    assert missing.returncode == 1
+    assert "MLflow has no model fashionbench@champion" in missing.stderr
+    assert "run dvc repro" in missing.stderr
+    assert "Traceback" not in missing.stderr

@@ -1,0 +1,35 @@
+"""Registered models: the images to ask them about, and the answers that are right."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from repositories import Repository
+from safetensors.torch import load_file
+from stores import client_of
+
+from fashionbench.data.splits import load_split
+from fashionbench.params import load_params
+from fashionbench.training.networks import infer, restore
+
+
+def thousand(repository: Repository) -> npt.NDArray[np.uint8]:
+    """Return the test images of the sample, ten times over."""
+    images = load_split(repository.path / "data/prepared/test.safetensors").images
+    return np.tile(images, (10, 1, 1))
+
+
+def evaluated(repository: Repository, name: str) -> npt.NDArray[np.float32]:
+    """Return a registered model's probabilities for those images, as the evaluation has them."""
+    version = client_of(repository).get_model_version_by_alias(name, "champion")
+    network, seed = (version.tags[f"fashionbench.{tag}"] for tag in ("network", "model_seed"))
+    weights = load_file(repository.path / f"models/{network}/seed_{seed}.safetensors")
+    declared = load_params(repository.path / "params.yaml").network(network)
+    logits = infer(restore(declared, weights, "cpu"), torch.from_numpy(thousand(repository)))
+    probabilities: npt.NDArray[np.float32] = logits.softmax(dim=1).numpy()
+    return probabilities
+
+
+def champion_seed(repository: Repository, name: str) -> int:
+    """Return the seed of a registered model's champion."""
+    version = client_of(repository).get_model_version_by_alias(name, "champion")
+    return int(version.tags["fashionbench.model_seed"])

@@ -1,0 +1,42 @@
+"""Files are written whole or not at all, and what systems leave behind is no result."""
+
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+from repositories import PROJECT
+
+from fashionbench.pipeline.dependencies import IGNORED
+from fashionbench.whole_files import SUFFIX, replace_file
+
+
+def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new/folder/table.csv"
+    for content in (b"first", b"second"):
+        replace_file(path, content)
+        assert path.read_bytes() == content
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "table.csv"
+    replace_file(path, b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_left_behind_is_ignored_by_dvc_and_by_the_stages() -> None:
+    lines = (PROJECT / ".dvcignore").read_text().splitlines()
+    ignored = [line.removeprefix("\\") for line in lines if line and not line.startswith("#")]
+    assert set(IGNORED) <= set(ignored)
+    assert any(fnmatch(f"table.csv{SUFFIX}", pattern) for pattern in ignored)
