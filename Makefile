@@ -7,6 +7,7 @@
 #                      SIZE=quick does so for what make quick runs
 # make quick.lock      renew the hashes that make verify SIZE=quick compares with
 # make docs            renew the generated blocks of README.md and docs/
+# make simulations     renew the simulated tables of docs/statistics.md: a few minutes
 # make deps            renew the code dependencies in dvc.yaml from the imports
 # make bench           measure the speed here, beside what one would use instead;
 #                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
@@ -49,7 +50,7 @@ VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 
 .PHONY: all install test test-all quick logits verify quick.lock audit bench bench-pipeline lock \
-  docs deps repository anew
+  docs simulations deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -103,6 +104,9 @@ quick.lock: repository $(READY)
 # From the committed results, params.yaml, dvc.yaml and the modules' docstrings.
 docs: $(READY)
 	python tools/write_docs.py
+
+simulations: $(READY)
+	python tools/simulate_statistics.py
 
 deps: $(READY)
 	python tools/write_dependencies.py

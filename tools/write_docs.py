@@ -6,7 +6,6 @@ that no number is copied by hand. Files whose blocks are up to date are not touc
 """
 
 import ast
-import json
 import os
 import re
 import subprocess
@@ -17,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+
+from fashionbench.analysis.files import CLAIMS_FILE
+from fashionbench.analysis.result_files import parse_result
+from fashionbench.analysis.verdict_records import BY_ARM, VerdictsByArm
+from fashionbench.analysis.verdict_words import describe_misled
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
@@ -41,7 +45,7 @@ _TEMPLATES = {
     "l2_strength": "${item.l2}",
     "networks": "networks.${key}",
 }
-_VERDICTS = ("reproduced", "contradicted", "inconclusive")
+_VERDICTS = ("reproduced", "contradicted", "inconclusive", "vacuous", "not applicable")
 _LOSSES = {
     "probabilities": "With the report's loss, cross-entropy of softmax outputs",
     "logits": "With the textbook's loss, cross-entropy of logits",
@@ -92,12 +96,12 @@ def verdicts(folder: Path) -> str:
 
 
 def claims(folder: Path) -> str:
-    """Return the verdicts counted, one line per loss, and what holds with all of them."""
+    """Return the verdicts counted, one line per loss, what holds with all, and what depends."""
     arms = _read_claims(folder)
     lines = []
     for loss_input, records in arms.items():
         counts = Counter(record["verdict"] for record in records)
-        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _VERDICTS)
+        found = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS if counts[name])
         lines.append(f"- {_LOSSES[loss_input]}: {found}.")
     if len(arms) > 1:
         rows = zip(*arms.values(), strict=True)
@@ -107,6 +111,16 @@ def claims(folder: Path) -> str:
             if all(record["verdict"] == "reproduced" for record in row)
         )
         lines.append(f"- Reproduced with either loss: {shared or 'none'}.")
+    forks = [
+        f"claim {record['claim']} with {loss_input} would be {record['on_test']}"
+        for loss_input, records in arms.items()
+        for record in records
+        if record["on_test"] not in (None, record["verdict"])
+    ]
+    found = "; ".join(forks) or "no verdict would be another"
+    lines.append(f"- If the report's “validation” was the official test set: {found}.")
+    arm = next(iter(read_arms(folder).values()))
+    lines.append(f"- Would one run have misled? {describe_misled(arm.claims)}")
     return "\n".join(lines)
 
 
@@ -189,11 +203,14 @@ def _printed_by(command: str, folder: Path) -> str:
     return done.stdout
 
 
+def read_arms(folder: Path) -> VerdictsByArm:
+    """Read the verdicts of the project in ``folder``; DataError for those of another version."""
+    text = (folder / CLAIMS_FILE).read_text(encoding="utf-8")
+    return parse_result(BY_ARM, text, CLAIMS_FILE)
+
+
 def _read_claims(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    arms: dict[str, list[dict[str, Any]]] = json.loads(
-        (folder / "metrics/claims.json").read_text(encoding="utf-8")
-    )
-    return arms
+    return {name: arm.model_dump(mode="json")["claims"] for name, arm in read_arms(folder).items()}
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

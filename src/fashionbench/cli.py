@@ -121,7 +121,7 @@ def _mirror(_: argparse.Namespace) -> None:
 
 
 def _verdicts(parsed: argparse.Namespace) -> None:
-    from fashionbench.analysis.explanations import print_explanations
+    from fashionbench.analysis.explanation_words import print_explanations
     from fashionbench.analysis.verdict_table import print_verdicts
 
     print_verdicts(parsed.rev, markdown=parsed.markdown)

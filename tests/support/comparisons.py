@@ -4,6 +4,7 @@ import pandas as pd
 
 from fashionbench.analysis.comparison import compare_networks
 from fashionbench.analysis.costs import Costs
+from fashionbench.page.figures import accuracies_on_test
 
 
 def curve(*accuracies_by_seed: list[float]) -> pd.DataFrame:
@@ -47,4 +48,6 @@ COSTS = {
     "good": Costs(parameters=1234, train_teraflop=2.5),
     "bad": Costs(parameters=5, train_teraflop=0.1),
 }
-COMPARISON = compare_networks(CURVES, {"good": scores(0.85, 0.87), "bad": scores(0.1, 0.1)}, COSTS)
+SCORES = {"good": scores(0.85, 0.87), "bad": scores(0.1, 0.1)}
+COMPARISON = compare_networks(CURVES, SCORES, COSTS)
+REPLICATES = accuracies_on_test(SCORES)

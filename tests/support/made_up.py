@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fashionbench.analysis.verdicts import Results
+from fashionbench.analysis.results import Results
 
 NUM_EPOCHS = 12
 NETWORKS = (
@@ -36,14 +36,18 @@ def scattered(mean: float) -> BySeed:
 class MadeUp:
     """A network by seed. Accuracies and losses are those of the validation images at the end.
 
-    ``rise`` is how far the accuracy goes up, in a straight line, over all epochs but the first two;
-    the leads are those of the train images: ``train_lead`` in evaluation mode, ``curve_lead`` on
-    the curves, in accuracy and, with the other sign, in loss.
+    ``rise`` is how far the accuracy goes up, in a straight line, over all epochs but the first two,
+    and ``wobble`` how far it steps up and down from epoch to epoch, ending at ``accuracy``. Of each
+    seed in ``lost`` no validation image of a coat is recognised. The leads are those of the train
+    images: ``train_lead`` in evaluation mode, ``curve_lead`` on the curves, in accuracy and, with
+    the other sign, in loss.
     """
 
     accuracy: BySeed = tuple(near(0.85))
     loss: BySeed = tuple(near(1.6))
     rise: BySeed = (0.0,) * 5
+    wobble: BySeed = (0.0,) * 5
+    lost: Sequence[int] = ()
     train_lead: BySeed = tuple(near(0.02))
     curve_lead: BySeed = tuple(near(0.02))
     near_zero: BySeed = tuple(near(0.1))
@@ -71,7 +75,8 @@ def results(
                 for seed in range(seeds)
                 for epoch in range(1, num_epochs + 1)
                 for left in [min(1, (num_epochs - epoch) / (num_epochs - 3 or 1))]
-                for accuracy in [made_up.accuracy[seed] - made_up.rise[seed] * left]
+                for step in [made_up.wobble[seed] * ((num_epochs - epoch) % 2)]
+                for accuracy in [made_up.accuracy[seed] - made_up.rise[seed] * left + step]
             ]
         )
         scores[name] = pd.DataFrame(
@@ -82,6 +87,8 @@ def results(
                     "loss": made_up.loss[seed],
                     "accuracy": made_up.accuracy[seed]
                     + (made_up.train_lead[seed] if split == "train" else 0),
+                    "accuracy Bag": 0.9,
+                    "accuracy Coat": 0.0 if seed in made_up.lost and split == "val" else 0.7,
                 }
                 for seed in range(seeds)
                 for split in ("train", "val", "test")

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pandas as pd
-from comparisons import COMPARISON, CURVES
+from comparisons import COMPARISON, CURVES, REPLICATES
+from made_up import MadeUp, near, results
 from matplotlib.figure import Figure
 
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.pairs import compare_pairs
+from fashionbench.analysis.verdicts import judge
 from fashionbench.data.splits import CLASSES
-from fashionbench.page import figures
+from fashionbench.page import figures, image_figures, verdict_figures
 
 CONFUSION = pd.DataFrame(
     [
@@ -22,6 +26,9 @@ CONFUSION = pd.DataFrame(
         for same, next_ in [(row == column, row == (column + 1) % 10)]
     ]
 )
+RESULTS = results({"n1_mlp": MadeUp(accuracy=near(0.80)), "n8_conv": MadeUp(accuracy=near(0.91))})
+RECORDS = judge(CLAIMS, RESULTS).claims
+PAIRS = compare_pairs(RESULTS).query("split == 'test'")
 ERRORS = {
     "images": np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28),
     "labels": np.array([6, 0, 9], np.uint8),
@@ -34,11 +41,13 @@ def draw_all() -> dict[str, Figure]:
     return {
         "network": figures.draw_network("good", CURVES["good"]),
         "curves": figures.draw_curves(CURVES, COMPARISON),
-        "accuracy": figures.draw_accuracy(COMPARISON),
-        "costs": figures.draw_costs(COMPARISON),
+        "accuracy": figures.draw_accuracy(COMPARISON, REPLICATES),
+        "costs": figures.draw_costs(COMPARISON, REPLICATES),
         "confusion": figures.draw_confusion(CONFUSION),
-        "filters": figures.draw_filters(
+        "single_runs": verdict_figures.draw_single_runs(RECORDS),
+        "pairs": verdict_figures.draw_pairs(PAIRS),
+        "filters": image_figures.draw_filters(
             np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
         ),
-        "errors": figures.draw_errors(ERRORS),
+        "errors": image_figures.draw_errors(ERRORS),
     }

@@ -2,36 +2,36 @@
 
 from dataclasses import replace
 
-from comparisons import COMPARISON, CURVES
+from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import MadeUp, near, results
 
 from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.explanations import Explanation
-from fashionbench.analysis.verdict_records import to_records
-from fashionbench.page import figures
+from fashionbench.analysis.explanation_words import Words
+from fashionbench.analysis.verdicts import judge
+from fashionbench.page import captions, figures
 from fashionbench.page.page import Arm, Figure, Page
 
 
 def verdicts(**networks: MadeUp) -> Arm:
     """Judge every claim on made-up results of the networks named."""
-    judged = results(networks)
     return Arm(
         loss_input="probabilities",
         comparison=COMPARISON,
-        verdicts=to_records(claim.judge(judged) for claim in CLAIMS),
+        record=judge(CLAIMS, results(networks)),
     )
 
 
 def a_page() -> Page:
     """Return a page with everything that a page can have."""
-    accuracy = figures.svg_text(figures.draw_accuracy(COMPARISON))
+    accuracy = figures.svg_text(figures.draw_accuracy(COMPARISON, REPLICATES))
     curves = figures.svg_text(figures.draw_network("good", CURVES["good"]))
     own = verdicts(n6_l1=MadeUp(near_zero=near(0.5)))
     return Page(
         arms=[own, replace(verdicts(), loss_input="logits")],
+        first=[captions.single_runs_figure(own)],
         overview=[Figure(name="accuracy", svg=accuracy, caption="Accuracy", alt="good 85%")],
         correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
         networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},
-        explanations=[Explanation(title="Why", text="Because.", numbers={"a number": "1.4612"})],
+        explanations=[Words(title="Why", text="Because.", numbers={"a number": "1.4612"})],
         made_from={"Parameters": {"seeds": "[0, 1]"}},
     )

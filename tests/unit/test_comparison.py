@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import timing
 from comparisons import COMPARISON, CURVES
 from rich.console import Console
 from trainings import network
@@ -13,6 +14,7 @@ from fashionbench.analysis import comparison_table
 from fashionbench.analysis.comparison import mean_curves, summary_metrics
 from fashionbench.analysis.costs import count_costs
 from fashionbench.errors import DataError
+from fashionbench.params import Params
 from fashionbench.tables import read_table, write_table
 
 
@@ -31,10 +33,18 @@ def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
 
 def test_costs_are_counted_from_the_layers() -> None:
     declared = network(conv_filters=(2,), hidden_sizes=(5,))
-    products = 784 * 9 * 2 + 784 * 2 * 5 + 5 * 10
+    first, others = 784 * 9 * 2, 784 * 2 * 5 + 5 * 10
     costs = count_costs(declared, train_size=100, num_epochs=3)
-    assert costs.train_teraflop == pytest.approx(3 * 2 * products * 100 * 3 / 1e12)
+    # Forward, and gradients for weights and for inputs, except for the images.
+    products = 2 * first + 3 * others
+    assert costs.train_teraflop == pytest.approx(2 * products * 100 * 3 / 1e12)
     assert costs.parameters == (9 * 2 + 2) + (784 * 2 * 5 + 5) + (5 * 10 + 10)
+
+
+def test_costs_are_those_that_the_benchmarks_count(params: Params) -> None:
+    n2 = params.network("n2_mlp")
+    costs = count_costs(n2, train_size=64, num_epochs=1)
+    assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(n2, 64, backward=True))
 
 
 def test_the_summary_is_flat_and_small() -> None:

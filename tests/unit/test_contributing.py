@@ -12,7 +12,8 @@ from repositories import PROJECT
 from ruamel.yaml import YAML
 
 from fashionbench.analysis import claims
-from fashionbench.analysis.verdicts import Results
+from fashionbench.analysis.results import Results
+from fashionbench.analysis.verdicts import judge
 from fashionbench.page import figures
 from fashionbench.params import Params, load_params
 from fashionbench.pipeline.dependencies import Dependencies
@@ -48,9 +49,10 @@ def test_a_network_is_added(
 def test_a_claim_is_added_and_judged_on_the_committed_results(params: Params) -> None:
     claim = eval(code_of("Add a claim", "python"), vars(claims).copy())
     assert claim.number == len(claims.CLAIMS) + 1
-    judgement = claim.judge(Results.read(PROJECT, params.networks))
-    assert judgement.findings
-    assert judgement.verdict in ("reproduced", "contradicted", "inconclusive")
+    (judged,) = judge([claim], Results.read(PROJECT, params.networks, params.loss_input)).claims
+    assert judged.conditions
+    assert judged.p is not None
+    assert judged.verdict in ("reproduced", "contradicted", "inconclusive")
 
 
 def test_a_figure_is_added_and_its_bytes_are_always_the_same() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparisons import COMPARISON, CURVES, curve
-from made_up_figures import CONFUSION, ERRORS, draw_all
+from comparisons import COMPARISON, CURVES, REPLICATES, curve
+from made_up_figures import CONFUSION, ERRORS, PAIRS, RECORDS, draw_all
 from matplotlib.figure import Figure
 
-from fashionbench.page import figures
+from fashionbench.page import figures, image_figures, verdict_figures
 
 
 def texts(figure: Figure) -> list[str]:
@@ -30,13 +30,46 @@ def test_a_single_seed_is_drawn_without_a_band() -> None:
 
 
 def test_a_network_that_learned_nothing_is_named_at_the_edge() -> None:
-    assert len(figures.draw_curves(CURVES, COMPARISON).axes[0].lines) == 1
-    assert texts(figures.draw_accuracy(COMPARISON)) == ["◀ 0.090"]
-    assert texts(figures.draw_costs(COMPARISON)) == ["▼ 0.090", "▼ 0.090"]
+    lines = figures.draw_curves(CURVES, COMPARISON).axes[0].lines
+    labels = [str(line.get_label()) for line in lines]
+    assert [label for label in labels if not label.startswith("_")] == ["good"]
+    assert texts(figures.draw_accuracy(COMPARISON, REPLICATES)) == ["◀ 0.090"]
+    assert texts(figures.draw_costs(COMPARISON, REPLICATES)) == ["▼ 0.090", "▼ 0.090"]
+
+
+def test_every_replicate_is_a_point_and_every_curve_a_line() -> None:
+    (accuracy,) = figures.draw_accuracy(COMPARISON, REPLICATES).axes
+    drawn = [np.atleast_1d(line.get_xdata()).tolist() for line in accuracy.lines]
+    assert REPLICATES["good"] in drawn
+    for axes in figures.draw_network("good", CURVES["good"]).axes:
+        # Of training and validation one line for each of two seeds, and their mean.
+        assert len(axes.lines) == 2 * (2 + 1)
+
+
+def test_single_runs_stand_where_the_sentence_holds() -> None:
+    (axes,) = verdict_figures.draw_single_runs(RECORDS).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[0] == "claim 1 ✗"
+    assert labels[14] == "claim 15 ✓"
+    drawn = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
+    points = [tuple(np.asarray(point).tolist()[0]) for point in drawn if np.size(point)]
+    assert points == [(record.holds / record.n, row) for row, record in enumerate(RECORDS)]
+    assert {points[0], points[14]} == {(0.0, 0), (1.0, 14)}
+
+
+def test_the_matrix_of_pairs_has_differences_above_and_probabilities_below() -> None:
+    (axes,) = verdict_figures.draw_pairs(PAIRS).axes
+    shown = {text.get_position(): text.get_text() for text in axes.texts}
+    assert len(shown) == 8 * 7
+    # n1 against n8, in the corner: 11 points worse, significantly, and better in no pair of runs.
+    assert shown[7.5, 0.5] == "-11.0*"
+    assert shown[0.5, 7.5] == "100"
+    assert shown[2.5, 1.5] == "+0.0"
+    assert shown[1.5, 2.5] == "50"
 
 
 def test_costs_are_read_from_the_axes() -> None:
-    by_parameters, by_operations = figures.draw_costs(COMPARISON).axes
+    by_parameters, by_operations = figures.draw_costs(COMPARISON, REPLICATES).axes
     dots = [line for line in by_parameters.lines if line.get_label() == "good"]
     assert [list(np.atleast_1d(line.get_xdata())) for line in dots] == [[1234]]
     assert "operations" in by_operations.get_xlabel()
@@ -52,13 +85,13 @@ def test_the_confusion_matrix_shows_shares_of_the_actual_class() -> None:
 
 
 def test_errors_say_what_was_taken_for_what() -> None:
-    titles = [axes.get_title() for axes in figures.draw_errors(ERRORS).axes]
+    titles = [axes.get_title() for axes in image_figures.draw_errors(ERRORS).axes]
     assert titles[:3] == ["Shirt\n→ T-shirt/top", "T-shirt/top\n→ Shirt", "Ankle boot\n→ Sneaker"]
     assert titles[3:] == [""]
 
 
 def test_no_errors_and_flat_filters_can_be_drawn() -> None:
     none = {name: array[:0] for name, array in ERRORS.items()}
-    assert not any(axes.images for axes in figures.draw_errors(none).axes)
-    flat = figures.draw_filters(np.zeros((2, 28, 28), np.float32))
+    assert not any(axes.images for axes in image_figures.draw_errors(none).axes)
+    flat = image_figures.draw_filters(np.zeros((2, 28, 28), np.float32))
     assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))

@@ -114,11 +114,13 @@ def test_a_relative_import_is_not_overlooked(made_up: Path) -> None:
         needed_by("made_up.stages.first", made_up)
 
 
-def test_only_evaluate_reads_the_test_split() -> None:
+def test_only_evaluate_reads_test_images_and_report_their_labels() -> None:
     test_split = "data/prepared/test.safetensors"
-    assert [stage for stage in STAGES if test_split in DECLARED[stage].get("deps", [])] == [
-        "evaluate"
-    ]
+    readers = [stage for stage in STAGES if test_split in DECLARED[stage].get("deps", [])]
+    assert readers == ["evaluate", "report"]
+    # What loads images is not among the code of report; tests/unit/test_correctness.py has files
+    # of labels alone.
+    assert "src/fashionbench/data/examples.py" not in code_of("report", PROJECT)
 
 
 def test_all_networks_are_trained_from_the_same_files() -> None:

@@ -12,7 +12,7 @@ from pages import a_page
 from repositories import PROJECT
 
 from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.explanations import Explanation
+from fashionbench.analysis.explanation_words import Words
 from fashionbench.page.page import Figure, render
 
 COMMITTED = PROJECT / "metrics/report.html"
@@ -24,13 +24,24 @@ def test_every_verdict_stands_beside_its_effect_and_the_correction_says_what_cha
     page = html.unescape(render(a_page()))
     for claim in CLAIMS:
         assert f"{claim.number}. {claim.words}" in page
-    assert "highest validation accuracy of n1 in any epoch: <strong>85.00% [84.86, 85.14]" in page
+    page = re.sub(r"\s+", " ", page)
+    effect = "validation accuracy of n1 in any epoch: <strong>85.00% [84.86, 85.14]</strong>"
+    # Once for each arm.
+    assert page.count(effect) == len(a_page().arms)
     assert "claimed: between 86 and 88%" in page
-    assert "14 of 15 claims have the same verdict" in re.sub(r"\s+", " ", page)
+    assert "14 of 15 claims have the same verdict" in page
     changed = page[page.index("The others change:") :]
     changed = changed[: changed.index("</ul>")]
     assert changed.count("<li>") == 1
     assert "Claim 13, " in changed
+
+
+def test_the_first_screen_says_how_often_one_run_would_have_misled() -> None:
+    page = html.unescape(render(a_page()))
+    first, _, _ = page.partition("<main>")
+    assert "Would one run have misled?" in first
+    assert first.count("<figure>") == 1
+    assert "Single seeds in which the sentence holds: claim 1 in 0 of 5, contradicted," in first
 
 
 def test_without_a_counterpart_there_is_no_word_of_one() -> None:
@@ -46,7 +57,7 @@ def test_what_comes_from_parameters_is_escaped() -> None:
         a_page(),
         made_from={evil: {evil: evil}},
         networks={evil: [Figure(name="x", svg="<svg></svg>", caption=evil, alt=f'"{evil}')]},
-        explanations=[Explanation(title=evil, text=evil, numbers={evil: evil})],
+        explanations=[Words(title=evil, text=evil, numbers={evil: evil})],
     )
     text = render(page)
     assert "<script" not in text
@@ -118,7 +129,7 @@ def test_letters_have_the_contrast_that_aa_asks_for_in_each_scheme() -> None:
         pairs = [
             (letters, back) for letters in ("ink", "quiet", "link") for back in ("paper", "card")
         ]
-        pairs += [(name, f"{name}-back") for name in ("yes", "no", "maybe")]
+        pairs += [(name, f"{name}-back") for name in ("yes", "no", "maybe", "void")]
         for letters, back in pairs:
             assert contrast(colours[letters], colours[back]) >= 4.5, (letters, back)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.statistics import estimate, prediction_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -45,3 +45,20 @@ def test_equal_values_have_an_interval_without_width() -> None:
 def test_nothing_cannot_be_estimated() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         estimate([])
+
+
+def test_another_confidence_has_another_quantile() -> None:
+    found = estimate([1.0, 2.0, 3.0, 4.0, 5.0], confidence=0.99)
+    assert found.high - found.mean == pytest.approx(4.604095 * math.sqrt(2.5 / 5))
+
+
+def test_prediction_intervals_hold_the_next_value_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    trials = 4000
+    hits = 0
+    for values in rng.normal(0.88, 0.01, size=(trials, 6)):
+        low, high = prediction_interval(values[:5].tolist())
+        hits += low < values[5] < high
+    # Four standard errors of a share of 0.95.
+    assert hits / trials == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / trials))
+    assert all(math.isnan(end) for end in prediction_interval([0.5]))

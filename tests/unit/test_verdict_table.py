@@ -2,33 +2,46 @@
 
 import io
 import json
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 from made_up import MadeUp, near, results, scattered
 from rich.console import Console
 
+from fashionbench.analysis import verdict_words as words
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.verdict_records import (
+    ArmRecord,
     VerdictRecord,
     count_verdicts,
     read_verdicts,
-    to_records,
     write_verdicts,
 )
-from fashionbench.analysis.verdict_table import (
-    describe_deviation,
-    format_effect,
-    format_region,
-    print_verdicts,
-)
+from fashionbench.analysis.verdict_table import print_verdicts
+from fashionbench.analysis.verdicts import judge
 from fashionbench.errors import DataError
 
+LOW_GROUP = (0.80, 0.88, 0.881, 0.879, 0.80)
+"""Accuracies of five seeds, of which two lost a class."""
 
-def records(seeds: int = 5, **networks: MadeUp) -> tuple[VerdictRecord, ...]:
-    judged = results(networks, seeds=seeds)
-    return to_records(claim.judge(judged) for claim in CLAIMS)
+
+@cache
+def arm(seeds: int = 5) -> ArmRecord:
+    """Judge all claims on results in which N1 has two groups of seeds and N6 learned nothing."""
+    made_up = {
+        "n1_mlp": MadeUp(accuracy=LOW_GROUP, lost=(0, 4)),
+        "n2_mlp": MadeUp(accuracy=near(0.87)),
+        "n5_batch_norm": MadeUp(loss=near(1.54), accuracy=near(0.90)),
+        "n6_l1": MadeUp(accuracy=(0.1,) * 5, near_zero=near(0.9), lost=range(5)),
+    }
+    return judge(CLAIMS, results(made_up, seeds=seeds))
+
+
+def claim(number: int, seeds: int = 5) -> VerdictRecord:
+    return arm(seeds).claims[number - 1]
 
 
 @pytest.fixture
@@ -41,22 +54,25 @@ def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("metrics")
 def test_records_survive_their_file() -> None:
-    arms = {str(seeds): records(seeds) for seeds in (1, 2, 5)}
+    arms = {str(seeds): arm(seeds) for seeds in (1, 2, 5)}
     write_verdicts(arms)
     assert read_verdicts() == arms
     found = json.loads(CLAIMS_FILE.read_text(), parse_constant=pytest.fail)
-    first = found["5"][0]["conditions"][0]
-    assert first["n"] == 5
-    assert first["effect"] == pytest.approx(0.85)
-    assert first["lowest"] == pytest.approx(0.8485)
-    assert found["1"][0]["conditions"][0]["effect_low"] is None
+    first = found["5"]["claims"][0]["conditions"][0]
+    assert first["values"] == list(LOW_GROUP)
+    assert first["mean"] == pytest.approx(0.848)
+    assert found["1"]["claims"][0]["conditions"][0]["interval"] is None
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("{", "claims.json is not as this version writes it .*Invalid JSON.*; run dvc repro"),
-        ('{"logits": [{"claim": "x"}]}', r"\(logits.0.claim: .*valid integer.*\); run dvc repro"),
+        (
+            '{"logits": {"seeds": "x"}}',
+            r"\(logits.seeds: .*valid integer.*\); run dvc repro",
+        ),
+        ('{"logits": [{"claim": 1}]}', r"\(logits: .*\); run dvc repro"),
     ],
 )
 def test_a_file_of_another_version_is_refused(metrics: Path, text: str, complaint: str) -> None:
@@ -65,44 +81,112 @@ def test_a_file_of_another_version_is_refused(metrics: Path, text: str, complain
         read_verdicts()
 
 
+def test_replicates_that_lost_a_class_are_counted_and_left_out_once() -> None:
+    assert arm().lost_class == {"n1_mlp": 2, "n6_l1": 5}
+    assert arm().collapsed == ("n6_l1",)
+    assert words.describe_lost(arm()) == "2 of n1_mlp, 5 of n6_l1 (of 5 each)"
+    (highest,) = claim(1).conditions
+    assert highest.lost == 2
+    assert words.describe_kept(highest) == (
+        "88.00% [87.75, 88.25] among the 3 seeds that lost no class"
+    )
+    # None is left of N6, and none is missing of N3.
+    assert words.describe_kept(claim(11).conditions[0]) == ""
+    assert claim(11).conditions[0].lost == 5
+    assert words.describe_kept(claim(6).conditions[0]) == ""
+
+
 def test_effects_and_regions_are_in_the_unit_of_the_quantity() -> None:
-    found = records(n2_mlp=MadeUp(accuracy=near(0.86)), n5_batch_norm=MadeUp(loss=near(1.54)))
-    by_claim = {record.claim: record.conditions for record in found}
-    assert format_effect(by_claim[3][0]) == "1.00 points [1.00, 1.00]"
-    assert format_region(by_claim[3][0]) == "between -1 and 1 points"
-    assert format_effect(by_claim[10][1]) == "1.5400 nats [1.5386, 1.5414]"
-    assert format_region(by_claim[10][1]) == "between 1.53 and 1.55 nats"
-    assert format_region(by_claim[9][1]) == "between 87 and 89%"
-    assert format_region(by_claim[11][0]) == "above 1 point"
-    assert format_region(by_claim[12][0]) == "above 0"
-    assert format_region(by_claim[7][0]) == "below 1 point"
-    assert format_effect(records(seeds=1)[0].conditions[0]) == "84.85%"
+    assert words.format_effect(claim(6).conditions[0]) == "2.00 points [2.00, 2.00]"
+    assert words.format_effect(claim(10).conditions[1]) == "1.5400 nats [1.5386, 1.5414]"
+    assert words.format_region(claim(10).conditions[1]) == "between 1.53 and 1.55 nats"
+    assert words.format_region(claim(9).conditions[1]) == "between 87 and 89%"
+    assert words.format_region(claim(3).conditions[0]) == "between -1 and 1 points"
+    assert words.format_region(claim(11).conditions[0]) == "above 1 point"
+    assert words.format_region(claim(12).conditions[0]) == "above 0"
+    assert words.format_region(claim(7).conditions[0]) == "below 1 point"
+    assert words.format_effect(claim(1, seeds=1).conditions[0]) == "80.00%"
+
+
+def test_the_weakest_of_several_comparisons_is_named() -> None:
+    lead, loss = claim(9).conditions[0], claim(10).conditions[1]
+    assert words.name_comparison(lead) == "n1_mlp, the weakest of 6"
+    assert words.name_comparison(loss) == ""
+
+
+def test_the_three_answers_are_in_words() -> None:
+    assert words.describe_holds(claim(11)) == "5 of 5 seeds (48 to 100%)"
+    assert words.describe_holds(claim(1)) == "1 of 5 seeds (1 to 72%)"
+    assert words.describe_number(claim(10).conditions[1]) == "1.54 nats is in [1.5366, 1.5434]"
+    number = claim(9).conditions[1]
+    assert words.describe_number(number) == "88% is not in [89.66, 90.34]"
+    assert words.describe_number(claim(11).conditions[0]) == ""
+    assert words.describe_flips(claim(11).conditions[0]).startswith("inconclusive above 7")
+    assert words.describe_flips(claim(7).conditions[0]) == "contradicted below 0 points"
+
+
+def test_what_would_decide_an_open_claim_is_said() -> None:
+    # N1's groups leave claim 1 open: a run of 87% fits in between.
+    assert claim(1).verdict == "inconclusive"
+    assert words.describe_needed(claim(1).needed) == (
+        "leans to contradicted, but the report's number lies in the prediction interval"
+    )
+    assert words.describe_needed(None) == ""
+    assert claim(11).needed is None
 
 
 def test_a_claim_that_falls_is_answered_in_a_sentence() -> None:
-    assert describe_deviation(records(n1_mlp=MadeUp(accuracy=near(0.87)))[0]) == ""
-    assert describe_deviation(records(n1_mlp=MadeUp(accuracy=near(0.80)))[0]) == (
-        "Highest validation accuracy of n1 in any epoch is 80.00% [79.86, 80.14], not between 86 "
-        "and 88%; single seeds range from 79.85 to 80.15%."
+    assert words.describe_deviation(claim(11)) == ""
+    assert claim(9).verdict == "contradicted"
+    assert words.describe_deviation(claim(9)).endswith(
+        "Accuracy of n5 is 90.00% [89.86, 90.14], not between 87 and 89%; single seeds range from "
+        "89.85 to 90.15%."
     )
-    open_one = describe_deviation(records(n1_mlp=MadeUp(accuracy=scattered(0.87)))[0])
-    assert "and it remains open whether it is between 86 and 88%; single seeds" in open_one
-    assert "range from 42.00 to 132.00%." in open_one
-    assert describe_deviation(records(seeds=2)[0]) == "2 of at least 3 seeds."
+    assert "and it remains open whether it is between 86 and 88%; single seeds range from" in (
+        words.describe_deviation(claim(1))
+    )
+    assert words.describe_deviation(claim(1, seeds=2)) == "2 of at least 3 seeds."
+    assert words.describe_deviation(claim(13)) == "True, but n6_l1 learned nothing."
+
+
+def test_single_runs_mislead_where_they_differ_from_the_verdict() -> None:
+    undecided, decided = claim(3), claim(12)
+    assert undecided.misled_seeds is None
+    assert undecided.misled_pairs is None
+    assert decided.misled_seeds == decided.misled_pairs == 0
+    misleading = claim(11).model_copy(update={"holds": 4, "pairs": 0.9})
+    assert misleading.misled_seeds == pytest.approx(0.2)
+    assert misleading.misled_pairs == pytest.approx(0.1)
+    against = misleading.model_copy(update={"verdict": "contradicted", "holds": 1})
+    assert against.misled_seeds == pytest.approx(0.2)
+    agreeing = claim(2).model_copy(update={"verdict": "inconclusive", "holds": 0})
+    assert words.describe_misled([decided, misleading, undecided, agreeing]) == (
+        "Of the 2 claims that are decided, a single seed gets 10% wrong, and one run of each "
+        "network, whatever their seeds, 5%. On claim 3 one seed says what another denies. On claim "
+        "2 all seeds agree, but are too few to be sure."
+    )
+    assert "wrong" not in words.describe_misled(arm(2).claims)
 
 
 def test_verdicts_are_counted() -> None:
-    counts = count_verdicts(records())
+    counts = count_verdicts(arm().claims)
     assert sum(counts.values()) == 15
-    assert counts["inconclusive"] == 0
-    assert count_verdicts(records(seeds=2))["inconclusive"] == 15
+    assert counts["vacuous"] == 1
+    assert count_verdicts(arm(2).claims)["inconclusive"] == 15
+
+
+def test_scattered_values_are_open() -> None:
+    record = judge(CLAIMS[:1], results({"n1_mlp": MadeUp(accuracy=scattered(0.87))})).claims[0]
+    assert record.verdict == "inconclusive"
+    assert record.p == record.p_adjusted
 
 
 @pytest.mark.usefixtures("metrics")
 def test_they_are_printed_for_a_terminal_and_for_markdown() -> None:
     with pytest.raises(DataError, match=r"claims.json cannot be read .*; run dvc repro"):
         print_verdicts()
-    write_verdicts({"probabilities": records(), "logits": records(seeds=2)})
+    on_logits = judge(CLAIMS, replace(results(), loss_input="logits"))
+    write_verdicts({"probabilities": arm(), "logits": on_logits})
     printed = {}
     for markdown in (False, True):
         console = Console(file=io.StringIO(), width=80)
@@ -111,12 +195,26 @@ def test_they_are_printed_for_a_terminal_and_for_markdown() -> None:
         printed[markdown] = console.file.getvalue()
     assert "15. N8 (convolution)" in printed[False]
     assert "metrics/report.html" in printed[False]
-    lines = printed[True].rstrip().splitlines()
-    assert len(lines) == 2 + 15
-    assert lines[0] == (
-        "|  | Claim | Verdict (probabilities) | Verdict (logits) | Effect and 95% interval |"
+    summary, own, other = re_split(printed[True])
+    assert summary[0] == (
+        "|  | Claim | With probabilities | With logits | Other on the test images |"
     )
-    assert lines[3].startswith(
-        "| 2 | N1's validation accuracy then fluctuates | ✓ reproduced | ? inconclusive | rise "
-    )
-    assert {line.count("|") for line in lines} == {6}
+    assert len(summary) == 2 + 15
+    assert summary[11].endswith("| ✓ reproduced | - not applicable |  |")
+    # One effect per arm, each in the table of its arm.
+    assert "1.5400 nats [1.5386, 1.5414]" in own[11]
+    assert "1.6000 nats [1.5986, 1.6014]" in other[11]
+    for table in (own, other):
+        assert len(table) == 2 + 15
+        assert {line.count("|") for line in table} == {9}
+
+
+def re_split(text: str) -> list[list[str]]:
+    """Return the lines of each table."""
+    tables: list[list[str]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            tables[-1].append(line)
+        elif tables[-1]:
+            tables.append([])
+    return [table for table in tables if table]

@@ -1,15 +1,16 @@
-"""Explains three of the report's observations with numbers from the results."""
+"""The numbers that explain three of the report's observations; their words are a module apart."""
 
 import math
+from typing import Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from rich.console import Console
 
+from fashionbench.analysis.conditions import rounded
 from fashionbench.analysis.files import EXPLANATIONS_FILE
 from fashionbench.analysis.result_files import parse_result, read_result
+from fashionbench.analysis.results import NotTestableError, Results
 from fashionbench.analysis.statistics import estimate
-from fashionbench.analysis.verdicts import NotTestableError, Results
 from fashionbench.params import Params
 
 FLOOR = math.log(math.e + 9) - 1
@@ -18,15 +19,30 @@ others, are taken for logits."""
 REPORTED_LOSS = 1.54
 """The report's lowest validation loss, of its network with batch normalisation, in nats."""
 
+NumberUnit = Literal["nats", "share", "points", "count", "weight"]
+"""``share`` is from 0 to 1 and ``points`` the difference of two shares, also as a fraction of 1."""
 
-class Explanation(BaseModel):
-    """An observation of the report: its explanation, and the numbers behind it by their names."""
+
+class Number(BaseModel):
+    """A number with its unit: of a network, if it is about one, with a 95% interval over seeds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    title: str
-    text: str
-    numbers: dict[str, str]
+    name: str
+    unit: NumberUnit
+    value: float
+    low: float | None = None
+    high: float | None = None
+    network: str | None = None
+
+
+class Explanation(BaseModel):
+    """An observation of the report, by its name, and the numbers that explain it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["loss_floor", "train_below_validation", "l1_penalty"]
+    numbers: list[Number]
 
 
 _ALL = TypeAdapter(list[Explanation])
@@ -37,20 +53,12 @@ def write_explanations(explanations: list[Explanation]) -> None:
     EXPLANATIONS_FILE.write_bytes(_ALL.dump_json(explanations, indent=1) + b"\n")
 
 
-def print_explanations(
-    rev: str | None = None, *, markdown: bool = False, console: Console | None = None
-) -> None:
-    """Print the explanations of the last run, or of ``rev``: a commit, a branch or an experiment.
+def read_explanations(rev: str | None = None) -> list[Explanation]:
+    """Read explanations.json of the workspace or of ``rev``: a commit, branch or experiment.
 
-    Raises DataError if there are none.
+    Raises DataError if it is missing or invalid.
     """
-    console = console or Console()
-    for found in parse_result(_ALL, read_result(EXPLANATIONS_FILE, rev), EXPLANATIONS_FILE):
-        title = f"**{found.title}.**" if markdown else f"[bold]{found.title}.[/bold]"
-        console.print(f"{title} {found.text}\n", markup=not markdown, soft_wrap=markdown)
-        for name, value in found.numbers.items():
-            console.print(f"- {name}: {value}", markup=False, highlight=False, soft_wrap=markdown)
-        console.print()
+    return parse_result(_ALL, read_result(EXPLANATIONS_FILE, rev), EXPLANATIONS_FILE)
 
 
 def explain_results(results: Results, logits: Results | None, params: Params) -> list[Explanation]:
@@ -62,7 +70,7 @@ def explain_results(results: Results, logits: Results | None, params: Params) ->
     if params.loss_input == "logits":
         return []
     found = []
-    for explain in (_loss_floor, _train_below_validation, _collapse):
+    for explain in (_loss_floor, _train_below_validation, _l1_penalty):
         try:
             found.append(explain(results, logits, params))
         except NotTestableError:
@@ -72,114 +80,87 @@ def explain_results(results: Results, logits: Results | None, params: Params) ->
 
 def _loss_floor(results: Results, logits: Results | None, _: Params) -> Explanation:
     name = "n5_batch_norm"
-    loss, accuracy = (results.score(name, "val", kind).mean() for kind in ("loss", "accuracy"))
-    numbers = {
-        "lowest possible loss of softmax outputs, log(e + 9) - 1": f"{FLOOR:.4f}",
-        "lowest loss of any network, seed and split in this run": f"{_lowest_loss(results):.4f}",
-        f"{name}: validation loss": f"{loss:.4f}",
-        f"{name}: floor plus error rate": f"{FLOOR:.4f} + {1 - accuracy:.4f} = "
-        f"{FLOOR + 1 - accuracy:.4f}",
-        "replicates with a class of which no validation image is recognised": _lost_classes(
-            results
-        ),
-    }
+    numbers = [
+        _number("lowest_possible_loss", "nats", FLOOR),
+        _number("reported_loss", "nats", REPORTED_LOSS),
+        _number("lowest_loss", "nats", _lowest_loss(results)),
+        _mean("val_loss", "nats", results.score(name, "val", "loss"), name),
+        _mean("val_error_rate", "share", 1 - results.score(name, "val", "accuracy"), name),
+        *_lost_classes("replicates_with_a_lost_class", results),
+    ]
     if logits:
-        with_logits = logits.score(name, "val", "loss").mean()
-        numbers[f"{name}: validation loss when trained on logits"] = f"{with_logits:.4f}"
-        numbers["lowest loss on logits"] = f"{_lowest_loss(logits):.4f}"
-        numbers["replicates on logits with such a class"] = _lost_classes(logits)
+        numbers += [
+            _mean("val_loss_on_logits", "nats", logits.score(name, "val", "loss"), name),
+            _number("lowest_loss_on_logits", "nats", _lowest_loss(logits)),
+            *_lost_classes("replicates_with_a_lost_class_on_logits", logits),
+        ]
+    return Explanation(name="loss_floor", numbers=numbers)
+
+
+def _train_below_validation(results: Results, _: Results | None, params: Params) -> Explanation:
+    name = "n4_dropout"
+    while_training = results.by_epoch(name, "train_accuracy").iloc[-1]
+    train, val = (results.score(name, split, "accuracy") for split in ("train", "val"))
     return Explanation(
-        title=f"What a loss of {REPORTED_LOSS} means",
-        text="Cross-entropy applies a softmax to its input. If that input is already a vector of "
-        f"probabilities, the loss cannot fall below {FLOOR:.4f} nats, the value for a certain and "
-        f"correct answer; a certain but wrong one costs {FLOOR + 1:.4f}. The loss is therefore "
-        f"about {FLOOR:.2f} plus the probability missing from the correct class, which for the "
-        f"report's {REPORTED_LOSS} is {100 * (REPORTED_LOSS - FLOOR):.0f}%. All losses in the "
-        "report lie above this floor, at accuracies for which cross-entropy of logits is a small "
-        "fraction of it: so its networks were trained on probabilities. This loss also trains "
-        "worse. For a certain but wrong answer the softmax saturates and its gradient vanishes, "
-        "so a whole class can be lost for good.",
-        numbers=numbers,
+        name="train_below_validation",
+        numbers=[
+            _number("dropout_prob", "share", params.dropout_prob),
+            _mean("train_accuracy_while_training", "share", while_training, name),
+            _mean("train_accuracy_without_dropout", "share", train, name),
+            _mean("val_accuracy", "share", val, name),
+            _mean("val_minus_train_while_training", "points", val - while_training, name),
+            _mean("val_minus_train_without_dropout", "points", val - train, name),
+        ],
     )
+
+
+def _l1_penalty(results: Results, _: Results | None, params: Params) -> Explanation:
+    collapsed, plain, squared = "n6_l1", "n2_mlp", "n7_l2"
+    objective, loss = (
+        results.by_epoch(collapsed, f"train_{kind}") for kind in ("objective", "loss")
+    )
+    penalty = objective - loss
+    count, magnitude = (results.of_weights(plain, part) for part in ("count", "magnitude"))
+    of_plain = params.l1_strength * count * magnitude
+    numbers = [
+        _number("l1_strength", "weight", params.l1_strength),
+        _number("learning_rate", "weight", params.learning_rate),
+        _number("largest_possible_gain", "nats", math.log(10) - FLOOR),
+        _number("weights", "count", float(count.iloc[0]), plain),
+        _mean("l1_penalty_if_it_had_one", "nats", of_plain, plain),
+        _mean("penalty_in_first_epoch", "nats", penalty.iloc[0], collapsed),
+        _mean("penalty_in_last_epoch", "nats", penalty.iloc[-1], collapsed),
+        _mean("train_loss", "nats", loss.iloc[-1], collapsed),
+    ]
+    for name in (plain, squared, collapsed):
+        numbers += [
+            _mean("weights_near_zero", "share", results.of_weights(name, "near_zero"), name),
+            _mean("mean_magnitude", "weight", results.of_weights(name, "magnitude"), name),
+            _mean("val_accuracy", "share", results.score(name, "val", "accuracy"), name),
+        ]
+    return Explanation(name="l1_penalty", numbers=numbers)
 
 
 def _lowest_loss(results: Results) -> float:
     return min(float(table["loss"].min()) for table in results.scores.values())
 
 
-def _lost_classes(results: Results) -> str:
-    """Count by network the replicates that recognise no validation image of some class."""
-    counts = {}
-    for name, table in results.scores.items():
-        of_classes = table[table["split"] == "val"].filter(like="accuracy ")
-        counts[name] = int((of_classes == 0).any(axis=1).sum())
-    return ", ".join(f"{count} of {name}" for name, count in counts.items() if count) or "none"
+def _lost_classes(name: str, results: Results) -> list[Number]:
+    """Count the replicates that recognise no validation image of some class after the last epoch.
+
+    One number per network that has such replicates.
+    """
+    counts = {network: int(results.lost_a_class(network).sum()) for network in results.scores}
+    return [_number(name, "count", count, network) for network, count in counts.items() if count]
 
 
-def _train_below_validation(results: Results, _: Results | None, params: Params) -> Explanation:
-    name = "n4_dropout"
-    while_training = results.final(name, "train_accuracy")
-    train, val = (results.score(name, split, "accuracy") for split in ("train", "val"))
-    return Explanation(
-        title="Why N4's validation scores lie above its training scores",
-        text="The training curve is recorded while dropout disables "
-        f"{100 * params.dropout_prob:.0f}% of the hidden units; validation uses all of them. "
-        "Scoring the same final weights on the training images without dropout separates the "
-        "effect of dropout from that of the data.",
-        numbers={
-            "train accuracy while training": _percent(while_training),
-            "train accuracy without dropout": _percent(train),
-            "validation accuracy": _percent(val),
-            "validation minus train accuracy while training": _points(val - while_training),
-            "validation minus train accuracy without dropout": _points(val - train),
-        },
-    )
+def _number(name: str, unit: NumberUnit, value: float, network: str | None = None) -> Number:
+    # Of a constant or a count, not of a sum: more digits than a mean's are certain.
+    return Number(name=name, unit=unit, value=round(value, 9), network=network)
 
 
-def _collapse(results: Results, _: Results | None, params: Params) -> Explanation:
-    collapsed, plain, squared = "n6_l1", "n2_mlp", "n7_l2"
-    objective, loss = (
-        results.by_epoch(collapsed, f"train_{kind}") for kind in ("objective", "loss")
-    )
-    penalty = (objective - loss).mean(axis=1)
-    count, magnitude = (results.of_weights(plain, part).mean() for part in ("count", "magnitude"))
-    largest_gain = math.log(10) - FLOOR
-    numbers = {
-        "largest possible reduction of the loss, from guessing to the floor": f"{largest_gain:.3f} "
-        "nats",
-        f"penalty that the {count:,.0f} weights of {plain} would have": f"{params.l1_strength:g} * "
-        f"{count:,.0f} * {magnitude:.4f} = {params.l1_strength * count * magnitude:.2f} nats",
-        f"penalty of {collapsed}, first and last epoch": f"{penalty.iloc[0]:.3f} and "
-        f"{penalty.iloc[-1]:.3f} nats",
-        f"{collapsed}: train loss of the last epoch": f"{loss.iloc[-1].mean():.3f} nats",
-    }
-    for name in (plain, squared, collapsed):
-        near_zero, size = (results.of_weights(name, of).mean() for of in ("near_zero", "magnitude"))
-        numbers[f"{name}: weights near zero, mean magnitude, validation accuracy"] = (
-            f"{100 * near_zero:.1f}%, {size:.4f}, {_percent(results.final(name))}"
-        )
-    return Explanation(
-        title="What the L1 penalty does to the weights",
-        text=f"The penalty is {params.l1_strength:g} times the sum of the absolute values of all "
-        "parameters. It pulls each weight towards zero with the same force, however small the "
-        "weight, while the force of the L2 penalty vanishes with it. Weights like those of the "
-        "network without a penalty would cost more than classification can gain, so the "
-        "objective falls as they shrink, until they are near zero (smaller than one step of the "
-        f"optimizer, {params.learning_rate:g}) and the network gives every class the same "
-        "probability.",
-        numbers=numbers,
-    )
-
-
-def _percent(shares: "pd.Series[float]") -> str:
-    return _with_half(shares, "%")
-
-
-def _points(shares: "pd.Series[float]") -> str:
-    return _with_half(shares, " points")
-
-
-def _with_half(shares: "pd.Series[float]", unit: str) -> str:
-    found = estimate((100 * shares).tolist())
-    half = "" if math.isnan(found.low) else f" ± {found.high - found.mean:.2f}"
-    return f"{found.mean:.2f}{half}{unit}"
+def _mean(name: str, unit: NumberUnit, values: "pd.Series[float]", network: str) -> Number:
+    found = estimate(values.tolist())
+    low, high = (None if math.isnan(end) else rounded(end) for end in (found.low, found.high))
+    mean = rounded(found.mean)
+    return Number(name=name, unit=unit, value=mean, low=low, high=high, network=network)

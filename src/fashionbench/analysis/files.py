@@ -9,6 +9,7 @@ SUMMARY_FILE = METRICS_DIR / "summary.json"
 MEAN_CURVES_DIR = METRICS_DIR / "curves"
 FIGURES_DIR = METRICS_DIR / "figures"
 CLAIMS_FILE = METRICS_DIR / "claims.json"
+PAIRS_FILE = METRICS_DIR / "pairs.csv"
 EXPLANATIONS_FILE = METRICS_DIR / "explanations.json"
 PAGE_FILE = METRICS_DIR / "report.html"
 LOCK_FILE = Path("dvc.lock")

@@ -1,4 +1,4 @@
-"""Means and confidence intervals over seeds."""
+"""Means over seeds, their confidence intervals, and prediction intervals of single runs."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over ``n`` seeds and its two-sided 95% interval; nan for a single seed."""
+    """A mean over ``n`` seeds and its two-sided interval; nan for a single seed."""
 
     mean: float
     low: float
@@ -22,7 +22,7 @@ class Estimate:
     n: int
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Return the mean of independent values and its Student's t interval.
 
     Raises ValueError if there are no values.
@@ -33,5 +33,16 @@ def estimate(values: Sequence[float]) -> Estimate:
     if n == 1:
         return Estimate(mean, math.nan, math.nan, 1)
     standard_error = np.std(values, ddof=1) / np.sqrt(n)
-    half = float(standard_error * stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+    half = float(standard_error * stdtrit(n - 1, (1 + confidence) / 2))
     return Estimate(mean, mean - half, mean + half, n)
+
+
+def prediction_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the ends of the 95% prediction interval of one more value; nan for a single value.
+
+    For normal values with unknown mean and variance, mean ± t s √(1 + 1/n) (Geisser, Predictive
+    Inference, 1993, section 2.2): wider than the interval of the mean by a factor of √(n + 1).
+    """
+    found = estimate(values)
+    half = (found.high - found.mean) * math.sqrt(found.n + 1)
+    return found.mean - half, found.mean + half

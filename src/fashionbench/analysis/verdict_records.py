@@ -1,102 +1,170 @@
 """Verdicts as typed records, and the file that holds them."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from fashionbench.analysis.conditions import Unit, Verdict
 from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.result_files import parse_result, read_result
-from fashionbench.analysis.verdicts import Finding, Judgement, Unit, Verdict
+
+Ends = tuple[float, float]
+"""The ends of an interval."""
 
 
-class ConditionRecord(BaseModel):
-    """A condition and its finding.
-
-    ``effect`` is the mean over ``n`` seeds with the interval from ``effect_low`` to
-    ``effect_high``, which are None for a single seed. ``low`` and ``high`` are the claimed bounds,
-    None where there is none. ``lowest`` and ``highest`` are values of single seeds.
-    """
-
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FlipRecord(_Record):
+    """The margin beyond which the claim's verdict is another, and that verdict."""
+
+    margin: float
+    verdict: Verdict
+
+
+class CrossedRecord(_Record):
+    """The 95% interval over seeds and images; ``images`` is their share of the variance."""
+
+    ends: Ends
+    images: float
+
+
+class KeptRecord(_Record):
+    """The mean over the ``n`` seeds in which no network compared has lost a class."""
+
+    n: int
+    mean: float
+    interval: Ends | None
+
+
+class OnTestRecord(_Record):
+    """The mean on the test images, its 95% interval and the verdict on the condition there."""
+
+    mean: float
+    interval: Ends | None
+    verdict: Verdict
+
+
+class ConditionRecord(_Record):
+    """A condition, and the comparison of it that speaks least for the claim.
+
+    ``low`` and ``high`` are the claimed bounds, None where there is none, and ``margin`` is what
+    they are made from. ``comparison`` names the one of ``comparisons`` that is shown. ``values``
+    are its single seeds, ``mean`` their mean, ``interval`` its 95% interval, ``adjusted`` the
+    interval that decides, at the level at which the claim is tested. ``predicted`` is the 95%
+    prediction interval of a single run, ``holds`` the number of seeds in which the condition holds.
+    In ``lost`` seeds a network compared has lost a class; ``kept`` is the effect among the others,
+    if there are some of both. ``below`` and ``above`` tell where the claim's verdict flips if the
+    margin shrinks or grows. ``on_test`` is None where the test images do not matter or are not
+    scored.
+    """
 
     quantity: str
     unit: Unit
     low: float | None
     high: float | None
-    effect: float
-    effect_low: float | None
-    effect_high: float | None
-    lowest: float
-    highest: float
-    n: int
+    margin: float
+    reported: float | None
+    comparison: str
+    comparisons: int
+    values: tuple[float, ...]
+    mean: float
+    interval: Ends | None
+    adjusted: Ends | None
+    predicted: Ends | None
+    holds: int
+    lost: int
+    kept: KeptRecord | None
+    crossed: CrossedRecord | None
+    below: FlipRecord | None
+    above: FlipRecord | None
+    on_test: OnTestRecord | None
     verdict: Verdict
 
 
-class VerdictRecord(BaseModel):
-    """A claim, its verdict and the findings on its conditions."""
+class NeededRecord(_Record):
+    """How many seeds would decide a claim: :class:`fashionbench.analysis.sensitivity.Needed`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    leans: Verdict
+    half: int | None
+    most: int | None
+    obstacle: Literal["", "single seeds", "reported number"]
+
+
+class VerdictRecord(_Record):
+    """A claim, its verdict and the answers behind it.
+
+    The sentence holds by itself in ``holds`` of ``n`` seeds, a share with the exact interval
+    ``holds_interval``, and in a share ``pairs`` of all combinations of one run of each network.
+    ``p`` is the two-sided p-value of the claim, ``p_adjusted`` Holm's, ``level`` the one at which
+    it is tested. ``on_test`` is the verdict on the test images, None where there is none.
+    ``needed`` is given for undecided claims.
+    """
 
     claim: int
     words: str
     why: str
     verdict: Verdict
     remark: str
+    n: int
+    holds: int
+    holds_interval: Ends | None
+    pairs: float | None
+    p: float | None
+    p_adjusted: float | None
+    level: float | None
+    on_test: Verdict | None
+    needed: NeededRecord | None
     conditions: tuple[ConditionRecord, ...]
 
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether the replicates answer the claim."""
+        return self.verdict in ("reproduced", "vacuous", "contradicted")
 
-VerdictsByArm = dict[str, tuple[VerdictRecord, ...]]
+    @property
+    def misled_seeds(self) -> float | None:
+        """Return the share of single seeds that conclude otherwise; None for an open claim."""
+        return self._misled(self.holds / self.n) if self.is_decided else None
+
+    @property
+    def misled_pairs(self) -> float | None:
+        """Return the share of combinations of runs that conclude otherwise; None likewise."""
+        return self._misled(self.pairs) if self.is_decided and self.pairs is not None else None
+
+    def _misled(self, holds: float) -> float:
+        return holds if self.verdict == "contradicted" else 1 - holds
+
+
+class ArmRecord(_Record):
+    """The verdicts on all claims in one arm.
+
+    ``lost_class`` counts by network the replicates that recognise no validation image of some class
+    after the last epoch, ``collapsed`` names the networks most of whose replicates learned nothing.
+    """
+
+    seeds: int
+    lost_class: dict[str, int]
+    collapsed: tuple[str, ...]
+    claims: tuple[VerdictRecord, ...]
+
+
+VerdictsByArm = dict[str, ArmRecord]
 """The verdicts on all claims, keyed by the value of loss_input of the arm they are about."""
-_BY_ARM = TypeAdapter(VerdictsByArm)
-
-
-def to_records(judgements: Iterable[Judgement]) -> tuple[VerdictRecord, ...]:
-    """Convert judgements, with numbers rounded to six decimals."""
-    return tuple(
-        VerdictRecord(
-            claim=judgement.claim.number,
-            words=judgement.claim.words,
-            why=judgement.claim.why,
-            verdict=judgement.verdict,
-            remark=judgement.remark,
-            conditions=tuple(_condition_record(finding) for finding in judgement.findings),
-        )
-        for judgement in judgements
-    )
-
-
-def _condition_record(finding: Finding) -> ConditionRecord:
-    condition, found = finding.condition, finding.estimate
-    return ConditionRecord(
-        quantity=condition.quantity,
-        unit=condition.unit,
-        low=_finite(condition.low),
-        high=_finite(condition.high),
-        effect=round(found.mean, 6),
-        effect_low=_finite(found.low),
-        effect_high=_finite(found.high),
-        lowest=round(finding.lowest, 6),
-        highest=round(finding.highest, 6),
-        n=found.n,
-        verdict=finding.verdict,
-    )
-
-
-def _finite(value: float) -> float | None:
-    # JSON has neither infinity nor nan.
-    return round(value, 6) if math.isfinite(value) else None
+BY_ARM = TypeAdapter(VerdictsByArm)
 
 
 def count_verdicts(records: Sequence[VerdictRecord]) -> dict[Verdict, int]:
     """Count the claims with each verdict."""
-    verdicts: tuple[Verdict, ...] = ("reproduced", "contradicted", "inconclusive")
+    verdicts: tuple[Verdict, ...] = get_args(Verdict)
     return {verdict: sum(record.verdict == verdict for record in records) for verdict in verdicts}
 
 
 def write_verdicts(arms: VerdictsByArm) -> None:
     """Write claims.json."""
-    CLAIMS_FILE.write_bytes(_BY_ARM.dump_json(arms, indent=1) + b"\n")
+    CLAIMS_FILE.write_bytes(BY_ARM.dump_json(arms, indent=1) + b"\n")
 
 
 def read_verdicts(rev: str | None = None) -> VerdictsByArm:
@@ -104,4 +172,4 @@ def read_verdicts(rev: str | None = None) -> VerdictsByArm:
 
     ``rev`` is a commit, a branch or an experiment. Raises DataError if it is missing or invalid.
     """
-    return parse_result(_BY_ARM, read_result(CLAIMS_FILE, rev), CLAIMS_FILE)
+    return parse_result(BY_ARM, read_result(CLAIMS_FILE, rev), CLAIMS_FILE)

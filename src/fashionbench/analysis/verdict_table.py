@@ -1,28 +1,17 @@
-"""Verdicts in words: for a terminal, for Markdown and for the page."""
+"""Verdicts as tables: for a terminal and for Markdown."""
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fashionbench.analysis import verdict_words as words
 from fashionbench.analysis.files import PAGE_FILE
 from fashionbench.analysis.verdict_records import (
-    ConditionRecord,
+    ArmRecord,
     VerdictRecord,
     VerdictsByArm,
     read_verdicts,
 )
-from fashionbench.analysis.verdicts import Unit, Verdict
-
-SYMBOLS: dict[Verdict, str] = {"reproduced": "✓", "contradicted": "✗", "inconclusive": "?"}
-
-# How to format a unit: a factor, the digits after the point, and a suffix.
-_FORMATS: dict[Unit, tuple[float, int, str]] = {
-    "accuracy": (100, 2, "%"),
-    "points": (100, 2, " points"),
-    "nats": (1, 4, " nats"),
-    "share": (100, 1, " points"),
-    "ratio": (1, 3, ""),
-}
 
 
 def print_verdicts(
@@ -41,78 +30,85 @@ def print_verdicts(
     table.add_column("Claim")
     for loss_input in arms:
         table.add_column(loss_input.capitalize(), no_wrap=True)
-    for row in zip(*arms.values(), strict=True):
-        verdicts = (f"{SYMBOLS[record.verdict]} {record.verdict}" for record in row)
+    for row in _rows(arms):
+        verdicts = (words.label(record.verdict) for record in row)
         table.add_row(f"{row[0].claim}. {row[0].words}", *verdicts)
     console.print(table)
     console.print(f"Effects, intervals and figures: [bold]{PAGE_FILE}[/bold]\n")
 
 
 def to_markdown(arms: VerdictsByArm) -> str:
-    """Return a table with one row per claim and one column of verdicts per arm."""
-    heads = ["Claim", *(f"Verdict ({name})" for name in arms), "Effect and 95% interval"]
-    lines = ["| " + " | ".join(["", *heads]) + " |", "|---:|" + "---|" * len(heads)]
-    for row in zip(*arms.values(), strict=True):
-        verdicts = [f"{SYMBOLS[record.verdict]} {record.verdict}" for record in row]
-        cells = [str(row[0].claim), row[0].words, *verdicts, _effects(row[0])]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    """Return a table of the verdicts, and for each arm one of the answers behind them."""
+    heads = ["", "Claim", *(f"With {name}" for name in arms), "Other on the test images"]
+    rows = [
+        [
+            str(row[0].claim),
+            row[0].words,
+            *(words.label(record.verdict) for record in row),
+            _fork(arms, row),
+        ]
+        for row in _rows(arms)
+    ]
+    parts = [_table(heads, rows)]
+    for name, arm in arms.items():
+        parts += [
+            f"### With {name}",
+            f"Replicates that recognise no validation image of some class after the last epoch: "
+            f"{words.describe_lost(arm)}. {words.describe_misled(arm.claims)}",
+            _answers(arm),
+        ]
+    return "\n\n".join(parts)
 
 
-def _effects(record: VerdictRecord) -> str:
-    effects = [f"{found.quantity}: {format_effect(found)}" for found in record.conditions]
-    return "; ".join(effects) or record.remark
+def _rows(arms: VerdictsByArm) -> list[tuple[VerdictRecord, ...]]:
+    return list(zip(*(arm.claims for arm in arms.values()), strict=True))
 
 
-def format_effect(condition: ConditionRecord) -> str:
-    """Format an effect and its interval, such as ``2.33 points [-2.69, 7.35]``."""
-    unit = condition.unit
-    ends = [condition.effect_low, condition.effect_high]
-    mean = f"{_number(unit, condition.effect)}{_suffix(unit)}"
-    interval = ", ".join(_number(unit, end) for end in ends if end is not None)
-    return f"{mean} [{interval}]" if interval else mean
-
-
-def format_region(condition: ConditionRecord) -> str:
-    """Format the region in which the claim expects the effect, such as ``above 1 point``."""
-    unit, low, high = condition.unit, condition.low, condition.high
-    factor = _FORMATS[unit][0]
-    if low is not None and high is not None:
-        return f"between {factor * low:.4g} and {factor * high:.4g}{_suffix(unit)}"
-    side, limit = ("above", low) if low is not None else ("below", high)
-    if not limit:
-        return f"{side} 0"
-    suffix = _suffix(unit).removesuffix("s") if factor * limit == 1 else _suffix(unit)
-    return f"{side} {factor * limit:.4g}{suffix}"
-
-
-def describe_deviation(record: VerdictRecord) -> str:
-    """Say in sentences what the data show where a claim is not reproduced; empty where it is."""
-    if record.verdict == "reproduced":
-        return ""
-    if record.remark:
-        return f"{record.remark[:1].upper()}{record.remark[1:]}."
-    return " ".join(
-        _sentence(condition) for condition in record.conditions if condition.verdict != "reproduced"
+def _fork(arms: VerdictsByArm, row: tuple[VerdictRecord, ...]) -> str:
+    """Name the arms in which the test images give another verdict."""
+    return "; ".join(
+        f"{name}: {record.on_test}"
+        for name, record in zip(arms, row, strict=True)
+        if record.on_test not in (None, record.verdict)
     )
 
 
-def _sentence(condition: ConditionRecord) -> str:
-    unit = condition.unit
-    quantity = f"{condition.quantity[:1].upper()}{condition.quantity[1:]}"
-    is_out = condition.verdict == "contradicted"
-    relation = "not" if is_out else "and it remains open whether it is"
-    lowest, highest = (_number(unit, end) for end in (condition.lowest, condition.highest))
-    return (
-        f"{quantity} is {format_effect(condition)}, {relation} {format_region(condition)}; single "
-        f"seeds range from {lowest} to {highest}{_suffix(unit)}."
-    )
+def _answers(arm: ArmRecord) -> str:
+    heads = [
+        "",
+        "Verdict",
+        "Holds in",
+        "The report's number",
+        "Effect and 95% interval",
+        "p, Holm",
+        "Flips",
+        "Seeds to decide",
+    ]
+    return _table(heads, [_answer(record) for record in arm.claims])
 
 
-def _number(unit: Unit, value: float) -> str:
-    factor, digits, _ = _FORMATS[unit]
-    return f"{factor * value:.{digits}f}"
+def _answer(record: VerdictRecord) -> list[str]:
+    conditions = record.conditions
+    effects = []
+    for one in conditions:
+        shown = words.name_comparison(one)
+        effect = f"{one.quantity}{f' ({shown})' if shown else ''}: {words.format_effect(one)}"
+        if one.adjusted:
+            effect += f"; adjusted {words.format_ends(one.unit, one.adjusted)}"
+        others = (words.describe_crossed(one), words.describe_kept(one))
+        effects.append("; ".join([effect, *filter(None, others)]))
+    return [
+        str(record.claim),
+        words.label(record.verdict),
+        words.describe_holds(record),
+        "; ".join(filter(None, map(words.describe_number, conditions))),
+        "<br>".join(effects) or record.remark,
+        "" if record.p_adjusted is None else f"{record.p_adjusted:.2g}",
+        "<br>".join(map(words.describe_flips, conditions)) if record.level else "",
+        words.describe_needed(record.needed),
+    ]
 
 
-def _suffix(unit: Unit) -> str:
-    return _FORMATS[unit][2]
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---:", *["---"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

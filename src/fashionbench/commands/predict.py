@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,7 +58,7 @@ def predict(
         raise DataError("; ".join(str(answer.error) for answer in read))
     model, name = load_champion(network)
     pixels = np.stack([answer.picture.pixels for answer in read if answer.picture])
-    rows: Iterator[npt.NDArray[np.float32]] = iter(model.predict(pixels))
+    rows = iter(np.asarray(model.predict(pixels)))
     answers = [
         Answer(answer.file, answer.picture, next(rows)) if answer.picture else answer
         for answer in read

@@ -1,21 +1,36 @@
 """The page's figures with their captions and alternative texts."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from fashionbench.analysis.files import FIGURES_DIR
 from fashionbench.analysis.statistics import CONFIDENCE
-from fashionbench.page.page import Figure
+from fashionbench.page import figures, verdict_figures
+from fashionbench.page.page import Arm, Figure
 
 Row = dict[Any, Any]
 """One network's row of the comparison, by column."""
 
 
+def first_figures(arm: Arm) -> list[Figure]:
+    """Return the figures of the first screen: accuracies, and what single runs say."""
+    return [
+        _figure(
+            "accuracy",
+            f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals, and below each the "
+            "single replicates. Networks far below the others are marked at the edge with their "
+            "accuracy.",
+            f"Test accuracies: {_accuracies(arm.comparison)}.",
+        ),
+        single_runs_figure(arm),
+    ]
+
+
 def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
-    """Return the figures that show all networks together."""
+    """Return the other figures that show all networks together."""
     rows = comparison.to_dict("records")
-    accuracies = ", ".join(f"{row['network']} {_score(row, 'test_accuracy')}" for row in rows)
     curves = ", ".join(
         f"{row['network']} {_score(row, 'best_val_accuracy')} in epoch {row['best_val_epoch']}"
         for row in rows
@@ -27,20 +42,14 @@ def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
     )
     return [
         _figure(
-            "accuracy",
-            f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals. Networks far below "
-            "the others are marked at the edge with their accuracy.",
-            f"Test accuracies: {accuracies}.",
-        ),
-        _figure(
             "curves",
-            "Validation loss and accuracy by epoch: means over seeds.",
+            "Validation loss and accuracy by epoch: means over seeds; thin lines are replicates.",
             f"Highest mean validation accuracies: {curves}.",
         ),
         _figure(
             "costs",
             "Test accuracy against the number of trainable parameters, and against the "
-            "floating-point operations to train one replicate.",
+            "floating-point operations to train one replicate. Small points are replicates.",
             f"Costs: {costs}.",
         ),
     ]
@@ -53,7 +62,7 @@ def network_figures(row: Row) -> list[Figure]:
         _figure(
             f"networks/{name}",
             f"Loss and accuracy by epoch: means over {row['seeds']} seeds with {CONFIDENCE:.0%} "
-            "intervals.",
+            "intervals, and replicates as thin lines.",
             f"Learning curves of {name}: validation accuracy ends at "
             f"{_score(row, 'val_accuracy')}, validation loss at {row['val_loss']:.4f}.",
         ),
@@ -76,18 +85,65 @@ def network_figures(row: Row) -> list[Figure]:
     ]
 
 
-def correction_figures(comparison: pd.DataFrame, svg: str) -> list[Figure]:
-    """Return the figure of the counterpart's accuracies, drawn as ``svg``."""
-    accuracies = ", ".join(
-        f"{row['network']} {_score(row, 'test_accuracy')}" for row in comparison.to_dict("records")
+def single_runs_figure(arm: Arm) -> Figure:
+    """Return the figure of what single runs say."""
+    shares = ", ".join(
+        f"claim {one.claim} in {one.holds} of {one.n}, {one.verdict}" for one in arm.record.claims
     )
+    return Figure(
+        name=f"single-runs-{arm.loss_input}",
+        svg=figures.svg_text(verdict_figures.draw_single_runs(arm.record.claims)),
+        caption="How often one run is right: the share of single seeds in which each claim's "
+        f"sentence holds by itself, with the exact {CONFIDENCE:.0%} interval, and the share of all "
+        "combinations of one run of each network. Colour and symbol are those of the verdict over "
+        f"all seeds ({arm.loss_input}): whoever has a run at the other end would be misled.",
+        alt=f"Single seeds in which the sentence holds: {shares}.",
+    )
+
+
+def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
+    """Return the matrix of all pairs of networks; none for a single network."""
+    on_test = pairs[pairs["split"] == "test"]
+    if not len(on_test):
+        return []
+    significant = int((on_test["p_adjusted"] <= 1 - CONFIDENCE).sum())
+    against, images = on_test["mcnemar_against"].mean(), ""
+    if pd.notna(against):
+        images = (
+            f" By McNemar's exact test on the same images, {on_test['mcnemar_for'].mean():.0%} of "
+            "all pairs of runs differ significantly in favour of the network that is better on "
+            f"average, and {against:.0%} in favour of the other."
+        )
+    return [
+        Figure(
+            name=f"pairs-{arm.loss_input}",
+            svg=figures.svg_text(verdict_figures.draw_pairs(on_test)),
+            caption="All pairs of networks on the test images. Above the diagonal the difference "
+            "of mean accuracies, row minus column, in points; a star marks those that a paired t "
+            "test finds significant after Holm's correction for all pairs. Below it the "
+            f"probability, in per cent, that a run of the row beats a run of the column.{images}",
+            alt=f"Matrix of {len(on_test)} pairs of networks trained on {arm.loss_input}: "
+            f"{significant} of them differ significantly.",
+        )
+    ]
+
+
+def correction_figures(
+    arm: Arm, pairs: pd.DataFrame, scores: Mapping[str, pd.DataFrame]
+) -> list[Figure]:
+    """Return the figures of the counterpart; ``scores`` are its tables by network."""
+    replicates = figures.accuracies_on_test(scores)
+    accuracies = _accuracies(arm.comparison)
     return [
         Figure(
             name="correction",
-            svg=svg,
-            caption=f"Test accuracy after training on logits, with {CONFIDENCE:.0%} intervals.",
-            alt=f"Test accuracies after training on logits: {accuracies}.",
-        )
+            svg=figures.svg_text(figures.draw_accuracy(arm.comparison, replicates)),
+            caption=f"Test accuracy after training on {arm.loss_input}, with {CONFIDENCE:.0%} "
+            "intervals and single replicates.",
+            alt=f"Test accuracies after training on {arm.loss_input}: {accuracies}.",
+        ),
+        single_runs_figure(arm),
+        *pairs_figures(arm, pairs),
     ]
 
 
@@ -98,3 +154,8 @@ def _figure(name: str, caption: str, alt: str) -> Figure:
 
 def _score(row: Row, column: str) -> str:
     return f"{row[column]:.1%}"
+
+
+def _accuracies(comparison: pd.DataFrame) -> str:
+    rows = comparison.to_dict("records")
+    return ", ".join(f"{row['network']} {_score(row, 'test_accuracy')}" for row in rows)

@@ -4,13 +4,12 @@ Figures are about as wide as a phone's screen, so that their text is readable th
 """
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,8 +41,13 @@ NETWORK_COLOURS = (
     "#cc79a7",
 )
 LINE_STYLES = ("-", "--", ":", "-.")
+BELOW = 0.3
+"""How far below a network's bar its replicates are drawn, in rows."""
 
-_STYLE: dict[RcKeyType, Any] = {
+Replicates = Mapping[str, Sequence[float]]
+"""Test accuracies of single replicates, by network."""
+
+STYLE: dict[RcKeyType, Any] = {
     "svg.hashsalt": "fashionbench",
     "font.size": 10,
     "text.color": INK,
@@ -62,8 +66,8 @@ _STYLE: dict[RcKeyType, Any] = {
 
 
 def draw_network(name: str, curve: pd.DataFrame) -> Figure:
-    """Draw a network's train and validation curves: means and 95% intervals over seeds."""
-    with mpl.rc_context(_STYLE):
+    """Draw a network's train and validation curves: replicates, means and 95% intervals."""
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
         for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
             _draw_band(axes, curve, f"train_{kind}", "train (while training)", TRAIN_COLOUR)
@@ -77,13 +81,14 @@ def draw_network(name: str, curve: pd.DataFrame) -> Figure:
 
 
 def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) -> Figure:
-    """Draw the mean validation curves of all networks within :func:`in_range`."""
-    with mpl.rc_context(_STYLE):
+    """Draw the validation curves of networks within :func:`in_range`: means and replicates."""
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
         for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
             for index, (name, curve) in enumerate(curves.items()):
                 if name in in_range(comparison):
                     mean = curve.groupby("epoch")[f"val_{kind}"].mean()
+                    _draw_replicates(axes, curve, f"val_{kind}", _line(index)["color"])
                     axes.plot(mean.index, mean, label=name, **_line(index))
             axes.set(xlabel="epoch", ylabel=f"validation {kind}")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -92,25 +97,33 @@ def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) ->
     return figure
 
 
-def draw_accuracy(comparison: pd.DataFrame) -> Figure:
-    """Draw each network's test accuracy: a dot for the mean, a bar for the interval over seeds."""
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.3 * len(comparison)), layout="constrained")
+def accuracies_on_test(scores: Mapping[str, pd.DataFrame]) -> dict[str, list[float]]:
+    """Return the test accuracy of every replicate by network, from tables of scores by network."""
+    return {
+        name: table.loc[table["split"] == "test", "accuracy"].tolist()
+        for name, table in scores.items()
+    }
+
+
+def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
+    """Draw each network's test accuracy: a bar for mean and interval, a point per replicate."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * len(comparison)), layout="constrained")
         axes = figure.subplots()
-        _draw_scores(axes, comparison, range(len(comparison)), horizontal=True)
-        axes.set(xlabel="test accuracy, mean and 95% interval")
+        _draw_scores(axes, comparison, replicates, range(len(comparison)), horizontal=True)
+        axes.set(xlabel="test accuracy")
         axes.set_yticks(range(len(comparison)), list(comparison["network"]))
         axes.invert_yaxis()
     return figure
 
 
-def draw_costs(comparison: pd.DataFrame) -> Figure:
+def draw_costs(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
     """Draw test accuracy against parameters and against the operations of one training."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
         costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
         for axes, (column, label) in zip(figure.subplots(2, 1), costs.items(), strict=True):
-            _draw_scores(axes, comparison, comparison[column], horizontal=False)
+            _draw_scores(axes, comparison, replicates, comparison[column], horizontal=False)
             axes.set(xlabel=label, ylabel="test accuracy", xscale="log")
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         lines, labels = axes.get_legend_handles_labels()
@@ -125,12 +138,16 @@ def in_range(comparison: pd.DataFrame) -> set[str]:
 
 
 def _draw_scores(
-    axes: Axes, comparison: pd.DataFrame, positions: Iterable[float], *, horizontal: bool
+    axes: Axes,
+    comparison: pd.DataFrame,
+    replicates: Replicates,
+    positions: Iterable[float],
+    *,
+    horizontal: bool,
 ) -> None:
-    """Draw a dot and a bar per network; one out of range gets its number at the edge."""
+    """Draw a dot, a bar and replicates per network; one out of range gets its number instead."""
     visible = in_range(comparison)
-    lowest = comparison.loc[comparison["network"].isin(visible), "test_accuracy_low"]
-    lowest = lowest.fillna(comparison["test_accuracy"]).min()
+    lowest = min(min(replicates[name]) for name in visible)
     rows = comparison.to_dict("records")
     for index, (position, row) in enumerate(zip(positions, rows, strict=True)):
         mean, low, high = (row[f"test_accuracy{end}"] for end in ("", "_low", "_high"))
@@ -145,6 +162,11 @@ def _draw_scores(
         axes.plot(*((ends, places) if horizontal else (places, ends)), **look)
         dot = (mean, position) if horizontal else (position, mean)
         axes.plot(*dot, "o", color=look["color"], label=row["network"])
+        values = replicates[row["network"]]
+        # Below the bar, so that groups of replicates are seen apart from it.
+        places = [position + (BELOW if horizontal else 0)] * len(values)
+        points = (values, places) if horizontal else (places, values)
+        axes.plot(*points, "o", color=look["color"], alpha=0.7, markersize=4.5, markeredgewidth=0)
 
 
 def draw_confusion(confusion: pd.DataFrame) -> Figure:
@@ -155,7 +177,7 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
     counts = confusion.groupby(["actual", "predicted"])["images"].sum().unstack()
     counts = counts.reindex(index=list(CLASSES), columns=list(CLASSES))
     shares = counts.div(counts.sum(axis=1), axis=0)
-    with mpl.rc_context(_STYLE | {"axes.grid": False}):
+    with mpl.rc_context(STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
         axes = figure.subplots()
         axes.pcolormesh(shares.to_numpy(), cmap="Blues", vmin=0, vmax=1)
@@ -178,50 +200,21 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
-    """Draw filters (n, side, side), each on its own scale: negative blue, positive red."""
-    return _draw_grid(list(filters), [""] * len(filters), "RdBu_r", columns=4, centred=True)
-
-
-def draw_errors(errors: Mapping[str, npt.NDArray[Any]]) -> Figure:
-    """Draw misclassified images, titled with class and prediction.
-
-    ``errors`` holds images (n, side, side), labels (n,) and predictions (n,), as returned by
-    :func:`fashionbench.evaluation.scores.worst_errors`.
-    """
-    titles = [
-        f"{CLASSES[label]}\n→ {CLASSES[prediction]}"
-        for label, prediction in zip(errors["labels"], errors["predictions"], strict=True)
-    ]
-    return _draw_grid(list(errors["images"]), titles, "gray", columns=4, centred=False)
-
-
-def _draw_grid(
-    images: list[npt.NDArray[Any]], titles: list[str], cmap: str, columns: int, *, centred: bool
-) -> Figure:
-    rows = max(1, -(-len(images) // columns))
-    row_height = 1.65 if any(titles) else 1.2
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH, rows * row_height), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid:
-            axes.axis("off")
-        for axes, image, title in zip(grid, images, titles, strict=False):
-            top = float(np.abs(image).max()) or 1.0
-            low, high = (-top, top) if centred else (0, 255)
-            axes.imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-            axes.set_title(title, fontsize=8)
-    return figure
-
-
 def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour: str) -> None:
-    """Draw the mean over seeds as a line and its 95% interval as a band."""
+    """Draw replicates as thin lines, their mean as a line and its 95% interval as a band."""
     epochs = curve["epoch"].unique()
     found = [estimate(curve.loc[curve["epoch"] == epoch, column].tolist()) for epoch in epochs]
+    _draw_replicates(axes, curve, column, colour)
     axes.plot(epochs, [over_seeds.mean for over_seeds in found], color=colour, label=label)
     low, high = ([getattr(over_seeds, end) for over_seeds in found] for end in ("low", "high"))
     if np.isfinite(low).all():
         axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_replicates(axes: Axes, curve: pd.DataFrame, column: str, colour: str) -> None:
+    """Draw a thin line per seed."""
+    by_seed = curve.pivot(index="epoch", columns="seed", values=column)
+    axes.plot(by_seed.index, by_seed.to_numpy(), color=colour, linewidth=0.6, alpha=0.4)
 
 
 def _line(index: int) -> dict[str, Any]:
@@ -239,6 +232,6 @@ def save_svg(figure: Figure, path: Path) -> None:
 def svg_text(figure: Figure) -> str:
     """Return a figure as SVG, without matplotlib's date and random ids."""
     file = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

@@ -12,10 +12,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from fashionbench.analysis import verdict_table
+from fashionbench.analysis import verdict_words
 from fashionbench.analysis.comparison_table import HEADINGS, table_rows
-from fashionbench.analysis.explanations import Explanation
-from fashionbench.analysis.verdict_records import VerdictRecord, count_verdicts
+from fashionbench.analysis.explanation_words import Words
+from fashionbench.analysis.verdict_records import ArmRecord, count_verdicts
 from fashionbench.page.figures import INK, PAPER
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
@@ -27,7 +27,7 @@ class Arm:
 
     loss_input: str
     comparison: pd.DataFrame
-    verdicts: tuple[VerdictRecord, ...]
+    record: ArmRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,16 @@ class Page:
     """The content of the page.
 
     ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
-    ``correction``. ``networks`` are the figures of each network by its name, ``made_from`` tables
-    of names and values by their headings.
+    ``correction``. ``first`` are on the first screen. ``networks`` are the figures of each
+    network by its name, ``made_from`` tables of names and values by their headings.
     """
 
     arms: Sequence[Arm]
+    first: Sequence[Figure]
     overview: Sequence[Figure]
     correction: Sequence[Figure]
     networks: Mapping[str, Sequence[Figure]]
-    explanations: Sequence[Explanation]
+    explanations: Sequence[Words]
     made_from: Mapping[str, Mapping[str, str]]
 
 
@@ -68,10 +69,8 @@ def render(page: Page) -> str:
         headings=HEADINGS,
         table_rows=table_rows,
         inline=_inline,
-        format_effect=verdict_table.format_effect,
-        format_region=verdict_table.format_region,
-        describe_deviation=verdict_table.describe_deviation,
-        symbols=verdict_table.SYMBOLS,
+        words=verdict_words,
+        symbols=verdict_words.SYMBOLS,
         count_verdicts=count_verdicts,
     )
 

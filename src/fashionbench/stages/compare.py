@@ -13,7 +13,7 @@ from fashionbench.analysis.files import (
     MEAN_CURVES_DIR,
     SUMMARY_FILE,
 )
-from fashionbench.page import figures
+from fashionbench.page import figures, image_figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table
 from fashionbench.tables import read_table, write_table
@@ -33,14 +33,15 @@ def run() -> None:
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
-        drawn[f"filters/{name}"] = figures.draw_filters(highlights["filters"])
-        drawn[f"errors/{name}"] = figures.draw_errors(highlights)
+        drawn[f"filters/{name}"] = image_figures.draw_filters(highlights["filters"])
+        drawn[f"errors/{name}"] = image_figures.draw_errors(highlights)
     comparison = compare_networks(curves, scores, costs)
     write_table(comparison, COMPARISON_FILE)
     summary = json.dumps(summary_metrics(comparison), indent=2)
     SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
-    drawn["accuracy"] = figures.draw_accuracy(comparison)
+    replicates = figures.accuracies_on_test(scores)
+    drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)
-    drawn["costs"] = figures.draw_costs(comparison)
+    drawn["costs"] = figures.draw_costs(comparison, replicates)
     for figure_name, figure in drawn.items():
         figures.save_svg(figure, FIGURES_DIR / f"{figure_name}.svg")

@@ -1,0 +1,111 @@
+"""All pairs of networks, on made-up accuracies and predictions."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import MadeUp, near, results
+from scipy.stats import ttest_rel
+
+from fashionbench.analysis.files import PAIRS_FILE
+from fashionbench.analysis.pairs import COLUMNS, compare_pairs, write_pairs
+from fashionbench.analysis.results import Results
+
+GOOD = (0.90, 0.88, 0.91, 0.89, 0.92)
+FAIR = (0.86, 0.895, 0.87, 0.85, 0.88)
+
+
+def of(found: pd.DataFrame, first: str, second: str, split: str = "test") -> "pd.Series[float]":
+    (row,) = found[
+        (found["first"] == first) & (found["second"] == second) & (found["split"] == split)
+    ].to_dict("records")
+    return pd.Series(row)
+
+
+@pytest.fixture(scope="module")
+def made_up() -> Results:
+    """Return results of eight networks with predictions of two."""
+    networks = {"n1_mlp": MadeUp(accuracy=GOOD), "n2_mlp": MadeUp(accuracy=FAIR)}
+    rng = np.random.default_rng(0)
+    right = {
+        name: rng.uniform(size=(5, 400)) < np.array(of_network.accuracy)[:, np.newaxis]
+        for name, of_network in networks.items()
+    }
+    return replace(results(networks), correct={"test": right})
+
+
+@pytest.fixture(scope="module")
+def found(made_up: Results) -> pd.DataFrame:
+    """Compare all of their pairs."""
+    return compare_pairs(made_up)
+
+
+def test_every_pair_has_a_row_on_both_splits(found: pd.DataFrame) -> None:
+    assert list(found.columns) == COLUMNS
+    assert len(found) == 2 * 28
+    assert not found.duplicated(["split", "first", "second"]).any()
+
+
+def test_differences_are_tested_in_pairs_of_seeds(found: pd.DataFrame) -> None:
+    row = of(found, "n1_mlp", "n2_mlp")
+    assert row["difference"] == pytest.approx(np.mean(GOOD) - np.mean(FAIR))
+    assert row["p"] == pytest.approx(ttest_rel(GOOD, FAIR).pvalue, rel=1e-5)
+    assert row["p_adjusted"] > row["p"]
+    assert row["low"] < row["difference"] < row["high"]
+
+
+def test_superiority_counts_pairs_of_runs(found: pd.DataFrame) -> None:
+    beaten = [(one > other) + (one == other) / 2 for one in GOOD for other in FAIR]
+    assert of(found, "n1_mlp", "n2_mlp")["superiority"] == pytest.approx(np.mean(beaten))
+    # Equal networks: every run is met by itself once, by two better and two worse ones.
+    assert of(found, "n3_mlp", "n4_dropout")["superiority"] == 0.5
+
+
+def test_networks_that_are_equal_seed_by_seed_do_not_differ(found: pd.DataFrame) -> None:
+    row = of(found, "n3_mlp", "n4_dropout")
+    assert row["difference"] == 0
+    assert row["p"] == row["p_adjusted"] == 1
+
+
+def test_images_count_where_predictions_are_available(found: pd.DataFrame) -> None:
+    row = of(found, "n1_mlp", "n2_mlp")
+    assert 0 < row["images"] < 1
+    assert row["crossed_low"] < row["difference"] < row["crossed_high"]
+    assert 0 <= row["mcnemar_against"] < row["mcnemar_for"] <= 1
+    for missing in (of(found, "n1_mlp", "n3_mlp"), of(found, "n1_mlp", "n2_mlp", "val")):
+        assert missing[["crossed_low", "images", "mcnemar_for", "mcnemar_against"]].isna().all()
+        assert missing[["difference", "p"]].notna().all()
+
+
+def test_two_seeds_are_not_tested() -> None:
+    few = compare_pairs(results(seeds=2))
+    assert few[["p", "p_adjusted"]].isna().all(axis=None)
+    assert few["difference"].notna().all()
+
+
+def test_a_single_network_has_no_pairs() -> None:
+    alone = replace(results(), scores={"n1_mlp": results().scores["n1_mlp"]})
+    assert list(compare_pairs(alone).columns) == COLUMNS
+    assert compare_pairs(alone).empty
+
+
+def test_small_p_values_survive_the_file(
+    found: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "metrics").mkdir()
+    distant = found.assign(p=1.23456e-12)
+    write_pairs(distant)
+    read = pd.read_csv(PAIRS_FILE)
+    assert list(read.columns) == COLUMNS
+    assert set(read["p"]) == {1.23456e-12}
+    pd.testing.assert_series_equal(read["difference"], found["difference"])
+
+
+def test_near_values_are_tested_too() -> None:
+    shifted = results({"n1_mlp": MadeUp(accuracy=near(0.9))})
+    row = of(compare_pairs(shifted), "n1_mlp", "n2_mlp")
+    # A constant difference leaves no doubt.
+    assert row["p"] == 0

@@ -1,0 +1,93 @@
+"""Where verdicts flip, and how many seeds decide."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fashionbench.analysis.conditions import Condition, Verdict
+from fashionbench.analysis.evidence import Evidence
+from fashionbench.analysis.sensitivity import Flip, flips, needed
+
+VALUES = [0.01, 0.01, 0.02, 0.03, 0.03]
+LOW, HIGH = 0.02 - 0.012416, 0.02 + 0.012416
+"""The ends of its 95% interval."""
+
+
+def evidence(values: list[float], low: float, high: float, reported: float = math.nan) -> Evidence:
+    column = np.array(values)[:, np.newaxis]
+    one, other, number = (np.array([bound]) for bound in (low, high, reported))
+    return Evidence(column, one, other, number, condition=np.zeros(1, np.int64), tests=1)
+
+
+def of(low: float, high: float) -> tuple[Flip | None, Flip | None]:
+    """Return the flips of a condition on VALUES with these bounds, at 5%."""
+    condition = Condition("", lambda _: [], "points", low, high)
+    return flips(evidence(VALUES, low, high), 0, condition, 0.05, lambda one: one.decide(0.05))
+
+
+def check(found: Flip | None, margin: float, verdict: Verdict) -> None:
+    assert found is not None
+    assert found.margin == pytest.approx(margin, abs=1e-5)
+    assert found.verdict == verdict
+
+
+def test_a_single_bound_flips_at_the_ends_of_the_interval() -> None:
+    below, above = of(0.0, math.inf)
+    assert below is None
+    check(above, LOW, "inconclusive")
+    below, above = of(0.02, math.inf)
+    check(below, LOW, "reproduced")
+    check(above, HIGH, "contradicted")
+    below, above = of(-math.inf, 0.0)
+    assert below is None
+    check(above, LOW, "inconclusive")
+
+
+def test_two_bounds_flip_where_the_interval_fits_between_them() -> None:
+    # Around 0 the interval fits within +-HIGH, and lies outside of +-LOW.
+    below, above = of(-0.02, 0.02)
+    check(below, LOW, "contradicted")
+    check(above, HIGH, "reproduced")
+    # Around its middle no margin contradicts, and in a narrow region lies no seed.
+    below, above = of(0.0, 0.04)
+    check(below, HIGH - 0.02, "inconclusive")
+    assert above is None
+
+
+def test_values_in_the_middle_of_two_bounds_flip_at_no_margin() -> None:
+    condition = Condition("", lambda _: [], "points", -0.01, 0.01)
+    one = evidence([0.0] * 3, -0.01, 0.01)
+    assert flips(one, 0, condition, 0.05, lambda each: each.decide(0.05)) == (None, None)
+
+
+def test_single_seeds_flip_a_verdict_too() -> None:
+    values = [0.01] * 30 + [0.011] * 29 + [1.0] * 50
+    condition = Condition("", lambda _: [], "points", 0.0)
+    one = evidence(values, 0.0, math.inf)
+    _, above = flips(one, 0, condition, 0.05, lambda each: each.decide(0.05))
+    # From there on the sentence fails in more than half of the seeds, though the mean is 0.46.
+    check(above, 0.011, "inconclusive")
+
+
+def test_the_number_of_seeds_follows_from_effect_and_spread() -> None:
+    # d = 0.5 of 5% one-sided: 27 seeds for 80%; here the mean lies half a deviation above 0.
+    values = (np.array([-1, 0, 1, 2, 3, 1, 1, 1]) * 0.01).tolist()
+    low = float(np.mean(values) - 0.5 * np.std(values, ddof=1))
+    found = needed(evidence(values, low, math.inf), 0.10)
+    assert (found.leans, found.most, found.obstacle) == ("reproduced", 27, "")
+    assert found.half is not None
+    assert found.half < 27
+    high = float(np.mean(values) + 0.5 * np.std(values, ddof=1))
+    found = needed(evidence(values, high, math.inf), 0.10)
+    assert (found.leans, found.most, found.obstacle) == ("contradicted", 27, "")
+
+
+def test_what_more_seeds_do_not_decide_is_said() -> None:
+    mostly_below = [-0.001] * 3 + [0.5] * 2
+    assert needed(evidence(mostly_below, 0.0, math.inf), 0.05).obstacle == "single seeds"
+    mostly_above = [0.001] * 3 + [-0.5] * 2
+    assert needed(evidence(mostly_above, 0.0, math.inf), 0.05).obstacle == "single seeds"
+    number = evidence([0.8, 0.9, 0.7, 0.95, 0.6], 0.86, 0.88, reported=0.87)
+    found = needed(number, 0.05)
+    assert (found.leans, found.obstacle) == ("contradicted", "reported number")
