@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fashionbench.errors import FashionbenchError
-from fashionbench.launch import Terminated, prepared_process
+from fashionbench.pipeline.launch import Terminated, prepared_process
 from fashionbench.repository import find_repository
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
