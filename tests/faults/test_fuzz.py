@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ ODD = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(),
+    st.floats(allow_subnormal=False),
     st.text(max_size=20),
     st.lists(st.integers(), max_size=3),
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
@@ -76,7 +77,7 @@ PICTURES = st.one_of(
 @FUZZ
 @given(
     content=PICTURES,
-    cut=st.floats(0, 1),
+    cut=st.floats(0, 1, allow_subnormal=False),
     flips=st.lists(st.tuples(st.integers(0), st.integers(1, 255)), max_size=3),
 )
 def test_any_file_is_a_picture_or_is_named(
@@ -94,6 +95,17 @@ def test_any_file_is_a_picture_or_is_named(
         assert picture.pixels.dtype == np.uint8
 
 
+# Training makes the processor take subnormal numbers for zeros: so none are drawn.
+PIXELS = st.floats(0, 255, allow_subnormal=False)
+
+
+def arrays_of(dtype: np.dtype[Any]) -> st.SearchStrategy[npt.NDArray[Any]]:
+    """Draw arrays of a type, of right and of wrong shapes."""
+    limits: dict[str, Any] = {"allow_subnormal": False} if dtype.kind in "fc" else {}
+    shapes = st.sampled_from([(2, 28, 28), (28, 28), (0, 28, 28), (1,)])
+    return arrays.arrays(dtype, shapes, elements=arrays.from_dtype(dtype, **limits))
+
+
 @pytest.fixture(scope="module")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """Return an untrained network."""
@@ -106,10 +118,8 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
 @given(
     images=st.one_of(
         ODD,
-        arrays.arrays(
-            arrays.scalar_dtypes(), st.sampled_from([(2, 28, 28), (28, 28), (0, 28, 28), (1,)])
-        ),
-        arrays.arrays(np.float64, (1, 28, 28), elements=st.floats(0, 255), fill=st.just(0.0)),
+        arrays.scalar_dtypes().flatmap(arrays_of),
+        arrays.arrays(np.float64, (1, 28, 28), elements=PIXELS, fill=st.just(0.0)),
     )
 )
 def test_any_request_gets_probabilities_or_a_line(classifier: Classifier, images: object) -> None:

@@ -65,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("mysql+pymysql://me@localhost/runs", "No module named 'pymysql'; pip install pymysql"),
         ("postgresql+pg8000://me@localhost/runs", "No module named 'pg8000'; pip install pg8000"),
-        ("postgresql://me@127.0.0.1:1/runs", "refused"),
+        ("postgresql+psycopg2://me@127.0.0.1:1/runs", "refused"),
         ("gopher://localhost", "gopher"),
         ("file:///tmp/runs", "is a folder, and MLflow 3 keeps runs in databases; set MLFLOW_TR"),
         ("./mlruns", "is a folder"),

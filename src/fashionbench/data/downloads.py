@@ -4,7 +4,7 @@ import logging
 import time
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import build_opener
 
 from fashionbench.errors import DataError
 
@@ -28,7 +28,8 @@ def download(address: str, target: Path) -> None:
     is away, refuses, is silent for TIMEOUT_S or needs more than LONGEST_S.
     """
     try:
-        with urlopen(address, timeout=TIMEOUT_S) as answer:
+        # Not urlopen, which keeps to the proxies of its first call in a process.
+        with build_opener().open(address, timeout=TIMEOUT_S) as answer:
             _save(answer, target)
     except TimeoutError as error:
         raise DataError(f"{address} was silent for {TIMEOUT_S:.0f} s") from error
