@@ -30,6 +30,7 @@ from fashionbench.tracking.store import (
     locked_store,
     now_ms,
     warn,
+    warn_about_network_disk,
     warn_about_old_runs,
     warn_without_models,
 )
@@ -82,6 +83,7 @@ def mirror_pipeline(params: Params) -> bool:
             else:
                 warn_without_models()
         warn_about_old_runs()
+        warn_about_network_disk()
     except StoreError as error:
         warn(error)
         return False

@@ -8,20 +8,20 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from fashionbench.errors import StoreError
 from fashionbench.paths import SCRATCH_DIR, repository_folder
+from fashionbench.pipeline.file_locks import exclusive
 from fashionbench.tracking.address import artifacts_folder, store_address
 from fashionbench.tracking.calls import guarded, store_calls
-from fashionbench.tracking.databases import check_database, check_folder
+from fashionbench.tracking.databases import check_database, check_folder, network_file_system
 from fashionbench.tracking.relocation import relocate
 
 EXPERIMENT = "fashionbench"
@@ -58,6 +58,16 @@ def warn_about_old_runs() -> None:
         )
 
 
+def warn_about_network_disk() -> None:
+    """Say that a network disk is no place for an SQLite store."""
+    _, database = store_address()
+    if database and (kind := network_file_system(database)):
+        _log.warning(
+            f"{database.name} lies on a network disk ({kind}), where SQLite can damage it when two "
+            "machines write at once: set MLFLOW_TRACKING_URI to a server if several do"
+        )
+
+
 def without_password(error: Exception | str) -> str:
     """Return a message of MLflow as one line, without user and password of any URL in it."""
     return re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))[:200]
@@ -73,12 +83,11 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
     StoreError, and so do all methods of the client.
     """
     uri, database = store_address()
-    lock = FileLock(_lock_file(database))
-    with store_calls():
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    try:
+    lock = _lock_file(database)
+    with ExitStack() as held:
         with store_calls():
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive(lock))
             if database and relocate(database, EXPERIMENT):
                 _log.info(
                     "the project has been moved: MLflow now finds its files in their new place"
@@ -86,8 +95,6 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
             client = _connect(uri)
             experiment = _experiment(client, database)
         yield guarded(client), experiment
-    finally:
-        lock.release()
 
 
 def store_to_read() -> MlflowClient:
