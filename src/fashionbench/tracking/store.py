@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import mlflow
@@ -40,16 +41,18 @@ def warn(error: Exception | str) -> None:
     )
 
 
+@cache
 def warn_without_models() -> None:
-    """Say that a server shows everything but the models."""
+    """Say once that a server shows everything but the models."""
     _log.warning(
         "this MLflow server is older than 3.0 and keeps no models by themselves: its runs are "
         "complete, and no model is registered; a newer server gets them with the next dvc repro"
     )
 
 
+@cache
 def warn_about_old_runs() -> None:
-    """Say that ``mlflow ui`` shows the runs of an old folder instead of the store."""
+    """Say once that ``mlflow ui`` shows the runs of an old folder instead of the store."""
     _, database = store_address()
     if database and any(database.parent.glob("mlruns/[0-9]*/meta.yaml")):
         _log.warning(
@@ -58,8 +61,9 @@ def warn_about_old_runs() -> None:
         )
 
 
+@cache
 def warn_about_network_disk() -> None:
-    """Say that a network disk is no place for an SQLite store."""
+    """Say once that a network disk is no place for an SQLite store."""
     _, database = store_address()
     if database and (kind := network_file_system(database)):
         _log.warning(
