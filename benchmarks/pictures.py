@@ -9,8 +9,11 @@ docs/pictures.md.
 import argparse
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from fashionbench.data.splits import Split, load_split
 from fashionbench.evaluation.selection import best_seed
 from fashionbench.params import load_params
 from fashionbench.paths import network_table, split_file, weights_file
+from fashionbench.pipeline.processor import available_cores
 from fashionbench.serving import Classifier
 from fashionbench.serving.preprocessing import to_fashion_mnist
 
@@ -36,6 +40,10 @@ _SHADOW = 0.3
 _SHADOW_BLUR = 0.05
 _SHADOW_SHIFT = (0.06, 0.04)
 """In lengths of the article's side."""
+_FAINTEST = 20
+"""Grey values above which a pixel of the data set is the article."""
+_AT_ONCE = 250
+"""Images that a process converts before it takes the next ones."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,25 +58,30 @@ class Scene:
     def photograph(self, image: Pixels, generator: np.random.Generator) -> Image.Image:
         """Return a picture of an image of the data set, in mode L."""
         side = round(GROUND_SIDE * self.size)
-        large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
         free = GROUND_SIDE - side
-        top, left = (int(free * generator.uniform(0.1, 0.9)) for _ in range(2))
-        article = np.zeros((GROUND_SIDE, GROUND_SIDE), np.float32)
-        article[top : top + side, left : left + side] = np.asarray(large)
+        place = [int(free * generator.uniform(0.1, 0.9)) for _ in range(2)]
+        article = _placed(image, side, place)
         level = GROUNDS[self.ground]
         if not level:
             return Image.fromarray(article.astype(np.uint8))
+        outline = 255 * ndimage.binary_fill_holes(image > _FAINTEST).astype(np.uint8)
+        moved = [at + round(part * side) for at, part in zip(place, _SHADOW_SHIFT, strict=True)]
+        soft = ndimage.gaussian_filter(_placed(outline, side, moved), _SHADOW_BLUR * side) / 255
+        # The article itself lies in no shadow.
+        shade = 1 - _SHADOW * soft * (1 - _placed(outline, side, place) / 255)
         # The data set shows negatives, so that ink on the ground is what was photographed.
-        light = level * _shade(article, side) * (1 - article / 255)
+        light = level * shade * (1 - article / 255)
         return Image.fromarray(light.clip(0, 255).astype(np.uint8))
 
 
-def _shade(article: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    """Return the share of light that reaches each pixel: a shadow falls beside the article."""
-    outline = ndimage.binary_fill_holes(article > 20).astype(np.float32)
-    moved = ndimage.shift(outline, [part * side for part in _SHADOW_SHIFT], order=0)
-    soft = ndimage.gaussian_filter(moved, _SHADOW_BLUR * side)
-    return np.asarray(1 - _SHADOW * soft * (1 - ndimage.gaussian_filter(outline, 0.7)), np.float32)
+def _placed(image: Pixels, side: int, place: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Return an image enlarged to ``side`` on a black ground, cut off where that ends."""
+    large = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
+    ground = np.zeros((GROUND_SIDE, GROUND_SIDE), np.float32)
+    top, left = place
+    part = ground[top : top + side, left : left + side]
+    part[:] = large[: part.shape[0], : part.shape[1]]
+    return ground
 
 
 def whole(picture: Image.Image) -> Pixels:
@@ -90,19 +103,27 @@ def accuracy(classifier: Classifier, images: Pixels, labels: npt.NDArray[np.uint
     return float(np.mean(classifier.probabilities(images).argmax(axis=1) == labels))
 
 
-def rows(classifier: Classifier, split: Split) -> Iterator[str]:
+def convert(scene: Scene, images: Pixels, first: int) -> tuple[Pixels, ...]:
+    """Photograph images, and convert each photograph in both ways; ``first`` is their number."""
+    generator = np.random.default_rng(first)
+    pictures = [scene.photograph(image, generator) for image in images]
+    both = ([conversion(picture) for picture in pictures] for conversion in (whole, framed))
+    return tuple(np.stack(images) for images in both)
+
+
+def rows(classifier: Classifier, split: Split, workers: Executor) -> Iterator[str]:
     """Yield the lines of the table, one per scene, in Markdown."""
     as_they_are = accuracy(classifier, split.images, split.labels)
     yield "| Size | Ground | Whole picture % | Framed % | less the originals |"
     yield "|---:|---|---:|---:|---:|"
     yield f"| 28 x 28 | the images themselves | | {100 * as_they_are:.1f} | |"
-    conversions: tuple[Callable[[Image.Image], Pixels], ...] = (whole, framed)
+    starts = range(0, len(split), _AT_ONCE)
+    parts = [split.images[start : start + _AT_ONCE] for start in starts]
     for scene in [Scene(size, ground) for size in SIZES for ground in GROUNDS]:
-        generator = np.random.default_rng(0)
-        pictures = [scene.photograph(image, generator) for image in split.images]
+        converted = list(workers.map(partial(convert, scene), parts, starts))
         found = [
-            accuracy(classifier, np.stack([convert(picture) for picture in pictures]), split.labels)
-            for convert in conversions
+            accuracy(classifier, np.concatenate(images), split.labels)
+            for images in zip(*converted, strict=True)
         ]
         difference = 100 * (found[1] - as_they_are)
         shadow = "" if scene.ground == "black" else ", shadow"
@@ -133,10 +154,11 @@ def main() -> None:
     if parsed.images:
         split = split.take(np.arange(parsed.images))
     lines = [f"{len(split):,} test images, {parsed.network} seed {seed}:", ""]
-    for line in rows(classifier, split):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-        lines.append(line)
+    with ProcessPoolExecutor(available_cores(), get_context("spawn")) as workers:
+        for line in rows(classifier, split, workers):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            lines.append(line)
     if not parsed.images:
         table = "\n".join(lines)
         text = PAGE.read_text(encoding="utf-8")

@@ -3,25 +3,18 @@
 import os
 import signal
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 from cores import ALL_CORES, on_all_cores, on_one_core
-from installed import commands_to_try, install
+from installed import commands_to_try, install, registry_answers
 from interruptions import wait_until
 from repositories import PROJECT, Repository
 from servers import HOST, answers, free_port
 from stores import by_name, client_of, runs_of
 
 SMALL = "QUICK=-S num_epochs=1 -S seeds=[0]"
-
-
-def registry_answers() -> bool:
-    """Tell whether pip's own index can be asked for a package."""
-    command = [sys.executable, "-m", "pip", "index", "versions", "uv"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.slow

@@ -2,36 +2,24 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import urlparse
 from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
 import pytest
-from closures import make_environment
 from interruptions import wait_until
 from repositories import NETWORKS, Repository
 from servers import HOST, answers, free_port
 from stores import client_of, files_of, runs_of
 
-from models import champion_seed, evaluated, thousand
+from models import ASK, champion_seed, evaluated, thousand
 
-ASK = """
-import sys, mlflow, numpy
-images = numpy.load(sys.argv[2])
-model = mlflow.pyfunc.load_model(sys.argv[1])
-numpy.save(sys.argv[3], model.predict(images))
-alone = numpy.concatenate([model.predict(images[i : i + 1].astype("float32")) for i in range(3)])
-assert abs(alone - model.predict(images)[:3]).max() < 1e-6
-"""
 SERVE = "mlflow models serve -m models:/fashionbench@champion --env-manager local"
 COMPLAINTS: tuple[tuple[Any, str], ...] = (
     ({"inputs": [[0] * 28] * 28}, "images are of shape (28, 28): must be an array of shape"),
@@ -84,35 +72,6 @@ def test_a_loaded_model_gives_the_probabilities_of_the_evaluation(finished: Repo
     finished.run("python", "-W", "error::UserWarning:mlflow", "-c", ASK, uri, *files)
     expected = evaluated(finished, "fashionbench-n9_ninth")
     np.testing.assert_allclose(np.load(tmp / "answers.npy"), expected, atol=1e-6)
-
-
-@pytest.mark.slow
-def test_a_model_needs_nothing_but_its_own_requirements(
-    finished: Repository, tmp_path: Path
-) -> None:
-    """Elsewhere, without this project and its other packages, it gives the same answers."""
-    client = client_of(finished)
-    version = client.get_model_version_by_alias("fashionbench-n9_ninth", "champion")
-    model = client.get_logged_model(version.tags["fashionbench.model"])
-    shutil.copytree(urlparse(model.artifact_location).path, tmp_path / "model")
-    requirements = (tmp_path / "model/requirements.txt").read_text().split()
-    assert [text for text in requirements if "==" not in text or "+" in text] == []
-    python = make_environment(tmp_path / "environment", requirements)
-    (tmp_path / "empty").mkdir()
-    np.save(tmp_path / "images.npy", thousand(finished))
-    files = [str(tmp_path / name) for name in ("model", "images.npy", "answers.npy")]
-    done = subprocess.run(
-        [str(python), "-c", ASK, *files],
-        cwd=tmp_path / "empty",
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path / "empty")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "fashionbench" not in {path.name for path in python.parents[1].glob("lib/*/*/*")}
-    expected = evaluated(finished, "fashionbench-n9_ninth")
-    np.testing.assert_allclose(np.load(tmp_path / "answers.npy"), expected, atol=1e-6)
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from servers import (
     postgresql,
     silent_server,
     tracking_server,
+    without_models,
 )
-from stores import assert_shows_what_dvc_holds, by_name, champions, points, runs_of
+from stores import assert_shows_what_dvc_holds, by_name, champions, client_of, points, runs_of
 
 TREE = {"comparison", "slow", "slow seed 0", "slow seed 1"}
 WARNING = "cannot log this stage to MLflow"
@@ -67,6 +68,24 @@ def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_
         client = MlflowClient(server.uri)
         assert_shows_what_dvc_holds(client, repository)
         assert by_name(client).keys() == TREE
+
+
+@pytest.mark.slow(minutes=1)
+def test_a_server_before_3_0_shows_all_but_the_models_and_says_so_once(
+    copied: Repository, tmp_path: Path
+) -> None:
+    with tracking_server(tmp_path / "server") as server, without_models(server.uri) as older:
+        repository = replace(copied, variables={"MLFLOW_TRACKING_URI": older})
+        # The second time everything is there, and is looked at.
+        for _ in range(2):
+            said = repository.run("dvc", "repro", "mirror").stderr
+            assert WARNING not in said
+            assert said.count("is older than 3.0 and keeps no models by themselves") == 1
+        runs, expected = (by_name(client) for client in (MlflowClient(older), client_of(copied)))
+        assert {name: run.data.metrics for name, run in runs.items()} == {
+            name: run.data.metrics for name, run in expected.items()
+        }
+        assert {run.info.status for run in runs.values()} == {"FINISHED"}
 
 
 @pytest.mark.slow(minutes=5)

@@ -1,6 +1,7 @@
 """Repositories in which make finds everything installed, and commands for a test to try."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -33,3 +34,9 @@ def commands_to_try(request: pytest.FixtureRequest) -> list[str]:
     """Return the commands of a test's own mark ``tries``, in order."""
     mark = request.node.get_closest_marker("tries")
     return [str(command) for command in mark.args]
+
+
+def registry_answers() -> bool:
+    """Tell whether pip's own index can be asked for a package."""
+    command = [sys.executable, "-m", "pip", "index", "versions", "uv"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -11,6 +11,16 @@ from fashionbench.data.splits import load_split
 from fashionbench.params import load_params
 from fashionbench.training.networks import infer, restore
 
+ASK = """
+import sys, mlflow, numpy
+images = numpy.load(sys.argv[2])
+model = mlflow.pyfunc.load_model(sys.argv[1])
+numpy.save(sys.argv[3], model.predict(images))
+alone = numpy.concatenate([model.predict(images[i : i + 1].astype("float32")) for i in range(3)])
+assert abs(alone - model.predict(images)[:3]).max() < 1e-6
+"""
+"""A program: ask the model named first about the images in a file, and write the answers."""
+
 
 def thousand(repository: Repository) -> npt.NDArray[np.uint8]:
     """Return the test images of the sample, ten times over."""

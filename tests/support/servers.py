@@ -7,10 +7,12 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.error import URLError
-from urllib.request import urlopen
+from threading import Thread
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
 
 import pytest
 from interruptions import wait_until
@@ -100,6 +102,45 @@ def tracking_server(
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def without_models(uri: str) -> Iterator[str]:
+    """Give the address of a server that is as those before 3.0 are: it knows no logged models.
+
+    Everything else is passed on to the server at ``uri``.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, kind, content = 404, "text/html", b"<title>404 Not Found</title>"
+            if "/logged-models" not in self.path:
+                status, kind, content = self._ask()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+
+        def _ask(self) -> tuple[int, str, bytes]:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            kind = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
+            request = Request(f"{uri}{self.path}", content or None, kind, method=self.command)
+            try:
+                with urlopen(request, timeout=60) as answer:
+                    return answer.status, answer.headers.get_content_type(), answer.read()
+            except HTTPError as error:
+                return error.code, error.headers.get_content_type(), error.read()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{HOST}:{server.server_port}"
+        server.shutdown()
 
 
 def answers(address: str) -> bool:

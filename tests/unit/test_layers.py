@@ -8,7 +8,7 @@ from repositories import PROJECT
 from write_docs import PACKAGES
 
 SOURCE = PROJECT / "src" / "fashionbench"
-ENTRY_POINTS = {"cli", "__main__"}
+ENTRY_POINTS = {"cli", "launch", "__main__"}
 """Root modules that start everything else."""
 
 

@@ -1,6 +1,10 @@
 """A stage that runs already is refused in words that name its process."""
 
+import errno
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
 from threading import Timer
 
@@ -43,3 +47,48 @@ def test_one_that_never_writes_it_is_another_process(
         folder.write_text("")
         with pytest.raises(BusyError, match=r"by another process already; .* or end it, and run"):
             stage_lock._only_one("prepare").__enter__()
+
+
+HOLD = """
+import fcntl, sys
+from fashionbench.pipeline import stage_lock
+
+def refuse(*_):
+    raise OSError(37, "No locks available")
+
+fcntl.flock = refuse
+with stage_lock._only_one("prepare"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_without_locks_a_marker_stands_in_until_its_process_has_ended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    command = [sys.executable, "-c", HOLD.replace("37", str(errno.ENOLCK))]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    named = rf"process {holder.pid} already; .*\(kill {holder.pid}\).* or delete .*lock.held if"
+    with pytest.raises(BusyError, match=named):
+        stage_lock._only_one("prepare").__enter__()
+    holder.kill()
+    holder.communicate()
+    with stage_lock._only_one("prepare"):
+        assert folder.read_text() == str(os.getpid())
+    assert not folder.with_name("prepare.lock.held").exists()
+    assert "has no locks, so that prepare.lock.held stands in for one" in caplog.text
+
+
+def test_any_other_failure_of_a_lock_stays_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="Input/output error"), stage_lock._only_one("prepare"):
+        pass

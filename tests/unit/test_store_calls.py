@@ -1,5 +1,7 @@
 """Whatever goes wrong in MLflow is the store's failure, in one line, and nothing else is."""
 
+import errno
+import fcntl
 import time
 from pathlib import Path
 
@@ -7,8 +9,10 @@ import pytest
 from servers import HOST, free_port, silent_server
 
 from fashionbench.errors import DataError, StoreError
+from fashionbench.pipeline.file_locks import exclusive
 from fashionbench.tracking.calls import guarded, store_calls
-from fashionbench.tracking.databases import check_database
+from fashionbench.tracking.databases import check_database, network_file_system
+from fashionbench.tracking.registry import keeps_models
 from fashionbench.tracking.store import locked_store, store_to_read
 
 
@@ -95,3 +99,49 @@ def test_reading_makes_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(StoreError, match=rf"there is no {folder}/mlflow.db"):
         store_to_read()
     assert list(folder.iterdir()) == []
+
+
+class Answering:
+    """A client whose server answers a search for models with an error."""
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def search_logged_models(self, *_: object, **__: object) -> None:
+        raise StoreError(self._message)
+
+
+def test_a_server_that_knows_no_models_by_themselves_is_told_from_one_that_fails() -> None:
+    missing = "API request to endpoint /logged-models/search failed with error code 404 != 200."
+    assert not keeps_models(Answering(missing), "1")  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match="500"):
+        keeps_models(Answering("failed with error code 500, in line 404"), "1")  # type: ignore[arg-type]
+
+
+def test_a_store_without_locks_is_used_with_a_marker(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):
+        with exclusive(folder / "mlflow.db.lock"):
+            assert (folder / "mlflow.db.lock.held").exists()
+    assert not (folder / "mlflow.db.lock.held").exists()
+    assert caplog.text.count("has no locks") == 1
+
+
+def test_a_network_disk_is_known_by_the_folder_that_it_is_mounted_on(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    home = str(tmp_path / "my home").replace(" ", r"\040")
+    mounts.write_text(
+        f"overlay / overlay rw 0 0\nserver:/home {home} nfs4 rw 0 0\n"
+        f"/dev/sda {home}/scratch ext4 rw 0 0\n"
+    )
+    found = [
+        network_file_system(tmp_path / place / "mlflow.db", mounts)
+        for place in ("my home/project", "my home/scratch", "elsewhere")
+    ]
+    assert found == ["nfs4", "", ""]
+    assert network_file_system(tmp_path, tmp_path / "none") == ""

@@ -4,12 +4,16 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TextIO
+
+from filelock import Timeout
 
 from fashionbench.errors import BusyError
 from fashionbench.paths import SCRATCH_DIR, project_folder, study
 from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.file_locks import has_no_locks, marker_of
 
 _LOOKS = 20
 _PAUSE_S = 0.05
@@ -33,15 +37,32 @@ def _only_one(stage: str) -> Iterator[None]:
     """
     folder = project_folder() / SCRATCH_DIR / (study() or "")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{stage}.lock").open("a+", encoding="ascii") as file:
+    path = folder / f"{stage}.lock"
+    with path.open("a+", encoding="ascii") as file, ExitStack() as held:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BusyError(_describe(stage, _holder(file))) from error
+        except OSError as error:
+            if not has_no_locks(error):
+                raise
+            _mark(stage, path, held)
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _mark(stage: str, path: Path, held: ExitStack) -> None:
+    """Mark a stage as running until ``held`` is closed, where the file system has no locks."""
+    marker = marker_of(path)
+    try:
+        held.enter_context(marker.acquire(timeout=0))
+    except Timeout as error:
+        raise BusyError(
+            f"{_describe(stage, str(marker.pid or ''))}; or delete {marker.lock_file} if it ran on "
+            "another machine and has ended"
+        ) from error
 
 
 def _holder(file: TextIO) -> str:

@@ -5,8 +5,10 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from fashionbench.errors import StoreError
+from fashionbench.tracking.calls import store_calls
 
 _MODEL_FILE = "MLmodel"
 
@@ -19,13 +21,19 @@ def local_folder(address: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def has_artifact(client: MlflowClient, run: Run, path: str) -> bool:
-    """Tell whether a run has a file, given by its path below the run's artifacts."""
+def has_artifact(run: Run, path: str) -> bool:
+    """Tell whether a run has a file, given by its path below the run's artifacts.
+
+    Raises StoreError.
+    """
     folder = local_folder(run.info.artifact_uri)
     if folder is not None:
         return (folder / path).is_file()
     above = path.rpartition("/")[0] or None
-    return any(file.path == path for file in client.list_artifacts(run.info.run_id, above))
+    # A client would also look for the run's models, which servers before 3.0 do not know.
+    with store_calls():
+        files = get_artifact_repository(run.info.artifact_uri).list_artifacts(above)
+    return any(file.path == path for file in files)
 
 
 def has_model(client: MlflowClient, model: str | None) -> bool:

@@ -26,7 +26,7 @@ def log_figures(client: MlflowClient, runs: Runs, all_results: Sequence[StoredRe
         if run is None:
             continue
         is_told = run.data.tags.get(FIGURE_TAG) == sha256
-        if not (is_told and has_artifact(client, run, figure.name)):
+        if not (is_told and has_artifact(run, figure.name)):
             client.log_artifact(run.info.run_id, str(figure))
             client.set_tag(run.info.run_id, FIGURE_TAG, sha256)
 
@@ -37,7 +37,7 @@ def log_comparison(client: MlflowClient, runs: Runs, all_results: Sequence[Store
     content = digest([sha256_of(file) for file in files])
     key = digest("comparison", [results.spec.key for results in all_results])
     run = runs.find(key)
-    is_there = run and all(has_artifact(client, run, file.name) for file in files)
+    is_there = run and all(has_artifact(run, file.name) for file in files)
     if is_there and runs.is_complete(key, content):
         return
     from fashionbench.analysis.comparison_table import to_markdown

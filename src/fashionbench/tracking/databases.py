@@ -1,6 +1,7 @@
 """Stores that MLflow uses without a server: whether they will do, and can be reached in time."""
 
 import os
+from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,10 @@ _TIMEOUTS = {
     "mssql": "timeout",
 }
 """How each database's drivers call the seconds after which they give up."""
+
+_NETWORK_DISKS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs")
+"""As Linux names the file systems whose locks SQLite cannot rely on (sqlite.org/faq.html, 5)."""
+_MOUNTS = Path("/proc/self/mounts")
 
 _reached: set[str] = set()
 
@@ -51,3 +56,21 @@ def check_database(uri: str) -> None:
         else:
             _reached.add(uri)
             return
+
+
+def network_file_system(file: Path, mounts: Path = _MOUNTS) -> str:
+    """Return the kind of network disk that a file lies on; empty for a local one, or if unknown.
+
+    ``mounts`` lists file systems as Linux does: see fstab(5).
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    # Later ones hide earlier ones, and the deepest folder is the one that holds the file.
+    kinds = {
+        Path(point.replace("\\040", " ")): kind for _, point, kind, *_ in map(str.split, lines)
+    }
+    above = next((folder for folder in file.resolve().parents if folder in kinds), None)
+    kind = kinds[above] if above else ""
+    return kind if kind in _NETWORK_DISKS else ""

@@ -30,6 +30,7 @@ from fashionbench.tracking.store import (
     locked_store,
     now_ms,
     warn,
+    warn_about_network_disk,
     warn_about_old_runs,
     warn_without_models,
 )
@@ -82,6 +83,7 @@ def mirror_pipeline(params: Params) -> bool:
             else:
                 warn_without_models()
         warn_about_old_runs()
+        warn_about_network_disk()
     except StoreError as error:
         warn(error)
         return False
@@ -96,7 +98,7 @@ def _is_logged(
         parent
         and runs.is_complete(results.spec.key, results.whole_content)
         and all(
-            _is_replicate_logged(client, runs, results, seed)
+            _is_replicate_logged(runs, results, seed)
             and _has_parent(runs, spec.key, parent.info.run_id)
             for seed, spec in results.replicates.items()
         )
@@ -104,16 +106,14 @@ def _is_logged(
     )
 
 
-def _is_replicate_logged(
-    client: MlflowClient, runs: Runs, results: StoredResults, seed: int
-) -> bool:
+def _is_replicate_logged(runs: Runs, results: StoredResults, seed: int) -> bool:
     """Tell whether a replicate's run has all results, and its weights are still there."""
     key = results.replicates[seed].key
     run = runs.find(key)
     return bool(
         run
         and runs.is_complete(key, results.content(seed))
-        and has_artifact(client, run, f"weights/{weights_file(results.network.name, seed).name}")
+        and has_artifact(run, f"weights/{weights_file(results.network.name, seed).name}")
     )
 
 
@@ -128,7 +128,7 @@ def _fill(results: StoredResults, *, with_model: bool, is_whole: bool) -> None:
         logged = runs.epochs(results.spec.key)
         parent = runs.start(results.spec, None, _provenance_tags(results, runs, results.spec.key))
         for seed, spec in results.replicates.items():
-            if not _is_replicate_logged(client, runs, results, seed):
+            if not _is_replicate_logged(runs, results, seed):
                 _fill_replicate(client, runs, results, seed, parent)
             elif not _has_parent(runs, spec.key, parent):
                 client.set_tag(_id(runs, spec.key), MLFLOW_PARENT_RUN_ID, parent)

@@ -91,7 +91,7 @@ def keeps_models(client: MlflowClient, experiment: str) -> bool:
     try:
         client.search_logged_models([experiment], max_results=1)
     except StoreError as error:
-        if "404" in str(error) or error.code in ("ENDPOINT_NOT_FOUND", "NOT_FOUND"):
+        if "error code 404" in str(error) or error.code in ("ENDPOINT_NOT_FOUND", "NOT_FOUND"):
             return False
         raise
     return True

@@ -8,20 +8,21 @@ import logging
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import mlflow
-from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from fashionbench.errors import StoreError
 from fashionbench.paths import SCRATCH_DIR, repository_folder
+from fashionbench.pipeline.file_locks import exclusive
 from fashionbench.tracking.address import artifacts_folder, store_address
 from fashionbench.tracking.calls import guarded, store_calls
-from fashionbench.tracking.databases import check_database, check_folder
+from fashionbench.tracking.databases import check_database, check_folder, network_file_system
 from fashionbench.tracking.relocation import relocate
 
 EXPERIMENT = "fashionbench"
@@ -40,21 +41,34 @@ def warn(error: Exception | str) -> None:
     )
 
 
+@cache
 def warn_without_models() -> None:
-    """Say that a server shows everything but the models."""
+    """Say once that a server shows everything but the models."""
     _log.warning(
         "this MLflow server is older than 3.0 and keeps no models by themselves: its runs are "
         "complete, and no model is registered; a newer server gets them with the next dvc repro"
     )
 
 
+@cache
 def warn_about_old_runs() -> None:
-    """Say that ``mlflow ui`` shows the runs of an old folder instead of the store."""
+    """Say once that ``mlflow ui`` shows the runs of an old folder instead of the store."""
     _, database = store_address()
     if database and any(database.parent.glob("mlruns/[0-9]*/meta.yaml")):
         _log.warning(
             "mlruns/ holds runs of an earlier MLflow, and mlflow ui shows those instead of "
             f"{database.name}: move it away, or add --backend-store-uri sqlite:///{database.name}"
+        )
+
+
+@cache
+def warn_about_network_disk() -> None:
+    """Say once that a network disk is no place for an SQLite store."""
+    _, database = store_address()
+    if database and (kind := network_file_system(database)):
+        _log.warning(
+            f"{database.name} lies on a network disk ({kind}), where SQLite can damage it when two "
+            "machines write at once: set MLFLOW_TRACKING_URI to a server if several do"
         )
 
 
@@ -73,12 +87,11 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
     StoreError, and so do all methods of the client.
     """
     uri, database = store_address()
-    lock = FileLock(_lock_file(database))
-    with store_calls():
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    try:
+    lock = _lock_file(database)
+    with ExitStack() as held:
         with store_calls():
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive(lock))
             if database and relocate(database, EXPERIMENT):
                 _log.info(
                     "the project has been moved: MLflow now finds its files in their new place"
@@ -86,8 +99,6 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
             client = _connect(uri)
             experiment = _experiment(client, database)
         yield guarded(client), experiment
-    finally:
-        lock.release()
 
 
 def store_to_read() -> MlflowClient:
