@@ -189,6 +189,11 @@ COMMANDS = {
     "evaluate": Command(
         "stage: score all replicates of a network", _stage("evaluate", "network"), _NETWORK
     ),
+    "robustness": Command(
+        "stage: score all replicates of a network on corrupted images",
+        _stage("robustness", "network"),
+        _NETWORK,
+    ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),
     "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),

@@ -98,7 +98,8 @@ def test_an_experiment_stands_beside_and_the_mirror_follows_the_workspace(
     known, first = {run.info.run_id for run in runs_of(client)}, champions(client)
     said = copied.run(*first_typed.split(), "-n", "less-dropout").stdout
     # It trains nothing but what it changes.
-    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "report", "mirror"}
+    of_network = {f"{stage}@n4_dropout" for stage in ("train", "evaluate", "robustness")}
+    changed = of_network | {"check", "compare", "report", "mirror"}
     assert stages_of(said) == changed
     added = [run for run in runs_of(client) if run.info.run_id not in known]
     names = ["comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"]
