@@ -178,6 +178,7 @@ COMMANDS = {
         _stage("download", "folder"),
         _argument("--from", dest="folder", type=_absolute, help="folder that holds the four files"),
     ),
+    "duplicates": Command("stage: count images that occur more than once", _stage("duplicates")),
     "prepare": Command(
         "stage: split the images into train, validation and test", _stage("prepare")
     ),

@@ -56,6 +56,7 @@ def above(run: Run) -> str | None:
     "mlflow run -e main",
     "mlflow run -e check",
     "mlflow run -e download",
+    "mlflow run -e duplicates",
     "mlflow run -e prepare",
     "mlflow run -e train",
     "mlflow run -e evaluate",

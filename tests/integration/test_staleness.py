@@ -136,7 +136,7 @@ def test_a_parameter_reruns_the_stages_that_use_it(
         ("evaluation/scores.py", EVALUATE | ROBUSTNESS),
         ("evaluation/robustness.py", ROBUSTNESS),
         ("page/trust.py", {"report"}),
-        ("data/sources.py", {"check", "download", "prepare", "report"}),
+        ("data/sources.py", {"check", "download", "duplicates", "prepare", "report"}),
         ("training/epoch.py", TRAIN),
         ("pipeline/stage_lock.py", set()),
         ("tracking/mirror.py", set()),

@@ -16,6 +16,7 @@ from fashionbench.params import Params
 from fashionbench.paths import in_workspace, network_table, weights_file
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.tracking.artifacts import has_artifact, has_model
+from fashionbench.tracking.cards import describe_champion
 from fashionbench.tracking.comparison_run import log_comparison, log_figures
 from fashionbench.tracking.registry import (
     MODEL_SEED_TAG,
@@ -79,6 +80,8 @@ def mirror_pipeline(params: Params) -> bool:
             log_comparison(client, runs, all_results)
             if with_models:
                 update_registry(client, runs, all_results)
+                if in_workspace():
+                    describe_champion(client, params)
             else:
                 warn_without_models()
         warn_about_old_runs()
