@@ -132,6 +132,11 @@ def _table(parsed: argparse.Namespace) -> None:
     from fashionbench.analysis.comparison_table import print_comparison
 
     print_comparison(parsed.rev, markdown=parsed.markdown)
+    if not parsed.markdown:
+        from fashionbench.tracking.view_address import view_address
+
+        if address := view_address():
+            sys.stdout.write(f"then open {address}\n")
 
 
 def _keep(parsed: argparse.Namespace) -> None:

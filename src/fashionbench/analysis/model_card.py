@@ -95,9 +95,9 @@ def _model(champion: Champion, params: Params) -> str:
     return (
         f"`{champion.network}`, seed {champion.seed}: convolution filters {filters}; hidden units "
         f"{units_}; {int(champion.numbers['parameters']):,} parameters. Trained on "
-        f"{params.train_size:,} images of Fashion-MNIST (Zalando, MIT licence) for {params.num_epochs} epochs, with "
-        f"cross-entropy of {params.loss_input}. Raw pixels from 0 to 255 go in, ten probabilities "
-        "come out."
+        f"{params.train_size:,} images of Fashion-MNIST (Zalando, MIT licence) for "
+        f"{params.num_epochs} epochs, with cross-entropy of {params.loss_input}. Raw pixels from 0 "
+        "to 255 go in, ten probabilities come out."
     )
 
 

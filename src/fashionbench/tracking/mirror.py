@@ -35,6 +35,7 @@ from fashionbench.tracking.store import (
     warn_without_models,
 )
 from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
+from fashionbench.tracking.views import show_experiment
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 
@@ -78,6 +79,7 @@ def mirror_pipeline(params: Params) -> bool:
             runs = Runs(client, experiment) if to_fill else runs
             log_figures(client, runs, all_results)
             log_comparison(client, runs, all_results)
+            show_experiment(client, client.get_experiment(experiment), runs.params_of_networks())
             if with_models:
                 update_registry(client, runs, all_results)
                 if in_workspace():
