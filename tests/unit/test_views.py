@@ -13,9 +13,10 @@ from fashionbench.tracking.live import CURVES as LOGGED_CURVES
 from fashionbench.tracking.mirror import average_scores
 from fashionbench.tracking.store import EXPERIMENT, KIND, locked_store
 from fashionbench.tracking.views import (
-    BARS,
     CURVES,
+    ENDS,
     LONGEST,
+    MORE_COLUMNS,
     NETWORKS,
     REPLICATES,
     SCORE_COLUMNS,
@@ -66,14 +67,26 @@ def view(client: MlflowClient, key: str) -> dict[str, Any]:
     return state
 
 
+def metrics_of(state: dict[str, Any], kind: str) -> set[str]:
+    """Return the metrics that a view's charts of a kind draw; all stand in its one section."""
+    (section,) = state["compareRunSections"]
+    assert {card["metricSectionId"] for card in state["compareRunCharts"]} == {section["uuid"]}
+    return {card["metricKey"] for card in state["compareRunCharts"] if card["type"] == kind}
+
+
 def test_the_view_of_scores_has_a_column_per_score_and_differing_parameter(
     client: MlflowClient,
 ) -> None:
     show(client)
-    columns = view(client, view_address.SCORES)["selectedColumns"]
-    assert columns == [*(f"metrics.`{name}`" for name in SCORE_COLUMNS), "params.`dropout_prob`"]
-    assert set(SCORE_COLUMNS) <= average_scores({0: SCORES, 1: SCORES}).keys()
-    assert "### " not in tags_of(client)["mlflow.note.content"]
+    state = view(client, view_address.SCORES)
+    columns = state["selectedColumns"]
+    scores = [f"metrics.`{name}`" for name in SCORE_COLUMNS]
+    assert columns[: len(scores) + 1] == [*scores, "params.`dropout_prob`"]
+    assert state["columnOrder"] == ["attributes.`Run Name`", *columns]
+    assert {*SCORE_COLUMNS, *MORE_COLUMNS} <= average_scores({0: SCORES, 1: SCORES}).keys()
+    (parallel,) = (card for card in state["compareRunCharts"] if card["type"] == "PARALLEL")
+    assert parallel["selectedParams"] == ["dropout_prob"]
+    assert set(parallel["selectedMetrics"]) == metrics_of(state, "BAR") == set(ENDS)
     assert tags_of(client).items() >= KIND.items()
     assert max(map(len, tags_of(client).values())) <= LONGEST
 
@@ -83,16 +96,8 @@ def test_the_view_of_charts_draws_what_replicates_log_grouped_by_configuration(
 ) -> None:
     show(client)
     state = view(client, view_address.CHARTS)
-    cards = {kind: [] for kind in ("LINE", "BAR", "PARALLEL")}  # type: dict[str, list[Any]]
-    for card in state["compareRunCharts"]:
-        cards[card["type"]].append(card)
-    assert {card["metricKey"] for card in cards["LINE"]} == CURVES.keys() <= set(LOGGED_CURVES)
-    assert {card["metricKey"] for card in cards["BAR"]} == BARS.keys() <= SCORES.keys()
-    (parallel,) = cards["PARALLEL"]
-    assert parallel["selectedParams"] == ["dropout_prob"]
-    assert {card["metricSectionId"] for card in state["compareRunCharts"]} == {
-        section["uuid"] for section in state["compareRunSections"]
-    }
+    assert metrics_of(state, "LINE") == set(CURVES) <= set(LOGGED_CURVES)
+    assert metrics_of(state, "BAR") == set(ENDS) <= SCORES.keys()
     (group,) = state["groupBy"]["groupByKeys"]
     assert group == {"mode": "tag", "groupByData": "fashionbench.configuration"}
 

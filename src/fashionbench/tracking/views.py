@@ -7,7 +7,7 @@ charts with the runs grouped in them.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -32,22 +32,21 @@ REPLICATES = "params.seed LIKE '%'"
 
 SCORE_COLUMNS = (
     MODEL_SCORE,
-    "interval/val_accuracy_low",
-    "interval/val_accuracy_high",
     "final/test_accuracy",
     "interval/test_accuracy_low",
     "interval/test_accuracy_high",
-    "final/test_loss",
 )
-"""The metrics that the view of scores shows, in its order."""
-CURVES = {
-    "val_accuracy": "validation accuracy",
-    "val_loss": "validation loss",
-    "train_accuracy": "accuracy while training",
-    "train_loss": "loss while training",
-}
-"""The metrics that the view of charts draws by epoch, and their titles."""
-BARS = {MODEL_SCORE: "validation accuracy at the end", "final/test_accuracy": "test accuracy"}
+"""The metrics that the view of scores shows before the parameters, in its order."""
+MORE_COLUMNS = ("interval/val_accuracy_low", "interval/val_accuracy_high", "final/test_loss")
+"""Those that it shows after them."""
+CURVES = ("val_accuracy", "val_loss", "train_accuracy", "train_loss")
+"""The metrics that the view of charts draws by epoch."""
+ENDS = (MODEL_SCORE, "final/test_accuracy")
+"""The metrics that both views draw as bars."""
+_SECTION = "comparison"
+_NAME = "attributes.`Run Name`"
+_WIDTH = 130
+"""Pixels of a column; a name gets twice as many."""
 
 
 def show_experiment(
@@ -58,7 +57,7 @@ def show_experiment(
     ``params`` are those of the runs of networks.
     """
     columns = differing(params)
-    states = {SCORES: scores_view(columns), CHARTS: charts_view(columns)}
+    states = {SCORES: scores_view(columns), CHARTS: charts_view()}
     _set(client, experiment, MLFLOW_RUN_NOTE, describe(experiment.experiment_id))
     for key, state in states.items():
         created = experiment.creation_time or 0
@@ -90,51 +89,53 @@ def describe(experiment: str) -> str:
     )
 
 
-def scores_view(params: Iterable[str]) -> dict[str, Any]:
-    """Return the state of the view that has a row per network, the best first."""
-    return _search(NETWORKS, MODEL_SCORE) | {
-        "selectedColumns": [
-            *(f"metrics.`{metric}`" for metric in SCORE_COLUMNS),
-            *(f"params.`{name}`" for name in params),
-        ],
+def scores_view(params: Sequence[str]) -> dict[str, Any]:
+    """Return the state of the view that has a row per network, the best first.
+
+    Its charts are parallel coordinates, which MLflow does not draw for groups of runs.
+    """
+    first, last = (
+        [f"metrics.`{metric}`" for metric in metrics] for metrics in (SCORE_COLUMNS, MORE_COLUMNS)
+    )
+    columns = [*first, *(f"params.`{name}`" for name in params), *last]
+    parallel = {"selectedParams": params, "selectedMetrics": ENDS, "showAllRuns": True}
+    return _search(NETWORKS) | {
+        "selectedColumns": columns,
+        "columnOrder": [_NAME, *columns],
+        "columnWidths": {_NAME: 2 * _WIDTH} | dict.fromkeys(columns, _WIDTH),
+        **_charts([_card("PARALLEL", "parallel", **parallel), *_bars()]),
     }
 
 
-def charts_view(params: Iterable[str]) -> dict[str, Any]:
+def charts_view() -> dict[str, Any]:
     """Return the state of the view that draws curves and scores of configurations."""
-    cards = [
-        *(_card("LINE", name, title, metricKey=name) for name, title in CURVES.items()),
-        *(_card("BAR", name, title, metricKey=name) for name, title in BARS.items()),
-        _card(
-            "PARALLEL",
-            "parallel",
-            "parameters and accuracies",
-            selectedParams=list(params),
-            selectedMetrics=list(BARS),
-            showAllRuns=True,
-        ),
-    ]
-    return _search(REPLICATES, MODEL_SCORE) | {
-        "groupBy": {
-            "aggregateFunction": "average",
-            "groupByKeys": [{"mode": "tag", "groupByData": CONFIGURATION_TAG}],
-        },
-        "runsHiddenMode": "FIRST_20_RUNS",
-        "compareRunSections": [{"uuid": _SECTION, "name": "By configuration", "display": True}],
-        "compareRunCharts": cards,
+    lines = [_card("LINE", metric, metricKey=metric) for metric in CURVES]
+    group = {"mode": "tag", "groupByData": CONFIGURATION_TAG}
+    return _search(REPLICATES) | {
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [group]},
+        **_charts([*lines, *_bars()]),
     }
 
 
-_SECTION = "configurations"
+def _search(runs: str) -> dict[str, Any]:
+    return {"searchFilter": runs, "orderByKey": f"metrics.`{MODEL_SCORE}`", "orderByAsc": False}
 
 
-def _search(runs: str, order: str) -> dict[str, Any]:
-    return {"searchFilter": runs, "orderByKey": f"metrics.`{order}`", "orderByAsc": False}
+def _bars() -> list[dict[str, Any]]:
+    return [_card("BAR", metric, metricKey=metric) for metric in ENDS]
 
 
-def _card(kind: str, uuid: str, title: str, **fields: Any) -> dict[str, Any]:
-    common = {"type": kind, "uuid": uuid, "metricSectionId": _SECTION, "displayName": title}
-    return common | {"runsCountToCompare": 20, "deleted": False, "isGenerated": False} | fields
+def _charts(cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "compareRunSections": [{"uuid": _SECTION, "name": _SECTION, "display": True}],
+        "compareRunCharts": cards,
+        "runsHiddenMode": "FIRST_20_RUNS",
+    }
+
+
+def _card(kind: str, uuid: str, **fields: Any) -> dict[str, Any]:
+    common = {"type": kind, "uuid": uuid, "metricSectionId": _SECTION, "isGenerated": False}
+    return common | {"deleted": False, "runsCountToCompare": 20} | fields
 
 
 def envelope(name: str, state: Mapping[str, Any], created: int) -> str:
