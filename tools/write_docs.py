@@ -6,7 +6,6 @@ that no number is copied by hand. Files whose blocks are up to date are not touc
 """
 
 import ast
-import json
 import os
 import re
 import subprocess
@@ -17,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from trust_blocks import duplicates, model_card
 
-from fashionbench.analysis.files import CLAIMS_FILE, DUPLICATES_FILE
-from fashionbench.analysis.model_card import read_champion, write_card
+from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.result_files import parse_result
 from fashionbench.analysis.verdict_records import BY_ARM, VerdictsByArm
 from fashionbench.analysis.verdict_words import describe_misled
-from fashionbench.params import load_params
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
@@ -166,22 +164,6 @@ def networks(folder: Path) -> str:
         normalised = "yes" if layers["batch_norm"] else "no"
         lines.append(f"| {name} | {filters} | {units} | {normalised} | {strengths} |")
     return "\n".join(lines)
-
-
-def model_card(folder: Path) -> str:
-    """Return the model card of the champion."""
-    return write_card(read_champion(folder), load_params(folder / "params.yaml"))
-
-
-def duplicates(folder: Path) -> str:
-    """Return how many images occur more than once."""
-    found = json.loads((folder / DUPLICATES_FILE).read_text(encoding="utf-8"))
-    return (
-        f"- {found['train']:,} training images repeat an earlier one, and {found['test']:,} test "
-        "images;\n"
-        f"- {found['in_both']:,} test images are training images too, {found['other_label']:,} of "
-        "them with another label there."
-    )
 
 
 def modules(folder: Path) -> str:

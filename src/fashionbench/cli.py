@@ -133,10 +133,9 @@ def _table(parsed: argparse.Namespace) -> None:
 
     print_comparison(parsed.rev, markdown=parsed.markdown)
     if not parsed.markdown:
-        from fashionbench.tracking.view_address import view_address
+        from fashionbench.tracking.view_address import print_view_address
 
-        if address := view_address():
-            sys.stdout.write(f"then open {address}\n")
+        print_view_address()
 
 
 def _keep(parsed: argparse.Namespace) -> None:

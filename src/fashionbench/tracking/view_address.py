@@ -1,6 +1,7 @@
 """Addresses of the saved views in MLflow. A local store needs no import of MLflow."""
 
 import sqlite3
+import sys
 from contextlib import closing
 
 from fashionbench.errors import StoreError
@@ -32,6 +33,12 @@ def view_address(view: str = SCORES) -> str | None:
     else:
         experiment, server = _look_up(str(database)), LOCAL_SERVER
     return f"{server}/#{view_path(experiment, view)}" if experiment else None
+
+
+def print_view_address() -> None:
+    """Print how to get to the view of scores, if there is one."""
+    if address := view_address():
+        sys.stdout.write(f"then open {address}\n")
 
 
 def _look_up(database: str) -> str | None:
