@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from trust_blocks import duplicates, model_card
 
 from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.result_files import parse_result
@@ -191,6 +192,8 @@ BLOCKS = {
         criteria,
         parameters,
         networks,
+        model_card,
+        duplicates,
         modules,
     )
 }

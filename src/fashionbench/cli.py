@@ -132,6 +132,10 @@ def _table(parsed: argparse.Namespace) -> None:
     from fashionbench.analysis.comparison_table import print_comparison
 
     print_comparison(parsed.rev, markdown=parsed.markdown)
+    if not parsed.markdown:
+        from fashionbench.tracking.view_address import print_view_address
+
+        print_view_address()
 
 
 def _keep(parsed: argparse.Namespace) -> None:
@@ -178,6 +182,7 @@ COMMANDS = {
         _stage("download", "folder"),
         _argument("--from", dest="folder", type=_absolute, help="folder that holds the four files"),
     ),
+    "duplicates": Command("stage: count images that occur more than once", _stage("duplicates")),
     "prepare": Command(
         "stage: split the images into train, validation and test", _stage("prepare")
     ),
@@ -188,6 +193,11 @@ COMMANDS = {
     ),
     "evaluate": Command(
         "stage: score all replicates of a network", _stage("evaluate", "network"), _NETWORK
+    ),
+    "robustness": Command(
+        "stage: score all replicates of a network on corrupted images",
+        _stage("robustness", "network"),
+        _NETWORK,
     ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),

@@ -98,10 +98,12 @@ def test_an_experiment_stands_beside_and_the_mirror_follows_the_workspace(
     known, first = {run.info.run_id for run in runs_of(client)}, champions(client)
     said = copied.run(*first_typed.split(), "-n", "less-dropout").stdout
     # It trains nothing but what it changes.
-    changed = {"check", "train@n4_dropout", "evaluate@n4_dropout", "compare", "report", "mirror"}
+    of_network = {f"{stage}@n4_dropout" for stage in ("train", "evaluate", "robustness")}
+    changed = of_network | {"check", "compare", "report", "mirror"}
     assert stages_of(said) == changed
     added = [run for run in runs_of(client) if run.info.run_id not in known]
-    names = ["comparison", "n4_dropout", "n4_dropout seed 0", "n4_dropout seed 1"]
+    networks = [f"n4_dropout{seed} · dropout_prob=0.3" for seed in ("", " seed 0", " seed 1")]
+    names = ["comparison · less-dropout", *sorted(networks)]
     assert sorted(str(run.info.run_name) for run in added) == names
     assert {run.data.tags["dvc.experiment"] for run in added} == {"less-dropout"}
     assert {run.data.params.get("dropout_prob") for run in added} == {None, "0.3"}
@@ -161,8 +163,13 @@ def test_an_experiment_in_a_copy_changes_nothing_of_the_workspace_and_shares_the
     assert champions(client) == first
     runs = runs_of(client)
     added = [run for run in runs if run.info.run_id not in known]
-    assert sorted(str(run.info.run_name) for run in added) == ["comparison", "n4_dropout"]
-    networks = {run.data.params["seeds"]: run for run in runs if run.info.run_name == "n4_dropout"}
+    names = ["comparison · one-seed", "n4_dropout · seeds=[0]"]
+    assert sorted(str(run.info.run_name) for run in added) == names
+    networks = {
+        run.data.params["seeds"]: run
+        for run in runs
+        if "seeds" in run.data.params and run.data.tags["fashionbench.network"] == "n4_dropout"
+    }
     assert networks.keys() == {"[0, 1]", "[0]"}
     # It takes no replicate from the workspace.
     (replicate,) = [run for run in runs if run.info.run_name == "n4_dropout seed 0"]
@@ -210,7 +217,8 @@ def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
         found = [run for run in runs if run.data.params.get("dropout_prob") == prob]
         finished = [run for run in found if run.info.status == "FINISHED"]
         names = sorted(str(run.info.run_name) for run in finished)
-        assert names == ["slow", "slow seed 0", "slow seed 1"]
+        slow = [f"slow{seed} · dropout_prob={prob}" for seed in ("", " seed 0", " seed 1")]
+        assert names == sorted(slow)
         assert len({run.data.tags["dvc.experiment"] for run in finished}) == 1
     assert len({run.data.tags["fashionbench.key"] for run in runs}) == len(runs)
     failed = {run.data.tags["dvc.experiment"]: run for run in runs if run.info.status == "FAILED"}

@@ -56,9 +56,11 @@ def above(run: Run) -> str | None:
     "mlflow run -e main",
     "mlflow run -e check",
     "mlflow run -e download",
+    "mlflow run -e duplicates",
     "mlflow run -e prepare",
     "mlflow run -e train",
     "mlflow run -e evaluate",
+    "mlflow run -e robustness",
     "mlflow run -e compare",
     "mlflow run -e report",
     "mlflow run -e mirror",
@@ -92,5 +94,7 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
     changes = SMALL_RUN | {"num_epochs": 2, "dropout_prob": 0.3}
     parameters = [f"-P{name}={value}" for name, value in changes.items()]
     untrained.run(*MLFLOW_RUN, "-e", "experiment", *parameters)
-    assert trees(untrained, known) == {"experiment": TREE}
+    (below,) = trees(untrained, known).values()
+    assert {name.partition(" · ")[0] for name in below} == TREE
+    assert "slow seed 0 · num_epochs=2, dropout_prob=0.3" in below
     assert untrained.hashes("dvc.lock", "metrics", "models", "params.yaml") == before

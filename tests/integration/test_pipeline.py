@@ -79,7 +79,13 @@ def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
         for kind in ("networks", "confusion", "filters", "errors")
         for name in NETWORKS
     }
-    assert figures == {"accuracy.svg", "costs.svg", "curves.svg"} | of_networks
+    of_all = {
+        f"{kind}.svg" for kind in ("accuracy", "calibration", "costs", "curves", "robustness")
+    }
+    assert figures == of_all | of_networks
+    calibration = pd.read_csv(finished.path / "metrics/calibration.csv")
+    robustness = pd.read_csv(finished.path / "metrics/robustness.csv")
+    assert list(calibration["network"]) == list(robustness["network"].unique()) == list(NETWORKS)
     summary = json.loads((finished.path / "metrics/summary.json").read_text())
     assert len(summary) == 2 * len(NETWORKS)
 

@@ -57,7 +57,8 @@ def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_
     assert done.stderr.count(WARNING) == 1
     away = f"http://me:secret@{HOST}:{free_port()}"
     done = replace(untrained, variables={"MLFLOW_TRACKING_URI": away}).run("dvc", "repro")
-    assert stages_of(done.stdout) == {"evaluate@slow", "compare", "report", "mirror"}
+    stages = {"evaluate@slow", "robustness@slow", "compare", "duplicates", "report", "mirror"}
+    assert stages_of(done.stdout) == stages
     # Of the stages that evaluate and mirror.
     assert done.stderr.count(WARNING) == 2
     assert "secret" not in done.stdout + done.stderr

@@ -28,6 +28,7 @@ TRACKED = (
 DECLARED = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
 TRAIN = {f"train@{name}" for name in DECLARED["networks"]}
 EVALUATE = {f"evaluate@{name}" for name in DECLARED["networks"]}
+ROBUSTNESS = {f"robustness@{name}" for name in DECLARED["networks"]}
 NEW_VALUES: dict[str, Any] = {
     "batch_size": 32,
     "dropout_prob": 0.3,
@@ -112,10 +113,10 @@ def test_the_committed_results_are_those_of_the_committed_code(tracked: Reposito
         ("num_epochs", TRAIN | {"compare"}),
         ("learning_rate", TRAIN | EVALUATE),
         ("loss_input", TRAIN | EVALUATE),
-        ("seeds", TRAIN | EVALUATE),
+        ("seeds", TRAIN | EVALUATE | ROBUSTNESS),
         ("split_seed", {"prepare"}),
         ("train_size", {"prepare", "compare"}),
-        ("networks.n3_mlp", {"train@n3_mlp", "evaluate@n3_mlp"}),
+        ("networks.n3_mlp", {"train@n3_mlp", "evaluate@n3_mlp", "robustness@n3_mlp"}),
         ("networks", {"compare"}),
         # Any of them: to check it, and to show it on the page.
         ("params.yaml", {"check", "report"}),
@@ -132,8 +133,10 @@ def test_a_parameter_reruns_the_stages_that_use_it(
     [
         ("page/figures.py", {"compare", "report"}),
         ("analysis/claims.py", {"report"}),
-        ("evaluation/scores.py", EVALUATE),
-        ("data/sources.py", {"check", "download", "prepare", "report"}),
+        ("evaluation/scores.py", EVALUATE | ROBUSTNESS),
+        ("evaluation/robustness.py", ROBUSTNESS),
+        ("page/trust.py", {"report"}),
+        ("data/sources.py", {"check", "download", "duplicates", "prepare", "report"}),
         ("training/epoch.py", TRAIN),
         ("pipeline/stage_lock.py", set()),
         ("tracking/mirror.py", set()),

@@ -4,13 +4,16 @@ import numpy as np
 import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import MadeUp, near, results
+from made_up_trust import TABLES
 from matplotlib.figure import Figure
 
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.pairs import compare_pairs
+from fashionbench.analysis.robustness import compare_robustness
+from fashionbench.analysis.trust import units
 from fashionbench.analysis.verdicts import judge
 from fashionbench.data.splits import CLASSES
-from fashionbench.page import figures, image_figures, verdict_figures
+from fashionbench.page import figures, image_figures, trust_figures, verdict_figures
 
 CONFUSION = pd.DataFrame(
     [
@@ -46,6 +49,8 @@ def draw_all() -> dict[str, Figure]:
         "confusion": figures.draw_confusion(CONFUSION),
         "single_runs": verdict_figures.draw_single_runs(RECORDS),
         "pairs": verdict_figures.draw_pairs(PAIRS),
+        "calibration": trust_figures.draw_reliability(TABLES.calibration),
+        "robustness": trust_figures.draw_robustness(compare_robustness(TABLES.robustness), units()),
         "filters": image_figures.draw_filters(
             np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
         ),

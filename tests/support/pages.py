@@ -4,12 +4,14 @@ from dataclasses import replace
 
 from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import MadeUp, near, results
+from made_up_trust import TABLES
 
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.explanation_words import Words
 from fashionbench.analysis.verdicts import judge
 from fashionbench.page import captions, figures
 from fashionbench.page.page import Arm, Figure, Page
+from fashionbench.page.trust import describe_trust
 
 
 def verdicts(**networks: MadeUp) -> Arm:
@@ -33,5 +35,6 @@ def a_page() -> Page:
         correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
         networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},
         explanations=[Words(title="Why", text="Because.", numbers={"a number": "1.4612"})],
+        trust=[describe_trust("probabilities", TABLES)],
         made_from={"Parameters": {"seeds": "[0, 1]"}},
     )

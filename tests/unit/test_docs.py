@@ -15,7 +15,14 @@ DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)
 README_BYTES = 9_000
 FIRST_SCREEN = 24
 """Lines that a window shows before anybody scrolls."""
-WITH_BLOCKS = ("README.md", "docs/decisions.md", "docs/layout.md", "docs/verdicts.md")
+WITH_BLOCKS = (
+    "README.md",
+    "docs/data.md",
+    "docs/decisions.md",
+    "docs/layout.md",
+    "docs/model-card.md",
+    "docs/verdicts.md",
+)
 
 
 @pytest.mark.parametrize("name", WITH_BLOCKS)

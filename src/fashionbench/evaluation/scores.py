@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from fashionbench.data.examples import load_examples
 from fashionbench.data.splits import CLASSES, Split
@@ -27,13 +27,15 @@ class Evaluation:
 
     ``confusion[actual, predicted]`` counts images: int64 of shape (classes, classes).
     ``predictions`` holds the predicted class of each image, in the split's order: uint8 of shape
-    (n,); ``confidences`` the probability of that class: float32 of shape (n,).
+    (n,); ``correct`` whether it is the right one: bool (n,); ``confidences`` its probability:
+    float32 (n,).
     """
 
     loss: float
     accuracy: float
     confusion: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.uint8]
+    correct: npt.NDArray[np.bool_]
     confidences: npt.NDArray[np.float32]
 
     @property
@@ -59,16 +61,16 @@ def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluatio
         accuracy=scored.accuracy,
         confusion=confusion.cpu().numpy(),
         predictions=predictions.byte().cpu().numpy(),
+        correct=(predictions == labels).cpu().numpy(),
         confidences=confidences.cpu().numpy(),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationTask:
+class ScoringTask:
     """The weights of one replicate and the split to score them on, as files."""
 
     network: Network
-    loss_input: LossInput
     device: Device
     precision: Precision
     weights: Path
@@ -78,19 +80,34 @@ class EvaluationTask:
         return f"{self.weights} on {self.split}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTask(ScoringTask):
+    """A task whose loss is reported too."""
+
+    loss_input: LossInput
+
+
 def run_evaluation(task: EvaluationTask) -> Evaluation:
     """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
+    module = restore_replicate(task)
+    examples = load_examples(task.split, task.device)
+    logits = infer(module, examples.images, task.precision)
+    return evaluate(logits, examples.labels, task.loss_input)
+
+
+def restore_replicate(task: ScoringTask) -> nn.Sequential:
+    """Set up this process, and return the module of a task's weights.
+
+    Raises DataError for weights that do not fit the network.
+    """
     configure_torch()
     try:
-        module = restore(task.network, load_file(task.weights), task.device)
+        return restore(task.network, load_file(task.weights), task.device)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise DataError(
             f"{task.weights} does not hold the weights of {task.network.name} "
             f"({str(error).splitlines()[0]}); run dvc repro -f -s train@{task.network.name}"
         ) from error
-    examples = load_examples(task.split, task.device)
-    logits = infer(module, examples.images, task.precision)
-    return evaluate(logits, examples.labels, task.loss_input)
 
 
 BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]

@@ -41,12 +41,23 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Trust:
+    """Calibration and robustness of all networks, trained on ``loss_input``: a table, figures."""
+
+    loss_input: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """The content of the page.
 
     ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
-    ``correction``. ``first`` are on the first screen. ``networks`` are the figures of each
-    network by its name, ``made_from`` tables of names and values by their headings.
+    ``correction``. ``first`` are on the first screen. ``trust`` is of the same arms. ``networks``
+    are the figures of each network by its name, ``made_from`` tables of names and values by their
+    headings.
     """
 
     arms: Sequence[Arm]
@@ -55,15 +66,20 @@ class Page:
     correction: Sequence[Figure]
     networks: Mapping[str, Sequence[Figure]]
     explanations: Sequence[Words]
+    trust: Sequence[Trust]
     made_from: Mapping[str, Mapping[str, str]]
 
 
 def render(page: Page) -> str:
     """Return the page as HTML. All text is escaped; the figures' SVG is not."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = environment.get_template(TEMPLATE.name)
     return template.render(
         page=page,
         headings=HEADINGS,

@@ -61,6 +61,15 @@ def is_of_baseline(file: Path) -> bool:
     return bool(committed) and committed == _git("hash-object", file.as_posix())
 
 
+def committed_text(file: Path) -> str:
+    """Return a file as of the last commit, or of the one that a DVC experiment started from.
+
+    Empty if it is not there, or without git.
+    """
+    baseline = os.environ.get(EXPERIMENT_FACTS["dvc.baseline"], "HEAD")
+    return _git("show", f"{baseline}:./{file.as_posix()}")
+
+
 def _git(*arguments: str) -> str:
     """Return git's answer; empty without git or a repository."""
     try:

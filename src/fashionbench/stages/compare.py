@@ -1,19 +1,27 @@
 """Stage ``compare``: tabulate and draw the results of all networks."""
 
 import json
+from collections.abc import Iterable
+from pathlib import Path
 
+from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
+from fashionbench.analysis.calibration import compare_calibration
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
 from fashionbench.analysis.costs import count_costs
 from fashionbench.analysis.files import (
+    CALIBRATION_FILE,
     COMPARISON_FILE,
     FIGURES_DIR,
     KINDS,
     MEAN_CURVES_DIR,
+    ROBUSTNESS_FILE,
     SUMMARY_FILE,
 )
-from fashionbench.page import figures, image_figures
+from fashionbench.analysis.robustness import compare_robustness
+from fashionbench.analysis.trust import TrustTables, units
+from fashionbench.page import figures, image_figures, trust_figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table
 from fashionbench.tables import read_table, write_table
@@ -44,5 +52,18 @@ def run() -> None:
     drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)
     drawn["costs"] = figures.draw_costs(comparison, replicates)
+    drawn |= _draw_trust(params.networks)
     for figure_name, figure in drawn.items():
         figures.save_svg(figure, FIGURES_DIR / f"{figure_name}.svg")
+
+
+def _draw_trust(networks: Iterable[str]) -> dict[str, Figure]:
+    """Tabulate and draw calibration and robustness; return the figures by name."""
+    tables = TrustTables.read(Path(), networks)
+    robustness = compare_robustness(tables.robustness)
+    write_table(compare_calibration(tables.calibration), CALIBRATION_FILE)
+    write_table(robustness, ROBUSTNESS_FILE)
+    return {
+        "calibration": trust_figures.draw_reliability(tables.calibration),
+        "robustness": trust_figures.draw_robustness(robustness, units()),
+    }

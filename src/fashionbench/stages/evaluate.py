@@ -1,4 +1,4 @@
-"""Stage ``evaluate@<network>``: score every replicate; the only stage that reads test images."""
+"""Stage ``evaluate@<network>``: score every replicate."""
 
 from fashionbench.params import load_params
 from fashionbench.workers.local import local_workers
@@ -18,6 +18,7 @@ def run(name: str) -> None:
         from fashionbench import paths, tables
         from fashionbench.data.splits import load_split
         from fashionbench.evaluation import scores, weights
+        from fashionbench.evaluation.calibration import calibration_rows
         from fashionbench.evaluation.selection import best_seed
 
         # The largest split first, so that no core idles at the end while another has much left.
@@ -44,6 +45,7 @@ def run(name: str) -> None:
     rows_by_table = {
         "scores": scores.score_rows(found),
         "confusion": scores.confusion_rows(found),
+        "calibration": calibration_rows(found),
         "weights": weights.weight_rows(
             {seed: load_file(paths.weights_file(name, seed)) for seed in seeds},
             params.learning_rate,

@@ -2,9 +2,8 @@
 
 import logging
 
-from fashionbench.data.sources import RAW_DIR, read_images, read_labels
-from fashionbench.data.splits import Split, save_split, stratified_indices
-from fashionbench.errors import DataError
+from fashionbench.data.official import read_official
+from fashionbench.data.splits import save_split, stratified_indices
 from fashionbench.params import load_params
 from fashionbench.paths import split_file
 
@@ -17,7 +16,7 @@ def run() -> None:
     Raises ConfigError for sizes that the data do not allow, DataError for damaged files.
     """
     params = load_params()
-    official, test = (_read_official(name) for name in ("train", "t10k"))
+    official, test = read_official("train"), read_official("t10k")
     train, val = stratified_indices(
         official.labels, params.train_size, params.val_size, params.split_seed
     )
@@ -25,12 +24,3 @@ def run() -> None:
     for name, split in splits.items():
         save_split(split, split_file(name))
     _log.info(", ".join(f"{name}: {len(split)} images" for name, split in splits.items()))
-
-
-def _read_official(name: str) -> Split:
-    files = RAW_DIR / f"{name}-images-idx3-ubyte", RAW_DIR / f"{name}-labels-idx1-ubyte"
-    images, labels = read_images(files[0]), read_labels(files[1])
-    try:
-        return Split(images, labels)
-    except DataError as error:
-        raise DataError(f"{files[0]} and {files[1].name}: {error}") from error

@@ -11,10 +11,12 @@ from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
 from fashionbench.analysis.results import Results
 from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
+from fashionbench.analysis.trust import TrustTables
 from fashionbench.analysis.verdict_records import write_verdicts
 from fashionbench.analysis.verdicts import judge
 from fashionbench.page import captions, made_from
 from fashionbench.page.page import Arm, Page, render
+from fashionbench.page.trust import describe_trust
 from fashionbench.params import load_params
 from fashionbench.tables import read_table
 
@@ -24,10 +26,11 @@ def run() -> None:
     params = load_params()
     own, logits = Results.read(Path(), params.networks, params.loss_input), None
     arms, pairs = [_arm(Path(), own)], [compare_pairs(own)]
-    correction = []
+    correction, folders = [], {params.loss_input: Path()}
     if params.loss_input == "probabilities" and is_counterpart(LOGITS_STUDY, params):
         logits = Results.read(LOGITS_STUDY, params.networks, "logits")
         arms.append(_arm(LOGITS_STUDY, logits))
+        folders["logits"] = LOGITS_STUDY
         pairs.append(compare_pairs(logits))
         correction = captions.correction_figures(arms[1], pairs[1], logits.scores)
     write_verdicts({arm.loss_input: arm.record for arm in arms})
@@ -48,6 +51,10 @@ def run() -> None:
             for row in comparison.to_dict("records")
         },
         explanations=[in_words(explanation) for explanation in explanations],
+        trust=[
+            describe_trust(loss_input, TrustTables.read(folder, params.networks))
+            for loss_input, folder in folders.items()
+        ],
         made_from=made_from.describe(params),
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")

@@ -10,6 +10,7 @@ from fashionbench.pipeline.dependencies import sha256_of
 from fashionbench.pipeline.identity import digest
 from fashionbench.tables import read_table
 from fashionbench.tracking.artifacts import has_artifact
+from fashionbench.tracking.names import SEPARATOR
 from fashionbench.tracking.run_spec import RunSpec, provenance_of_restored
 from fashionbench.tracking.runs import CONTENT_TAG, Runs, end
 from fashionbench.tracking.stored_results import StoredResults
@@ -43,8 +44,11 @@ def log_comparison(client: MlflowClient, runs: Runs, all_results: Sequence[Store
     from fashionbench.analysis.comparison_table import to_markdown
 
     note = to_markdown(read_table(COMPARISON_FILE))
-    spec = RunSpec(key=key, name="comparison", note=note, params={})
-    started = runs.start(spec, None, provenance_of_restored(COMPARISON_FILE))
+    provenance_tags = provenance_of_restored(COMPARISON_FILE)
+    experiment = provenance_tags.get("dvc.experiment")
+    name = f"comparison{SEPARATOR}{experiment}" if experiment else "comparison"
+    spec = RunSpec(key=key, name=name, note=note, params={})
+    started = runs.start(spec, None, provenance_tags)
     for file in files:
         client.log_artifact(started, str(file))
     client.set_tag(started, CONTENT_TAG, content)

@@ -16,6 +16,7 @@ from fashionbench.params import Params
 from fashionbench.paths import in_workspace, network_table, weights_file
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.tracking.artifacts import has_artifact, has_model
+from fashionbench.tracking.cards import describe_champion
 from fashionbench.tracking.comparison_run import log_comparison, log_figures
 from fashionbench.tracking.registry import (
     MODEL_SEED_TAG,
@@ -35,6 +36,7 @@ from fashionbench.tracking.store import (
     warn_without_models,
 )
 from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
+from fashionbench.tracking.views import show_experiment
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 
@@ -78,8 +80,11 @@ def mirror_pipeline(params: Params) -> bool:
             runs = Runs(client, experiment) if to_fill else runs
             log_figures(client, runs, all_results)
             log_comparison(client, runs, all_results)
+            show_experiment(client, client.get_experiment(experiment), runs.params_of_networks())
             if with_models:
                 update_registry(client, runs, all_results)
+                if in_workspace():
+                    describe_champion(client, params)
             else:
                 warn_without_models()
         warn_about_old_runs()

@@ -13,9 +13,12 @@ from fashionbench.paths import split_file, study
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
+from fashionbench.tracking.names import configuration, run_name
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
+CONFIGURATION_TAG = "fashionbench.configuration"
+"""Tags a run with its network and the parameters that are not the committed ones."""
 RESTORED_TAG = "fashionbench.restored"
 """Tags a run that was logged from DVC's results rather than during training."""
 
@@ -40,10 +43,14 @@ def describe_replicate(
     """Describe the run of a replicate."""
     return RunSpec(
         key=replicate_key(network, hyperparameters, seed, dependencies, network.name, study()),
-        name=f"{network.name} seed {seed}",
+        name=run_name(network.name, seed),
         note=f"Seed {seed} of {network.name}: {_in_words(network)}.",
         params=_params(network, hyperparameters) | {"seed": str(seed)},
-        tags={NETWORK_TAG: network.name, SEED_TAG: str(seed)},
+        tags={
+            NETWORK_TAG: network.name,
+            SEED_TAG: str(seed),
+            CONFIGURATION_TAG: configuration(network.name),
+        },
         datasets=_datasets(dependencies),
     )
 
@@ -54,11 +61,11 @@ def describe_network(
     """Describe the run of a network, the parent of its replicates' runs (by seed)."""
     return RunSpec(
         key=digest(sorted(spec.key for spec in replicates.values())),
-        name=network.name,
+        name=run_name(network.name),
         note=f"{network.name}: {_in_words(network)}. Each score is a mean over seeds with the "
         "ends of its 95% interval; the child runs are the replicates.",
         params=_params(network, hyperparameters) | {"seeds": str(list(replicates))},
-        tags={NETWORK_TAG: network.name},
+        tags={NETWORK_TAG: network.name, CONFIGURATION_TAG: configuration(network.name)},
         datasets=next(iter(replicates.values())).datasets,
     )
 

@@ -62,6 +62,10 @@ class Runs:
         """Return the run with a key as it was on construction, or None."""
         return self._by_key.get(key)
 
+    def params_of_networks(self) -> list[Mapping[str, str]]:
+        """Return the parameters of all runs of networks, which have replicates below them."""
+        return [run.data.params for run in self._by_key.values() if "seeds" in run.data.params]
+
     def is_complete(self, key: str, content: str) -> bool:
         """Tell whether a run has exactly the results with the digest ``content``."""
         run = self.find(key)

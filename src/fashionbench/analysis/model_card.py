@@ -1,0 +1,170 @@
+"""The model card of the champion: what it is, how it was chosen, how good it is, and its limits.
+
+The headings follow Mitchell et al., Model cards for model reporting (FAT* 2019).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+
+import pandas as pd
+
+from fashionbench.analysis.calibration import compare_calibration
+from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.analysis.robustness import NONE, compare_robustness, curve_of
+from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.trust import TrustTables, units
+from fashionbench.data.splits import CLASSES
+from fashionbench.evaluation.corruptions import IMAGES
+from fashionbench.evaluation.selection import best_seed
+from fashionbench.params import Params
+from fashionbench.paths import network_table
+from fashionbench.tables import read_table
+
+LONGEST = 5000
+"""Characters of a description in MLflow's tables."""
+_WEAKEST = 3
+_PURPOSE = """\
+Comparing networks and methods on a small public benchmark, teaching, and trying how a model is
+served. It tells ten kinds of clothing apart, on grey images of 28 x 28 pixels with one article,
+light on black."""
+_CHOICE = """\
+By accuracy on the validation images: the network by its mean over seeds, and of its replicates the
+best. Test images chose nothing."""
+_ABUSE = """\
+Anything that matters to somebody: no decision about people, goods or money. It has seen studio
+pictures of one shop only. It answers with one of its ten classes whatever it is shown, also a face
+or noise, and its probabilities are off by the calibration error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The best network and replicate by validation accuracy, and the tables about them."""
+
+    network: str
+    seed: int
+    numbers: "pd.Series[float]"
+    scores: pd.DataFrame
+    confusion: pd.DataFrame
+    trust: TrustTables
+
+
+def read_champion(folder: Path = Path()) -> Champion:
+    """Choose the champion of the results in ``folder``; DataError if a table is missing.
+
+    Both choices are those of the model registry: the network by its mean, the replicate by its own.
+    """
+    comparison = read_table(folder / COMPARISON_FILE)
+    by_network = comparison.set_index("network")
+    network = str(by_network["val_accuracy"].idxmax())
+    scores, confusion = (
+        read_table(folder / network_table(network, table)) for table in ("scores", "confusion")
+    )
+    val = scores[scores["split"] == "val"].set_index("seed")["accuracy"]
+    return Champion(
+        network=network,
+        seed=best_seed({int(str(seed)): float(accuracy) for seed, accuracy in val.items()}),
+        numbers=by_network.T[network],
+        scores=scores,
+        confusion=confusion,
+        trust=TrustTables.read(folder, [network]),
+    )
+
+
+def write_card(champion: Champion, params: Params) -> str:
+    """Return the card as Markdown, at most LONGEST characters, without a title."""
+    sections = {
+        "What it is": _model(champion, params),
+        "What it is for": _PURPOSE,
+        "How it was chosen": _CHOICE,
+        "How good it is": _scores(champion),
+        "Where it is weak": _weak_points(champion),
+        "On images that are worse": _robustness(champion),
+        "What it must not be used for": _ABUSE,
+    }
+    return "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
+
+
+def _model(champion: Champion, params: Params) -> str:
+    declared = params.networks[champion.network]
+    filters, units_ = (
+        ", ".join(map(str, sizes)) or "none"
+        for sizes in (declared.conv_filters, declared.hidden_sizes)
+    )
+    return (
+        f"`{champion.network}`, seed {champion.seed}: convolution filters {filters}; hidden units "
+        f"{units_}; {int(champion.numbers['parameters']):,} parameters. Trained on "
+        f"{params.train_size:,} images of Fashion-MNIST (Zalando, MIT licence) for "
+        f"{params.num_epochs} epochs, with cross-entropy of {params.loss_input}. Raw pixels from 0 "
+        "to 255 go in, ten probabilities come out."
+    )
+
+
+def _scores(champion: Champion) -> str:
+    own = champion.scores[champion.scores["seed"] == champion.seed].set_index("split")["accuracy"]
+    calibration = compare_calibration(champion.trust.calibration).set_index("network")
+    error = _of_columns(calibration.T[champion.network], "calibration_error")
+    return "\n".join(
+        [
+            "| Score | Mean over seeds, 95% interval | This replicate |",
+            "|---|---|---|",
+            *(
+                f"| {words} accuracy | {_of_columns(champion.numbers, f'{split}_accuracy')} "
+                f"| {own[split]:.2%} |"
+                for split, words in (("val", "validation"), ("test", "test"))
+            ),
+            f"| expected calibration error | {error} | |",
+        ]
+    )
+
+
+def _weak_points(champion: Champion) -> str:
+    test = champion.scores[champion.scores["split"] == "test"]
+    found = {name: estimate(test[f"accuracy {name}"].tolist()) for name in CLASSES}
+    weakest = sorted(CLASSES, key=lambda name: found[name].mean)[:_WEAKEST]
+    lines = ["| Class | Test accuracy, 95% interval | Most often taken for |", "|---|---|---|"]
+    for name in weakest:
+        mean, low, high = (getattr(found[name], end) for end in ("mean", "low", "high"))
+        other, share = _taken_for(champion.confusion, name)
+        lines.append(f"| {name} | {_in_words(mean, low, high)} | {other}, {share:.0%} |")
+    return "\n".join(lines)
+
+
+def _taken_for(confusion: pd.DataFrame, name: str) -> tuple[str, float]:
+    """Return the class that a class is most often taken for, and how often, over all seeds."""
+    counts = confusion[confusion["actual"] == name].groupby("predicted")["images"].sum()
+    wrong = counts.drop(name)
+    return str(wrong.idxmax()), float(wrong.max()) / float(counts.sum())
+
+
+def _robustness(champion: Champion) -> str:
+    return "\n".join(
+        [
+            f"Accuracy on {IMAGES:,} test images, corrupted in strengths from mild to severe.",
+            "",
+            "| Corruption | Strengths | Mean accuracy % |",
+            "|---|---|---|",
+            *_robustness_rows(champion),
+        ]
+    )
+
+
+def _robustness_rows(champion: Champion) -> Iterator[str]:
+    table = compare_robustness(champion.trust.robustness)
+    (clean,) = table.loc[table["corruption"] == NONE, "accuracy"]
+    yield f"| none |  | {100 * clean:.0f} |"
+    for kind, unit in units().items():
+        curve = curve_of(table, champion.network, kind).iloc[1:]
+        strengths = ", ".join(str(strength) for strength in curve["strength"])
+        accuracies = ", ".join(f"{100 * accuracy:.0f}" for accuracy in curve["accuracy"])
+        yield f"| {kind} | {strengths} {unit} | {accuracies} |"
+
+
+def _of_columns(numbers: "pd.Series[float]", name: str) -> str:
+    return _in_words(*(float(numbers[f"{name}{end}"]) for end in ("", "_low", "_high")))
+
+
+def _in_words(mean: float, low: float, high: float) -> str:
+    interval = "" if isnan(low) else f" [{100 * low:.2f}, {100 * high:.2f}]"
+    return f"{mean:.2%}{interval}"

@@ -1,0 +1,82 @@
+"""The page's section on calibration and robustness, from the tables of one or more arms."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from fashionbench.analysis.calibration import compare_calibration
+from fashionbench.analysis.robustness import compare_robustness, mean_robustness
+from fashionbench.analysis.statistics import CONFIDENCE
+from fashionbench.analysis.trust import TrustTables, units
+from fashionbench.evaluation.corruptions import CORRUPTIONS, IMAGES
+from fashionbench.page import figures, trust_figures
+from fashionbench.page.page import Figure, Trust
+
+HEADINGS = (
+    "Network",
+    "Calibration error %",
+    "Probability less accuracy, points",
+    "Accuracy on corrupted images %",
+)
+
+
+def describe_trust(loss_input: str, tables: TrustTables) -> Trust:
+    """Return the table and the figures of an arm, trained on ``loss_input``."""
+    robustness = compare_robustness(tables.robustness)
+    rows = trust_rows(compare_calibration(tables.calibration), robustness)
+    return Trust(
+        loss_input=loss_input,
+        headings=HEADINGS,
+        rows=rows,
+        figures=[_calibration(loss_input, tables, rows), _robustness(loss_input, robustness, rows)],
+    )
+
+
+def trust_rows(calibration: pd.DataFrame, robustness: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the cells of each network's row, in the order of HEADINGS.
+
+    ``calibration`` and ``robustness`` are those of compare_calibration and compare_robustness.
+    """
+    corrupted = mean_robustness(robustness)
+    return [
+        (
+            str(row["network"]),
+            _with_interval(row, "calibration_error"),
+            _with_interval(row, "overconfidence", sign="+"),
+            f"{100 * corrupted[row['network']]:.1f}",
+        )
+        for _, row in calibration.iterrows()
+    ]
+
+
+def _calibration(loss_input: str, tables: TrustTables, rows: Sequence[Sequence[str]]) -> Figure:
+    errors = ", ".join(f"{row[0]} {row[1]}%" for row in rows)
+    bins = max(int(table["bin"].max()) for table in tables.calibration.values())
+    return Figure(
+        name=f"calibration-{loss_input}",
+        svg=figures.svg_text(trust_figures.draw_reliability(tables.calibration)),
+        caption="Reliability diagrams of the test images: of those to whose class a network gives "
+        f"a probability, in {bins} bins, the share that is right, with {CONFIDENCE:.0%} intervals "
+        "over seeds. Below the diagonal a network is surer than it is right. Bins with few images "
+        "are left out.",
+        alt=f"Expected calibration errors after training on {loss_input}: {errors}.",
+    )
+
+
+def _robustness(loss_input: str, robustness: pd.DataFrame, rows: Sequence[Sequence[str]]) -> Figure:
+    means = ", ".join(f"{row[0]} {row[3]}%" for row in rows)
+    return Figure(
+        name=f"robustness-{loss_input}",
+        svg=figures.svg_text(trust_figures.draw_robustness(robustness, units())),
+        caption=f"Accuracy on {IMAGES:,} test images, corrupted in {len(CORRUPTIONS)} ways of "
+        f"growing strength, the same for all networks: means over seeds with {CONFIDENCE:.0%} "
+        "intervals. No network has seen such images in training.",
+        alt=f"Mean accuracies on corrupted images after training on {loss_input}: {means}.",
+    )
+
+
+def _with_interval(row: "pd.Series[float]", column: str, sign: str = "") -> str:
+    half = (row[f"{column}_high"] - row[f"{column}_low"]) / 2
+    text = f"{100 * row[column]:{sign}.1f}"
+    return text if math.isnan(half) else f"{text} ± {100 * half:.1f}"

@@ -1,0 +1,45 @@
+"""Images that occur more than once, counted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fashionbench.analysis.files import DUPLICATES_FILE
+from fashionbench.data.duplicates import Duplicates, count_duplicates
+from fashionbench.data.splits import Split
+from fashionbench.stages import duplicates
+
+
+def split(*images: tuple[int, int]) -> Split:
+    """Make images that each have a single grey value, given with its label."""
+    greys = np.array([grey for grey, _ in images], np.uint8)
+    pixels = np.broadcast_to(greys[:, None, None], (len(images), 28, 28)).copy()
+    return Split(pixels, np.array([label for _, label in images], np.uint8))
+
+
+def test_duplicates_are_counted_within_and_between_the_parts() -> None:
+    train = split((1, 0), (1, 0), (1, 3), (2, 4), (3, 5))
+    test = split((2, 4), (2, 6), (3, 5), (9, 9), (9, 9))
+    assert count_duplicates(train, test) == Duplicates(train=2, test=2, in_both=3, other_label=1)
+
+
+def test_one_different_pixel_is_another_image() -> None:
+    train, test = split((1, 0)), split((1, 0))
+    test.images[0, 27, 27] = 2
+    assert count_duplicates(train, test).in_both == 0
+
+
+def test_the_stage_counts_what_is_in_the_official_files(
+    sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "data/FashionMNIST/raw"
+    raw.parent.mkdir(parents=True)
+    raw.symlink_to(sample_folder)
+    written = tmp_path / DUPLICATES_FILE
+    written.parent.mkdir()
+    monkeypatch.chdir(tmp_path)
+    duplicates.run()
+    found = json.loads(written.read_text())
+    assert found == {"train": 0, "test": 0, "in_both": 0, "other_label": 0}
