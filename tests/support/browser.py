@@ -11,8 +11,12 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 
 PATIENCE_S = 120
 HEIGHT = 900
-DRAWN = "#explorer[aria-busy=false]"
-"""Matches once every chart shows what the controls say."""
+# The page may set a timer of its own before it draws. Playwright's own waiting would need eval.
+_DRAWN = """async () => {
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(0);
+  while (document.getElementById("explorer").ariaBusy !== "false") await pause(10);
+}"""
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Opened:
     complaints: list[str] = field(default_factory=list)
 
     def wait_until_drawn(self) -> None:
-        """Wait for the charts."""
-        self.page.wait_for_selector(DRAWN, state="attached")
+        """Wait until every chart shows what the controls say."""
+        self.page.evaluate(_DRAWN)
 
 
 @contextmanager

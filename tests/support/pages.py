@@ -1,5 +1,6 @@
 """A page of made-up results."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -59,8 +60,10 @@ def answers(own: Results, images: int = 60) -> Answers:
     return Answers(loss_input=own.loss_input, chosen=chosen, indices=indices, images=pixels)
 
 
-def an_explorer(own: Results = OWN, logits: Results = LOGITS) -> Explorer:
+@functools.cache
+def an_explorer() -> Explorer:
     """Return what can be explored of two arms of made-up results."""
+    own, logits = OWN, LOGITS
     costs = {
         name: Costs(parameters=1000 * 2**place, train_teraflop=place)
         for place, name in enumerate(NETWORKS, start=1)

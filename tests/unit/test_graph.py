@@ -114,12 +114,11 @@ def test_a_relative_import_is_not_overlooked(made_up: Path) -> None:
         needed_by("made_up.stages.first", made_up)
 
 
-def test_only_evaluate_reads_test_images_and_report_their_labels() -> None:
+def test_only_evaluate_scores_test_images_and_report_shows_them() -> None:
     test_split = "data/prepared/test.safetensors"
     readers = [stage for stage in STAGES if test_split in DECLARED[stage].get("deps", [])]
     assert readers == ["evaluate", "report"]
-    # What loads images is not among the code of report; tests/unit/test_correctness.py has files
-    # of labels alone.
+    # What loads images for networks is not among the code of report.
     assert "src/fashionbench/data/examples.py" not in code_of("report", PROJECT)
 
 

@@ -1,4 +1,4 @@
-"""The replicate that stands for each network, image by image: what it answers, and where two differ."""
+"""The replicates that stand for their networks: their answers, and where they disagree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,10 @@ Classes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The test images' ``labels`` (n,), and by network the replicate chosen and its answers (n,)."""
+    """By network the seed that stands for it, and its ``predictions`` (n,) of the test images.
+
+    ``labels`` (n,) are the right answers.
+    """
 
     labels: Classes
     seeds: Mapping[str, int]
@@ -69,9 +72,10 @@ def mcnemar_p(chosen: Chosen) -> dict[tuple[str, str], float]:
 
 
 def disputed(chosen: Chosen, results: Results, most: int) -> npt.NDArray[np.int64]:
-    """Return the first test images that that some network gets right and another wrong.
+    """Return the first test images that some network gets right and another wrong.
 
-    At most ``most`` of them. Networks that learned nothing have no say: with them nearly every image would be disputed.
+    At most ``most`` of them. Networks that learned nothing have no say: with them nearly every
+    image would be disputed.
     """
     right = [
         found == chosen.labels

@@ -51,18 +51,19 @@ function drawCurves(view, networks = view.networks) {
   const how = measure(view.kind, view.split, view.scale);
   const rows = networks.flatMap((network) => curveRows(view, network, how));
   const value = { field: "value", type: "quantitative", title: how.title, scale: how.scale };
+  // With shapes, lines and areas would have points of their own.
   const line = { type: "line", aria: false, strokeWidth: view.show === "seeds" ? 1 : 2 };
   const band = { type: "area", aria: false, opacity: 0.15 };
   return {
     ...figure(`Learning curves: ${how.title} by epoch`, rows, 300),
     encoding: {
-      x: { field: "epoch", type: "quantitative", title: "epoch", axis: { tickMinStep: 1, format: "d" } },
+      x: { field: "epoch", type: "quantitative", title: "epoch", scale: { zero: false, nice: false }, axis: { tickMinStep: 1, format: "d", labelOverlap: true } },
       y: value,
       ...BY_NETWORK,
     },
     layer: [
       ...(view.show === "mean"
-        ? [{ mark: band, encoding: { y: { ...value, field: "low" }, y2: { field: "high" } } }]
+        ? [{ mark: band, encoding: { y: { ...value, field: "low" }, y2: { field: "high" }, shape: null } }]
         : []),
       { mark: line, encoding: { shape: null, detail: { field: "series" } } },
       { mark: { ...POINT, size: view.show === "seeds" ? 12 : 28 }, encoding: { description: WORDS } },
@@ -93,7 +94,7 @@ function drawScores(view) {
   const spec = dots(`Scores after the last epoch: ${how.title}`, rows, how, {
     y: { field: "network", type: "nominal", sort: null, title: null },
   });
-  return { ...spec, height: { step: 30 } };
+  return { ...spec, height: 30 * view.networks.length };
 }
 
 /** Accuracy on the images of each class. */
@@ -111,7 +112,7 @@ function drawClasses(view, networks = view.networks) {
     y: { field: "name", type: "nominal", sort: null, title: null, axis: { grid: true, tickBand: "extent" } },
     yOffset: { field: "network", sort: networks },
   });
-  return { ...spec, height: { step: networks.length > 3 ? 9 : 12, for: "offset" } };
+  return { ...spec, height: data.classes.length * (12 + 9 * networks.length) };
 }
 
 /** Scores against the number of parameters. */
@@ -154,8 +155,11 @@ function drawDifference(view) {
   const spec = dots(`Difference by class: ${title}`, rows, { title: title.split(", "), scale: { zero: true } }, {
     y: { field: "name", type: "nominal", sort: null, title: null },
   });
-  const zero = { mark: { type: "rule", aria: false, color: "currentColor" }, encoding: { x: { datum: 0 } } };
-  return { ...spec, height: { step: 26 }, layer: [zero, ...spec.layer] };
+  const zero = {
+    mark: { type: "rule", aria: false, color: "currentColor" },
+    encoding: { x: { datum: 0 }, y: null, color: null, shape: null },
+  };
+  return { ...spec, height: 26 * data.classes.length, layer: [zero, ...spec.layer] };
 }
 
 function scoresOf(view, network) {
@@ -172,7 +176,6 @@ function figure(description, values, height) {
     description,
     width: "container",
     height,
-    autosize: { type: "fit-x", contains: "padding" },
     data: { values },
   };
 }

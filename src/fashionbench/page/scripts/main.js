@@ -48,7 +48,8 @@ function chooseNetworks(isChosen) {
 
 for (const part of document.querySelectorAll("[data-needs-script]")) part.hidden = false;
 document.querySelectorAll("table.numbers").forEach(enhance);
-form.addEventListener("change", update);
+// Some fields stand below the form, where its own events do not come from.
+explorer.addEventListener("change", update);
 form.addEventListener("submit", (event) => event.preventDefault());
 // The fields have their first values only after the event.
 form.addEventListener("reset", () => setTimeout(update));

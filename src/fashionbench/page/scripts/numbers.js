@@ -44,7 +44,9 @@ function measure(kind, split, scale) {
   const drawn = isAccuracy && isLog ? "error rate" : kind;
   return {
     place: (value) => {
-      const shown = isAccuracy ? PERCENT * (isLog ? 1 - value : value) : value;
+      // Intervals may reach beyond what an accuracy can be; the axis need not.
+      const share = Math.min(Math.max(value, 0), 1);
+      const shown = isAccuracy ? PERCENT * (isLog ? 1 - share : share) : value;
       // A logarithmic axis has no place for zero and below.
       return isLog ? Math.max(shown, 0.01) : shown;
     },
