@@ -1,5 +1,7 @@
 """What can be explored: the data, and every control in a real browser."""
 
+import base64
+import io
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,11 +13,13 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import Opened, opened, started
 from made_up import NETWORKS
 from pages import OWN, a_page, an_explorer, answers
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from fashionbench.analysis.chosen import choose, disputed, mcnemar_p
 from fashionbench.analysis.statistics import estimate
 from fashionbench.page.page import render
+from fashionbench.page.thumbnails import COLUMNS, sprite
 
 PHONE, DESK = 360, 1440
 OWN_ANSWERS = answers(OWN)
@@ -298,6 +302,15 @@ def test_the_data_hold_every_replicate() -> None:
     assert np.shape(own["curves"]["n1_mlp"]["val_loss"]) == (5, 12)
     assert len(data["arms"]["logits"]["pairs"]) == 2 * 28
     assert data["chosen"]["seeds"] == choose(OWN) == {name: 4 for name in NETWORKS} | {"n6_l1": 0}
+
+
+def test_thumbnails_stand_side_by_side_in_sixteen_greys() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COLUMNS + 2, 28, 28)).astype(np.uint8)
+    picture = base64.b64decode(sprite(images).removeprefix("data:image/png;base64,"))
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L")).astype(int)
+    assert grey.shape == (2 * 28, COLUMNS * 28)
+    assert np.abs(grey[28:, 28:56] - images[COLUMNS + 1]).max() < 16
+    assert grey[28:, 2 * 28 :].max() == 0
 
 
 def test_disputed_images_leave_out_networks_that_learned_nothing() -> None:

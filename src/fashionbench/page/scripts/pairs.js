@@ -107,12 +107,15 @@ function imageGroup(title, found, view) {
   const { thumbnails } = data;
   const shown = found.filter((image) => thumbnails.images.includes(image)).slice(0, SHOWN);
   const group = element("section");
-  const heading = element("h4", `${title}: ${found.length.toLocaleString("en")} images`);
+  const heading = element("h5", `${title}: ${found.length.toLocaleString("en")}`);
   const list = element("ul");
   list.className = "thumbnails";
   list.append(...shown.map((image) => thumbnail(image, view)));
-  const note = shown.length < found.length ? `The first ${shown.length} for which the page has a picture.` : "";
-  group.append(heading, element("p", note), list);
+  group.append(heading);
+  if (shown.length < found.length) {
+    group.append(element("p", `The first ${shown.length} for which the page has a picture.`));
+  }
+  if (shown.length) group.append(list);
   return group;
 }
 
