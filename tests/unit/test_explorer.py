@@ -70,7 +70,7 @@ def look(found: Opened, fragment: str = "") -> Page:
 def words(page: Page, chart: str) -> list[str]:
     """Return what the points of a chart say to screen readers."""
     points = page.locator(f"#chart-{chart} .mark-symbol path")
-    return points.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    return list(points.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))"))
 
 
 def choose_by(how: str, found: Opened, name: str, value: str) -> None:
@@ -227,7 +227,6 @@ def test_tables_sort_filter_and_copy_what_they_show(shown: Opened) -> None:
     page = shown.page
     table = page.locator("table.numbers", has_text="All pairs of networks")
     scores = page.locator("table.numbers", has_text="Accuracy in % on the test images")
-    first_cells = lambda one: one.locator("tbody tr:visible th").all_inner_texts()  # noqa: E731
     heading = table.get_by_role("columnheader", name="Difference")
     for key, direction in (("Enter", "ascending"), ("Space", "descending")):
         heading.get_by_role("button").focus()
@@ -252,7 +251,7 @@ def test_tables_sort_filter_and_copy_what_they_show(shown: Opened) -> None:
     assert copied["Markdown"][2].startswith("| n1_mlp | n8_conv | -11.00 |")
     assert copied["LaTeX"][1].endswith(r"95\% interval & p & Beats \% \\")
     assert copied["LaTeX"][3].startswith(r"n1\_mlp & n8\_conv & -11.00 &")
-    assert len(first_cells(scores)) == len(NETWORKS)
+    assert scores.locator("tbody tr:visible").count() == len(NETWORKS)
 
 
 def test_a_link_to_the_view_can_be_copied(shown: Opened) -> None:
@@ -307,7 +306,7 @@ def test_the_data_hold_every_replicate() -> None:
 def test_thumbnails_stand_side_by_side_in_sixteen_greys() -> None:
     images = np.random.default_rng(0).integers(0, 256, (COLUMNS + 2, 28, 28)).astype(np.uint8)
     picture = base64.b64decode(sprite(images).removeprefix("data:image/png;base64,"))
-    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L")).astype(int)
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.int64)
     assert grey.shape == (2 * 28, COLUMNS * 28)
     assert np.abs(grey[28:, 28:56] - images[COLUMNS + 1]).max() < 16
     assert grey[28:, 2 * 28 :].max() == 0

@@ -33,13 +33,9 @@ class Chosen:
 def choose(results: Results) -> dict[str, int]:
     """Return by network the seed with the highest validation accuracy, whose errors are shown."""
     return {
-        name: best_seed(
-            {
-                int(seed): accuracy
-                for seed, accuracy in results.score(name, "val", "accuracy").items()
-            }
-        )
+        name: best_seed(dict(zip(accuracy.index.tolist(), accuracy.tolist(), strict=True)))
         for name in results.scores
+        for accuracy in [results.score(name, "val", "accuracy")]
     }
 
 

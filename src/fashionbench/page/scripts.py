@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def library() -> Markup:
     # Imported here: it holds a JavaScript engine, and only the stage report needs it.
     import vl_convert
 
-    kept = SCRATCH_DIR / f"vega-lite-{VEGA_LITE}-{vl_convert.__version__}.js"
+    kept = SCRATCH_DIR / f"vega-lite-{VEGA_LITE}-{version('vl-convert-python')}.js"
     try:
         text = kept.read_text(encoding="utf-8")
     except OSError:
