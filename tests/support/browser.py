@@ -1,100 +1,79 @@
-"""A real browser that opens a page at several widths and says what it finds there."""
+"""A real browser: opens the page at several widths, with and without scripts, dark or light."""
 
-import html
-import json
-import re
 import shutil
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
-_PATIENCE_S = 120
-
-# A page of its own scripts could not be measured with its policy, so only scripts are let in.
-_POLICY = re.compile("default-src 'none'")
-_MEASURE = """
-<script>
-addEventListener("securitypolicyviolation", event => violations.push(event.blockedURI));
-const violations = [];
-addEventListener("load", () => {
-  const width = document.documentElement.clientWidth;
-  const beyond = [...document.body.querySelectorAll("*")].filter(element =>
-    !element.closest(".scroll") && element.getBoundingClientRect().right > width + 1);
-  parent.postMessage({
-    window: innerWidth,
-    width,
-    scroll_width: document.documentElement.scrollWidth,
-    beyond: beyond.map(element => element.outerHTML.slice(0, 80)),
-    figures: [...document.querySelectorAll("figure svg")].map(figure => {
-      const box = figure.getBoundingClientRect();
-      return [Math.round(box.width), Math.round(box.height)];
-    }),
-    requests: performance.getEntriesByType("resource").map(entry => entry.name)
-      .filter(name => !name.startsWith("data:")),
-    violations,
-    ids: [...document.querySelectorAll("[id]")].map(element => element.id),
-    unnamed: document.querySelectorAll("svg:not([aria-label])").length,
-    headings: [...document.querySelectorAll("h1, h2, h3")].map(heading => heading.tagName),
-  }, "*");
-});
-</script>
-"""
-_COLLECT = """
-<!DOCTYPE html><pre id="found"></pre>
-<script>
-const found = [];
-addEventListener("message", event => {
-  found.push(event.data);
-  document.getElementById("found").textContent = JSON.stringify(found);
-});
-</script>
-"""
+PATIENCE_S = 120
+HEIGHT = 900
+# The page may set a timer of its own before it draws. Playwright's own waiting would need eval.
+_DRAWN = """async () => {
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  await pause(0);
+  while (document.getElementById("explorer").ariaBusy !== "false") await pause(10);
+}"""
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """What the browser found at one width, by the names of _MEASURE, and what it complained of."""
+class Opened:
+    """A page in the browser, what it has asked for, and what it has complained of."""
 
-    found: dict[str, Any]
-    complaints: list[str]
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def wait_until_drawn(self) -> None:
+        """Wait until every chart shows what the controls say."""
+        self.page.evaluate(_DRAWN)
 
 
-def render(page: Path, width: int, folder: Path) -> Rendered:
-    """Open a page in a window of that many pixels; skips the test where there is no browser."""
+@contextmanager
+def started() -> Iterator[Browser]:
+    """Start the browser; skips the test where there is none.
+
+    While it runs, its process has a running event loop: no longer than a module of tests.
+    """
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium: apt-get install chromium")
-    text = page.read_text(encoding="utf-8")
-    text, count = _POLICY.subn("default-src 'none'; script-src 'unsafe-inline'", text)
-    assert count == 1
-    text = text.replace("<head>", f"<head>{_MEASURE}", 1)
-    # A window of the browser cannot be as narrow as a phone; a frame in it can.
-    frame = f'<iframe width="{width}" height="900" style="border:0" srcdoc="{html.escape(text)}">'
-    wrapper = folder / "wrapper.html"
-    wrapper.write_text(f"{_COLLECT}{frame}</iframe>", encoding="utf-8")
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            f"--user-data-dir={folder / 'profile'}",
-            "--window-size=1600,1000",
-            "--virtual-time-budget=20000",
-            "--dump-dom",
-            wrapper.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=_PATIENCE_S,
-        check=True,
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], timeout=1000 * PATIENCE_S
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(
+    browser: Browser, file: Path, width: int, *, is_dark: bool = False, has_scripts: bool = True
+) -> Iterator[Opened]:
+    """Open a page from disk, with its own policy, and with the clipboard."""
+    context = browser.new_context(
+        viewport={"width": width, "height": HEIGHT},
+        color_scheme="dark" if is_dark else "light",
+        java_script_enabled=has_scripts,
+        permissions=["clipboard-read", "clipboard-write"],
     )
-    measured = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, flags=re.S)
-    assert measured, done.stdout[:500]
-    (found,) = json.loads(html.unescape(measured[1]))
-    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Rendered(found, complaints)
+    context.set_default_timeout(1000 * PATIENCE_S)
+    found = Opened(context.new_page())
+
+    def hear(message: ConsoleMessage) -> None:
+        found.complaints.append(message.text)
+
+    def fail(error: Error) -> None:
+        found.complaints.append(str(error))
+
+    found.page.on("console", hear)
+    found.page.on("pageerror", fail)
+    found.page.on("request", lambda request: found.requests.append(request.url))
+    found.page.goto(file.as_uri())
+    if has_scripts:
+        found.wait_until_drawn()
+    yield found
+    context.close()

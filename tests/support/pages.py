@@ -1,16 +1,26 @@
 """A page of made-up results."""
 
+import functools
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
-from made_up import MadeUp, near, results
+from made_up import NETWORKS, MadeUp, near, results
 from made_up_trust import TABLES
 
+from fashionbench.analysis.chosen import Chosen, choose, disputed
 from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.comparison import compare_networks
+from fashionbench.analysis.costs import Costs
 from fashionbench.analysis.explanation_words import Words
+from fashionbench.analysis.pairs import compare_pairs
+from fashionbench.analysis.results import Results
 from fashionbench.analysis.verdicts import judge
 from fashionbench.page import captions, figures
+from fashionbench.page.explorer import Answers, Explorer, explore
 from fashionbench.page.page import Arm, Figure, Page
+from fashionbench.page.score_tables import classes_table, pairs_table
 from fashionbench.page.trust import describe_trust
 
 
@@ -21,6 +31,48 @@ def verdicts(**networks: MadeUp) -> Arm:
         comparison=COMPARISON,
         record=judge(CLAIMS, results(networks)),
     )
+
+
+OWN = results(
+    {
+        "n1_mlp": MadeUp(accuracy=near(0.80), rise=near(0.1)),
+        "n6_l1": MadeUp(accuracy=near(0.1, 0)),
+        "n8_conv": MadeUp(accuracy=near(0.91, 0.01), train_lead=near(0.05)),
+    }
+)
+"""Results to explore."""
+LOGITS = replace(results(), loss_input="logits")
+
+
+def answers(own: Results, images: int = 60) -> Answers:
+    """Make up what networks answer: each is wrong on every image whose number its own divides."""
+    labels = np.arange(images, dtype=np.uint8) % 10
+    chosen = Chosen(
+        labels=labels,
+        seeds=choose(own),
+        predictions={
+            name: np.where(np.arange(images) % place == 0, (labels + place) % 10, labels).astype(
+                np.uint8
+            )
+            for place, name in enumerate(NETWORKS, start=2)
+        },
+    )
+    indices = disputed(chosen, own, 25)
+    pixels = np.arange(len(indices) * 784, dtype=np.uint8).reshape(-1, 28, 28)
+    return Answers(loss_input=own.loss_input, chosen=chosen, indices=indices, images=pixels)
+
+
+@functools.cache
+def an_explorer() -> Explorer:
+    """Return what can be explored of two arms of made-up results."""
+    own, logits = OWN, LOGITS
+    costs = {
+        name: Costs(parameters=1000 * 2**place, train_teraflop=place)
+        for place, name in enumerate(NETWORKS, start=1)
+    }
+    comparison = compare_networks(own.curves, own.scores, costs)
+    pairs = pd.concat([compare_pairs(own), compare_pairs(logits)])
+    return explore([own, logits], comparison, pairs, answers(own))
 
 
 def a_page() -> Page:
@@ -37,4 +89,7 @@ def a_page() -> Page:
         explanations=[Words(title="Why", text="Because.", numbers={"a number": "1.4612"})],
         trust=[describe_trust("probabilities", TABLES)],
         made_from={"Parameters": {"seeds": "[0, 1]"}},
+        classes=classes_table(OWN),
+        pairs=pairs_table(compare_pairs(OWN)),
+        explorer=an_explorer(),
     )

@@ -9,7 +9,16 @@ from importlib.metadata import version
 from fashionbench.data.sources import OFFICIAL_FILES
 from fashionbench.params import Params
 
-_PACKAGES = ("torch", "numpy", "scipy", "statsmodels", "pandas", "matplotlib", "safetensors")
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "matplotlib",
+    "safetensors",
+    "vl-convert-python",
+)
 """Packages whose version can change a number or a line of a figure."""
 
 

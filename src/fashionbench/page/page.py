@@ -16,9 +16,15 @@ from fashionbench.analysis import verdict_words
 from fashionbench.analysis.comparison_table import HEADINGS, table_rows
 from fashionbench.analysis.explanation_words import Words
 from fashionbench.analysis.verdict_records import ArmRecord, count_verdicts
+from fashionbench.page import scripts
+from fashionbench.page.explorer import Explorer, colour
 from fashionbench.page.figures import INK, PAPER
+from fashionbench.page.score_tables import Table
 
-TEMPLATE = Path(__file__).with_name("page.html.jinja")
+TEMPLATES = Path(__file__).with_name("templates")
+GLYPHS = "●■◆✚▲▼▶◀"
+"""The shapes of the networks' points, as scripts/figures.js draws them."""
+_LETTER = re.compile(r'<path id="(DejaVu[^"]*)".*?/>\n?', flags=re.S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,8 @@ class Page:
     ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
     ``correction``. ``first`` are on the first screen. ``trust`` is of the same arms. ``networks``
     are the figures of each network by its name, ``made_from`` tables of names and values by their
-    headings.
+    headings. ``explorer`` is what scripts show; without scripts the page is complete, and the same
+    but for that.
     """
 
     arms: Sequence[Arm]
@@ -68,19 +75,22 @@ class Page:
     explanations: Sequence[Words]
     trust: Sequence[Trust]
     made_from: Mapping[str, Mapping[str, str]]
+    classes: Table
+    pairs: Table
+    explorer: Explorer
 
 
 def render(page: Page) -> str:
     """Return the page as HTML. All text is escaped; the figures' SVG is not."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATE.parent),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template(TEMPLATE.name)
-    return template.render(
+    library, own_script = scripts.library(), scripts.own_script()
+    html = environment.get_template("page.html.jinja").render(
         page=page,
         headings=HEADINGS,
         table_rows=table_rows,
@@ -88,7 +98,14 @@ def render(page: Page) -> str:
         words=verdict_words,
         symbols=verdict_words.SYMBOLS,
         count_verdicts=count_verdicts,
+        library=library,
+        own_script=own_script,
+        policy=f"{scripts.allowed(library)} {scripts.allowed(own_script)}",
+        data=scripts.data_block(page.explorer.data),
+        colour=colour,
+        glyph=lambda index: GLYPHS[index % len(GLYPHS)],
     )
+    return _share_letters(html)
 
 
 def _inline(figure: Figure) -> Markup:
@@ -96,8 +113,17 @@ def _inline(figure: Figure) -> Markup:
     body = figure.svg[figure.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
     prefix = re.sub(r"\W", "-", figure.name)
-    body = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{prefix}-", body)
+    # Letters are the same in all figures, and keep their ids.
+    body = re.sub(r'( id="|href="#|url\(#)(?!DejaVu)', rf"\g<1>{prefix}-", body)
     body = body.replace(INK, "currentColor").replace(PAPER, "transparent")
     opening = re.sub(r' (width|height)="[^"]*"', "", body[: body.index(">")])
     label = Markup(' role="img" aria-label="{}"').format(figure.alt)
     return Markup(opening) + label + Markup(body[body.index(">") :])
+
+
+def _share_letters(html: str) -> str:
+    """Define each letter of the figures once, at the top: a fifth of the page repeated them."""
+    letters = dict.fromkeys(found[0].strip() for found in _LETTER.finditer(html))
+    shared = "\n".join(letters)
+    definitions = f'<svg class="hidden" aria-hidden="true"><defs>\n{shared}\n</defs></svg>'
+    return _LETTER.sub("", html).replace("<body>", f"<body>\n{definitions}", 1)

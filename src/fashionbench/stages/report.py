@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fashionbench.analysis.chosen import disputed, read_chosen
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.explanation_words import in_words
 from fashionbench.analysis.explanations import explain_results, write_explanations
@@ -14,10 +15,14 @@ from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
 from fashionbench.analysis.trust import TrustTables
 from fashionbench.analysis.verdict_records import write_verdicts
 from fashionbench.analysis.verdicts import judge
+from fashionbench.data.splits import load_split
 from fashionbench.page import captions, made_from
+from fashionbench.page.explorer import MOST_THUMBNAILS, Answers, explore
 from fashionbench.page.page import Arm, Page, render
+from fashionbench.page.score_tables import classes_table, pairs_table
 from fashionbench.page.trust import describe_trust
 from fashionbench.params import load_params
+from fashionbench.paths import split_file
 from fashionbench.tables import read_table
 
 
@@ -26,12 +31,13 @@ def run() -> None:
     params = load_params()
     own, logits = Results.read(Path(), params.networks, params.loss_input), None
     arms, pairs = [_arm(Path(), own)], [compare_pairs(own)]
-    correction, folders = [], {params.loss_input: Path()}
+    correction, results, folders = [], [own], {params.loss_input: Path()}
     if params.loss_input == "probabilities" and is_counterpart(LOGITS_STUDY, params):
         logits = Results.read(LOGITS_STUDY, params.networks, "logits")
         arms.append(_arm(LOGITS_STUDY, logits))
         folders["logits"] = LOGITS_STUDY
         pairs.append(compare_pairs(logits))
+        results.append(logits)
         correction = captions.correction_figures(arms[1], pairs[1], logits.scores)
     write_verdicts({arm.loss_input: arm.record for arm in arms})
     write_pairs(pd.concat(pairs))
@@ -56,8 +62,21 @@ def run() -> None:
             for loss_input, folder in folders.items()
         ],
         made_from=made_from.describe(params),
+        classes=classes_table(own),
+        pairs=pairs_table(pairs[0]),
+        explorer=explore(results, comparison, pd.concat(pairs), _answers(own)),
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")
+
+
+def _answers(results: Results) -> Answers | None:
+    """Read what the chosen replicates answer, and the images on which they disagree."""
+    chosen = read_chosen(Path(), results)
+    if chosen is None:
+        return None
+    indices = disputed(chosen, results, MOST_THUMBNAILS)
+    images = load_split(split_file("test")).images[indices]
+    return Answers(loss_input=results.loss_input, chosen=chosen, indices=indices, images=images)
 
 
 def _arm(folder: Path, results: Results) -> Arm:

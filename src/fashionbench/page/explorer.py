@@ -1,0 +1,160 @@
+"""The data that the page's scripts explore: results by seed, pairs, answers and thumbnails."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import stdtrit
+
+from fashionbench.analysis.chosen import Chosen, mcnemar_p
+from fashionbench.analysis.results import Results
+from fashionbench.analysis.statistics import CONFIDENCE
+from fashionbench.data.splits import CLASSES
+from fashionbench.page.figures import INK, NETWORK_COLOURS, in_range
+from fashionbench.page.thumbnails import COLUMNS, sprite
+
+MOST_THUMBNAILS = 750
+_SPLITS = ("train", "val", "test")
+_KINDS = ("loss", "accuracy")
+_CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explorer:
+    """What can be explored: ``data`` for the scripts, and the thumbnails' picture, a data URI.
+
+    ``shown`` are the networks chosen at first, ``pair`` the two that are compared at first.
+    """
+
+    data: Mapping[str, Any]
+    picture: str
+    shown: Sequence[str]
+    pair: tuple[str, str]
+
+    @property
+    def networks(self) -> list[str]:
+        """The names of all networks."""
+        return list(self.data["networks"])
+
+    @property
+    def arms(self) -> list[tuple[str, str]]:
+        """What the networks of each arm are trained on, twice: as a value and as a label."""
+        return [(name, name) for name in self.data["arms"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What the chosen replicates of an arm answer, and images (n, side, side) by their indices."""
+
+    loss_input: str
+    chosen: Chosen
+    indices: npt.NDArray[np.int64]
+    images: npt.NDArray[np.uint8]
+
+
+def explore(
+    arms: Sequence[Results],
+    comparison: pd.DataFrame,
+    pairs: pd.DataFrame,
+    answers: Answers | None,
+) -> Explorer:
+    """Prepare the results of all arms; ``comparison`` is that of the first, ``pairs`` of all."""
+    names = list(arms[0].scores)
+    visible = in_range(comparison)
+    best = comparison.sort_values("test_accuracy", ascending=False, kind="stable")["network"]
+    first, *others = [str(name) for name in best]
+    seeds = [int(seed) for seed in arms[0].score(names[0], "val", "accuracy").index]
+    data = {
+        "networks": names,
+        "colours": _colours(len(names)),
+        "classes": CLASSES,
+        "seeds": seeds,
+        "quantile": float(stdtrit(len(seeds) - 1, (1 + CONFIDENCE) / 2)) if seeds[1:] else None,
+        "alpha": round(1 - CONFIDENCE, 12),
+        "costs": {
+            str(row["network"]): {
+                "parameters": row["parameters"],
+                "teraflop": round(row["train_teraflop"], 2),
+            }
+            for row in comparison.to_dict("records")
+        },
+        "arms": {
+            arm.loss_input: _arm(arm, pairs[pairs["loss_input"] == arm.loss_input]) for arm in arms
+        },
+        "chosen": _answers(answers) if answers else None,
+        "thumbnails": {
+            "images": answers.indices.tolist() if answers else [],
+            "columns": COLUMNS,
+        },
+    }
+    return Explorer(
+        data=data,
+        picture=sprite(answers.images) if answers and len(answers.images) else "",
+        shown=[name for name in names if name in visible],
+        pair=(first, others[0] if others else first),
+    )
+
+
+def colour(index: int) -> str:
+    """Return a network's colour on the page, by its place: that of its lines in the figures."""
+    found = NETWORK_COLOURS[index % len(NETWORK_COLOURS)]
+    return "currentColor" if found == INK else found
+
+
+def _colours(count: int) -> list[str]:
+    return [colour(index) for index in range(count)]
+
+
+def _arm(results: Results, pairs: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "curves": {
+            name: {column: _by_seed(curve, column) for column in _CURVES}
+            for name, curve in results.curves.items()
+        },
+        "scores": {
+            name: {split: _scores(results, name, split) for split in _SPLITS}
+            for name in results.scores
+        },
+        "pairs": [
+            {key: _without_nan(value) for key, value in row.items() if key != "loss_input"}
+            for row in pairs.to_dict("records")
+        ],
+    }
+
+
+def _by_seed(curve: pd.DataFrame, column: str) -> list[list[float]]:
+    """Return a column of the curves as one list of epochs per seed."""
+    by_seed = curve.pivot(index="seed", columns="epoch", values=column)
+    values: list[list[float]] = by_seed.to_numpy().tolist()
+    return values
+
+
+def _scores(results: Results, name: str, split: str) -> dict[str, Any]:
+    """Return final scores by seed, those of classes in the order of CLASSES."""
+    kinds = {kind: results.score(name, split, kind).tolist() for kind in _KINDS}
+    classes = [results.score(name, split, f"accuracy {one}").tolist() for one in CLASSES]
+    return {**kinds, "classes": classes}
+
+
+def _answers(answers: Answers) -> dict[str, Any]:
+    """Return labels and answers as strings of digits, one an image."""
+    chosen = answers.chosen
+    return {
+        "arm": answers.loss_input,
+        "seeds": dict(chosen.seeds),
+        "labels": _digits(chosen.labels),
+        "predictions": {name: _digits(found) for name, found in chosen.predictions.items()},
+        "mcnemar": {" ".join(pair): float(f"{p:.3g}") for pair, p in mcnemar_p(chosen).items()},
+    }
+
+
+def _digits(classes: npt.NDArray[np.uint8]) -> str:
+    return "".join(map(str, classes.tolist()))
+
+
+def _without_nan(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,320 @@
+"""What can be explored: the data, and every control in a real browser."""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import Opened, opened, started
+from made_up import NETWORKS
+from pages import OWN, a_page, an_explorer, answers
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from fashionbench.analysis.chosen import choose, disputed, mcnemar_p
+from fashionbench.analysis.statistics import estimate
+from fashionbench.page.page import render
+from fashionbench.page.thumbnails import COLUMNS, sprite
+
+PHONE, DESK = 360, 1440
+OWN_ANSWERS = answers(OWN)
+MOUSE, KEYBOARD = "mouse", "keyboard"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(a_page()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module", params=[(PHONE, True), (DESK, False)], ids=["dark phone", "desk"])
+def shown(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
+    """Open the page once for many tests; they find and leave it in any view."""
+    width, is_dark = request.param
+    with opened(browser, file, width, is_dark=is_dark) as found:
+        yield found
+        assert [url for url in found.requests if not url.startswith(("file:", "data:"))] == []
+        assert found.complaints == []
+
+
+GO_TO = """to => new Promise((resolve) => {
+  addEventListener("hashchange", resolve, { once: true });
+  location.hash = to;
+})"""
+
+
+def look(found: Opened, fragment: str = "") -> Page:
+    """Go to a view: at first the one at the start."""
+    page = found.page
+    page.get_by_role("button", name="start again").click()
+    found.wait_until_drawn()
+    assert page.evaluate("location.hash") == ""
+    if fragment:
+        page.evaluate(GO_TO, fragment)
+        found.wait_until_drawn()
+    return page
+
+
+def words(page: Page, chart: str) -> list[str]:
+    """Return what the points of a chart say to screen readers."""
+    points = page.locator(f"#chart-{chart} .mark-symbol path")
+    return list(points.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))"))
+
+
+def choose_by(how: str, found: Opened, name: str, value: str) -> None:
+    """Click on an option, or move to it by keys."""
+    option = found.page.locator(f"[name={name}][value='{value}']")
+    if how == MOUSE:
+        option.click()
+    elif option.get_attribute("type") == "checkbox":
+        option.focus()
+        found.page.keyboard.press("Space")
+    else:
+        found.page.locator(f"[name={name}]:checked").focus()
+        for _ in range(3):
+            if not option.is_checked():
+                found.page.keyboard.press("ArrowRight")
+    found.wait_until_drawn()
+
+
+def press(how: str, found: Opened, name: str) -> None:
+    button = found.page.get_by_role("button", name=name, exact=True)
+    if how == MOUSE:
+        button.click()
+    else:
+        button.focus()
+        found.page.keyboard.press("Enter")
+    found.wait_until_drawn()
+
+
+OPTIONS: dict[tuple[str, str], Callable[[Page], bool]] = {
+    ("kind", "loss"): lambda page: "1.6000" in words(page, "scores")[0],
+    ("split", "train"): lambda page: "80.00" not in words(page, "scores")[0],
+    ("split", "test"): lambda page: "no curve" in page.inner_text("#chart-curves"),
+    ("show", "seeds"): lambda page: "n1_mlp, seed 0" in words(page, "scores")[0],
+    ("scale", "zero"): lambda page: "0" in page.locator("#chart-scores text").all_text_contents(),
+    ("scale", "log"): lambda page: "error rate" in page.inner_html("#chart-scores"),
+    ("arm", "logits"): lambda page: "n1_mlp: 85.00" in words(page, "scores")[0],
+    ("network", "n1_mlp"): lambda page: (
+        not any(
+            "n1_mlp" in one
+            for chart in ("curves", "scores", "classes", "costs")
+            for one in words(page, chart)
+        )
+    ),
+}
+"""What each option does, as seen from the page's start."""
+
+
+@pytest.mark.parametrize("how", [MOUSE, KEYBOARD])
+def test_every_option_changes_the_figures_and_the_address(shown: Opened, how: str) -> None:
+    for (name, value), is_done in OPTIONS.items():
+        page = look(shown)
+        assert not is_done(page), (name, value)
+        choose_by(how, shown, name, value)
+        assert is_done(page), (name, value)
+        # The address alone brings the same view back.
+        fragment = page.evaluate("location.hash")
+        assert fragment.startswith(f"#{name}=")
+        assert is_done(look(shown, fragment)), (name, value)
+
+
+@pytest.mark.parametrize("how", [MOUSE, KEYBOARD])
+def test_all_networks_none_and_a_new_start(shown: Opened, how: str) -> None:
+    page = look(shown)
+    # n6 learned nothing, and is not chosen at first.
+    assert len(words(page, "scores")) == len(NETWORKS) - 1
+    press(how, shown, "all")
+    assert len(words(page, "scores")) == len(NETWORKS)
+    press(how, shown, "none")
+    assert words(page, "scores") == []
+    assert "No network is chosen" in page.inner_text("#chart-scores")
+    assert len(words(look(shown, "#network="), "scores")) == 0
+    press(how, shown, "start again")
+    assert page.evaluate("location.hash") == ""
+    assert len(words(page, "scores")) == len(NETWORKS) - 1
+
+
+def test_a_link_to_what_does_not_exist_shows_the_start(shown: Opened) -> None:
+    at_start = words(look(shown), "scores")
+    page = look(shown, "#network=n9_gone&kind=beauty&first=n0&colour=red")
+    assert words(page, "scores") == at_start
+    assert page.locator("[name=first]").input_value() == "n8_conv"
+
+
+def test_numbers_are_those_of_the_analysis(shown: Opened) -> None:
+    page = look(shown, "#split=test")
+    for name, said in zip(
+        [one for one in NETWORKS if one != "n6_l1"], words(page, "scores"), strict=True
+    ):
+        found = estimate(OWN.score(name, "test", "accuracy").tolist())
+        ends = ", ".join(f"{100 * end:.2f}" for end in (found.low, found.high))
+        assert said == f"{name}: {100 * found.mean:.2f} [{ends}]%"
+
+
+def test_a_pointer_shows_numbers_and_arrow_keys_go_from_point_to_point(shown: Opened) -> None:
+    page = look(shown)
+    plot, output = page.locator("#chart-curves .plot"), page.locator("#chart-curves output")
+    points = page.locator("#chart-curves .mark-symbol path")
+    points.nth(3).scroll_into_view_if_needed()
+    points.nth(3).hover(force=True)
+    assert output.inner_text() == words(page, "curves")[3]
+    page.mouse.move(0, 0)
+    assert output.inner_text() == ""
+    plot.focus()
+    said = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft", "Escape"):
+        page.keyboard.press(key)
+        said.append(output.inner_text().partition(":")[0])
+    start = [f"n1_mlp, epoch {epoch}" for epoch in (1, 2)]
+    assert said == [start[0], start[1], "n2_mlp, epoch 2", start[1], start[0], ""]
+
+
+@pytest.mark.parametrize("how", [MOUSE, KEYBOARD])
+def test_head_to_head_says_how_two_networks_differ(shown: Opened, how: str) -> None:
+    page = look(shown, "#first=n1_mlp&second=n8_conv&split=test")
+    assert "n1_mlp minus n8_conv: -11.00 points" in page.inner_text("#pair-words")
+    assert words(page, "difference")[0].startswith("T-shirt/top: 0.00")
+    press(how, shown, "swap")
+    said = page.inner_text("#pair-words")
+    assert "n8_conv minus n1_mlp: +11.00 points" in said
+    assert "beats a run of n1_mlp in 100%" in said
+    if how == MOUSE:
+        page.locator("[name=second]").select_option("n2_mlp")
+    else:
+        page.locator("[name=second]").focus()
+        page.keyboard.type("n2_mlp")
+    shown.wait_until_drawn()
+    assert "n8_conv minus n2_mlp" in page.inner_text("#pair-words")
+    page.locator("[name=second]").select_option("n8_conv")
+    shown.wait_until_drawn()
+    assert "two different networks" in page.inner_text("#pair-words")
+
+
+def test_images_on_which_two_networks_disagree_are_shown_with_both_answers(shown: Opened) -> None:
+    page = look(shown, "#first=n1_mlp&second=n2_mlp")
+    # Of 60 images n1 gets every second wrong, n2 every third: both are wrong on ten.
+    said = page.inner_text("#disagreements")
+    assert "both get 20 right, only n1_mlp 10, only n2_mlp 20, and neither 10." in said
+    p = mcnemar_p(OWN_ANSWERS.chosen)["n1_mlp", "n2_mlp"]
+    assert f"McNemar's exact test of these two runs: p = {float(f'{p:.2g}')}" in said
+    first = page.locator(".thumbnails li").first
+    # Image 3 is the first that two divides not, and three does.
+    assert first.inner_text().split("\n") == ["Dress", "✓ n1_mlp: Dress", "✗ n2_mlp: Shirt"]
+    assert (
+        first.locator(".thumbnail")
+        .evaluate("one => getComputedStyle(one).backgroundImage")
+        .startswith("url")
+    )
+    page.locator("[name=class]").select_option("Sneaker")
+    shown.wait_until_drawn()
+    assert "of 6 test images of the class Sneaker" in page.inner_text("#disagreements")
+
+
+def test_tables_sort_filter_and_copy_what_they_show(shown: Opened) -> None:
+    page = shown.page
+    table = page.locator("table.numbers", has_text="All pairs of networks")
+    scores = page.locator("table.numbers", has_text="Accuracy in % on the test images")
+    heading = table.get_by_role("columnheader", name="Difference")
+    for key, direction in (("Enter", "ascending"), ("Space", "descending")):
+        heading.get_by_role("button").focus()
+        page.keyboard.press(key)
+        assert heading.get_attribute("aria-sort") == direction
+        column = table.locator("tbody tr td:nth-child(3)").all_inner_texts()
+        assert [float(cell) for cell in column] == sorted(
+            map(float, column), reverse=direction == "descending"
+        )
+    tools = page.locator(".tools", has=page.get_by_label("Filter rows: All pairs of networks"))
+    tools.get_by_role("searchbox").fill("n8 n1")
+    assert tools.locator("output").inner_text() == "1 of 28 rows"
+    copied = {}
+    for kind in ("CSV", "Markdown", "LaTeX"):
+        tools.get_by_role("button", name=f"Copy as {kind}").click()
+        expect(tools.locator("output")).to_have_text(f"{kind} is on the clipboard.")
+        copied[kind] = page.evaluate("navigator.clipboard.readText()").splitlines()
+    tools.get_by_role("searchbox").fill("")
+    assert copied["CSV"][0] == "First,Second,Difference,95% interval,p,Beats %"
+    assert copied["CSV"][1].startswith("n1_mlp,n8_conv,-11.00,-1")
+    assert copied["Markdown"][1] == "|---|---:|---:|---:|---:|---:|"
+    assert copied["Markdown"][2].startswith("| n1_mlp | n8_conv | -11.00 |")
+    assert copied["LaTeX"][1].endswith(r"95\% interval & p & Beats \% \\")
+    assert copied["LaTeX"][3].startswith(r"n1\_mlp & n8\_conv & -11.00 &")
+    assert scores.locator("tbody tr:visible").count() == len(NETWORKS)
+
+
+def test_a_link_to_the_view_can_be_copied(shown: Opened) -> None:
+    page = look(shown, "#kind=loss")
+    page.get_by_role("button", name="copy a link to this view").click()
+    expect(page.locator("#copied")).to_have_text("The link is on the clipboard.")
+    assert page.evaluate("navigator.clipboard.readText()") == page.evaluate("location.href")
+
+
+def test_accessibility_checks_find_nothing(shown: Opened) -> None:
+    look(shown)
+    found = Axe().run(shown.page)
+    assert [
+        (one["id"], [node["target"] for node in one["nodes"]])
+        for one in found.response["violations"]
+    ] == []
+
+
+def test_nothing_is_wider_than_the_screen(shown: Opened) -> None:
+    page = look(shown, "#show=seeds")
+    page.get_by_role("button", name="all", exact=True).click()
+    shown.wait_until_drawn()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_without_scripts_and_in_print_the_page_is_as_complete_as_before(
+    browser: Browser, file: Path, shown: Opened
+) -> None:
+    with opened(browser, file, DESK, has_scripts=False) as without:
+        figures = without.page.locator("figure:visible svg").count()
+        assert figures == len(re.findall("<figcaption", file.read_text())) - 7
+        assert without.page.locator("#explorer, .tools").filter(visible=True).count() == 0
+        assert without.complaints == []
+    shown.page.emulate_media(media="print")
+    assert shown.page.locator("figure:visible svg").count() == figures
+    assert shown.page.locator("#explorer, .tools").filter(visible=True).count() == 0
+    shown.page.emulate_media(media="screen")
+
+
+def test_the_data_hold_every_replicate() -> None:
+    data = json.loads(json.dumps(an_explorer().data))
+    own = data["arms"]["probabilities"]
+    assert (
+        own["scores"]["n8_conv"]["val"]["accuracy"]
+        == OWN.score("n8_conv", "val", "accuracy").tolist()
+    )
+    assert np.shape(own["curves"]["n1_mlp"]["val_loss"]) == (5, 12)
+    assert len(data["arms"]["logits"]["pairs"]) == 2 * 28
+    assert data["chosen"]["seeds"] == choose(OWN) == {name: 4 for name in NETWORKS} | {"n6_l1": 0}
+
+
+def test_thumbnails_stand_side_by_side_in_sixteen_greys() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COLUMNS + 2, 28, 28)).astype(np.uint8)
+    picture = base64.b64decode(sprite(images).removeprefix("data:image/png;base64,"))
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.int64)
+    assert grey.shape == (2 * 28, COLUMNS * 28)
+    assert np.abs(grey[28:, 28:56] - images[COLUMNS + 1]).max() < 16
+    assert grey[28:, 2 * 28 :].max() == 0
+
+
+def test_disputed_images_leave_out_networks_that_learned_nothing() -> None:
+    chosen = OWN_ANSWERS.chosen
+    # n6_l1 is wrong on every seventh image, which is no dispute by itself.
+    assert 7 not in disputed(chosen, OWN, 60)
+    assert {2, 3, 4, 5} <= set(disputed(chosen, OWN, 60).tolist())
+    assert disputed(chosen, OWN, 2).tolist() == [2, 3]
