@@ -31,6 +31,7 @@ PACKAGES = (
     "workers",
     "evaluation",
     "analysis",
+    "studies",
     "page",
     "serving",
     "tracking",

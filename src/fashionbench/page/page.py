@@ -46,7 +46,8 @@ class Page:
 
     ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
     ``correction``. ``first`` are on the first screen. ``networks`` are the figures of each
-    network by its name, ``made_from`` tables of names and values by their headings.
+    network by its name, ``made_from`` tables of names and values by their headings. ``studies`` are
+    sections of HTML.
     """
 
     arms: Sequence[Arm]
@@ -56,6 +57,7 @@ class Page:
     networks: Mapping[str, Sequence[Figure]]
     explanations: Sequence[Words]
     made_from: Mapping[str, Mapping[str, str]]
+    studies: Sequence[Markup] = ()
 
 
 def render(page: Page) -> str:
@@ -68,14 +70,14 @@ def render(page: Page) -> str:
         page=page,
         headings=HEADINGS,
         table_rows=table_rows,
-        inline=_inline,
+        inline=inline,
         words=verdict_words,
         symbols=verdict_words.SYMBOLS,
         count_verdicts=count_verdicts,
     )
 
 
-def _inline(figure: Figure) -> Markup:
+def inline(figure: Figure) -> Markup:
     """Prepare a figure for inlining: ids unique within the page, and the colour of the text."""
     body = figure.svg[figure.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)

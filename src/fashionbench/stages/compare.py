@@ -1,7 +1,12 @@
-"""Stage ``compare``: tabulate and draw the results of all networks."""
+"""Stage ``compare``: tabulate and draw the results of all networks.
+
+The many points of a study are drawn by the stage ``analyse``, all together.
+"""
 
 import json
+from collections.abc import Mapping
 
+import pandas as pd
 from safetensors.numpy import load_file
 
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
@@ -15,14 +20,17 @@ from fashionbench.analysis.files import (
 )
 from fashionbench.page import figures, image_figures
 from fashionbench.params import load_params
-from fashionbench.paths import highlights_file, network_table
+from fashionbench.paths import highlights_file, network_table, study
 from fashionbench.tables import read_table, write_table
+
+Tables = Mapping[str, pd.DataFrame]
+"""Tables by network."""
 
 
 def run() -> None:
     """Compare all networks of params.yaml; DataError if a table of results is missing."""
     params = load_params()
-    curves, scores, costs, drawn = {}, {}, {}, {}
+    curves, scores, costs = {}, {}, {}
     for name in params.networks:
         curves[name] = curve = read_table(network_table(name, "curves"))
         scores[name] = read_table(network_table(name, "scores"))
@@ -30,16 +38,23 @@ def run() -> None:
         costs[name] = count_costs(params.network(name), params.train_size, epochs)
         for kind in KINDS:
             write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
+    comparison = compare_networks(curves, scores, costs)
+    write_table(comparison, COMPARISON_FILE)
+    summary = json.dumps(summary_metrics(comparison), indent=2)
+    SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
+    if not study():
+        _draw(comparison, curves, scores)
+
+
+def _draw(comparison: pd.DataFrame, curves: Tables, scores: Tables) -> None:
+    drawn = {}
+    for name, curve in curves.items():
         highlights = load_file(highlights_file(name))
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
         drawn[f"filters/{name}"] = image_figures.draw_filters(highlights["filters"])
         drawn[f"errors/{name}"] = image_figures.draw_errors(highlights)
-    comparison = compare_networks(curves, scores, costs)
-    write_table(comparison, COMPARISON_FILE)
-    summary = json.dumps(summary_metrics(comparison), indent=2)
-    SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
     replicates = figures.accuracies_on_test(scores)
     drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)

@@ -10,29 +10,30 @@ from fashionbench.analysis.explanations import explain_results, write_explanatio
 from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
 from fashionbench.analysis.verdict_records import write_verdicts
 from fashionbench.analysis.verdicts import judge
 from fashionbench.page import captions, made_from
 from fashionbench.page.page import Arm, Page, render
+from fashionbench.page.study_page import render_section
 from fashionbench.params import load_params
+from fashionbench.studies.published import COUNTERPART, read_counterpart, read_published
 from fashionbench.tables import read_table
 
 
 def run() -> None:
     """Write verdicts, pairs, explanations and page; DataError if a table of results is missing."""
     params = load_params()
-    own, logits = Results.read(Path(), params.networks, params.loss_input), None
-    arms, pairs = [_arm(Path(), own)], [compare_pairs(own)]
+    own = Results.read(Path(), params.networks, params.loss_input)
+    arms, pairs = [_arm(own)], [compare_pairs(own)]
     correction = []
-    if params.loss_input == "probabilities" and is_counterpart(LOGITS_STUDY, params):
-        logits = Results.read(LOGITS_STUDY, params.networks, "logits")
-        arms.append(_arm(LOGITS_STUDY, logits))
-        pairs.append(compare_pairs(logits))
-        correction = captions.correction_figures(arms[1], pairs[1], logits.scores)
+    logits = read_counterpart(params) if params.loss_input == "probabilities" else None
+    if logits:
+        arms.append(Arm(loss_input="logits", comparison=logits.comparison, record=logits.record))
+        pairs.append(logits.pairs)
+        correction = captions.correction_figures(arms[1], pairs[1], logits.results.scores)
     write_verdicts({arm.loss_input: arm.record for arm in arms})
     write_pairs(pd.concat(pairs))
-    explanations = explain_results(own, logits, params)
+    explanations = explain_results(own, logits.results if logits else None, params)
     write_explanations(explanations)
     comparison = arms[0].comparison
     page = Page(
@@ -49,13 +50,18 @@ def run() -> None:
         },
         explanations=[in_words(explanation) for explanation in explanations],
         made_from=made_from.describe(params),
+        studies=[
+            render_section(study.name, study.record, study.figures)
+            for study in read_published()
+            if study.name != COUNTERPART  # It is the second arm.
+        ],
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")
 
 
-def _arm(folder: Path, results: Results) -> Arm:
+def _arm(results: Results) -> Arm:
     return Arm(
         loss_input=results.loss_input,
-        comparison=read_table(folder / COMPARISON_FILE),
+        comparison=read_table(COMPARISON_FILE),
         record=judge(CLAIMS, results),
     )

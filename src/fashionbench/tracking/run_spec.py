@@ -16,6 +16,7 @@ from fashionbench.pipeline.identity import digest, replicate_key
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
+STUDY_TAG = "fashionbench.study"
 RESTORED_TAG = "fashionbench.restored"
 """Tags a run that was logged from DVC's results rather than during training."""
 
@@ -43,7 +44,7 @@ def describe_replicate(
         name=f"{network.name} seed {seed}",
         note=f"Seed {seed} of {network.name}: {_in_words(network)}.",
         params=_params(network, hyperparameters) | {"seed": str(seed)},
-        tags={NETWORK_TAG: network.name, SEED_TAG: str(seed)},
+        tags={NETWORK_TAG: network.name, SEED_TAG: str(seed), **_study_tags()},
         datasets=_datasets(dependencies),
     )
 
@@ -58,9 +59,14 @@ def describe_network(
         note=f"{network.name}: {_in_words(network)}. Each score is a mean over seeds with the "
         "ends of its 95% interval; the child runs are the replicates.",
         params=_params(network, hyperparameters) | {"seeds": str(list(replicates))},
-        tags={NETWORK_TAG: network.name},
+        tags={NETWORK_TAG: network.name, **_study_tags()},
         datasets=next(iter(replicates.values())).datasets,
     )
+
+
+def _study_tags() -> dict[str, str]:
+    name = study()
+    return {STUDY_TAG: name} if name else {}
 
 
 def _in_words(network: Network) -> str:
