@@ -45,7 +45,7 @@ def studies(project: Path) -> list[Path]:
 
 
 def write_study(folder: Path, project: Path) -> list[str]:
-    """Write the files of a study of the project in ``project``; return the names of changed ones."""
+    """Write the files of a study; return the names of those that have changed."""
     changed = []
     for name, text in files_of(folder, project).items():
         path = folder / name

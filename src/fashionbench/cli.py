@@ -148,9 +148,13 @@ def _doctor(_: argparse.Namespace) -> None:
 
 def _verify(parsed: argparse.Namespace) -> None:
     from fashionbench.commands import verify
+    from fashionbench.paths import project_folder, study
 
+    # In the folder of a study it is that study which is meant.
+    name = parsed.study or study()
+    os.chdir(project_folder())
     run = verify.write_lock if parsed.write else verify.verify
-    run(parsed.lock, parsed.settings, parsed.study)
+    run(parsed.lock, parsed.settings, name)
 
 
 def _absolute(path: str) -> Path:
