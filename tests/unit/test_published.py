@@ -31,9 +31,8 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params = load_params().model_copy(update={"loss_input": "logits"})
     found = {f"{name}_logits": one for name, one in identities(params, params.networks).items()}
     (COPY / "identity.json").write_text(json.dumps(found))
-    arm = StudyArmRecord(
-        claims=judge([], results()), effects=(), report=(judge(CLAIMS, results()),)
-    )
+    judged = judge(CLAIMS, results())
+    arm = StudyArmRecord(claims=judge([], results()), effects=(), report=(judged,))
     write_record(arm)
     scores = {f"{name}_logits": table for name, table in results().scores.items()}
     table = pd.concat(scores, names=["network"]).reset_index(level=0)

@@ -148,9 +148,8 @@ def test_figures_of_epochs_mark_what_is_read_and_where_the_report_ends(params: P
 
 def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Params) -> None:
     design = dose_design(params, losses=["probabilities", "logits"])
-    arms: dict[LossInput, Results] = dict.fromkeys(
-        ("probabilities", "logits"), dose_results(design)
-    )
+    results = dose_results(design)
+    arms: dict[LossInput, Results] = {"probabilities": results, "logits": results}
     record = record_of(design, arms)
     drawn = figures_of(design, arms, pd.DataFrame())
     svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}

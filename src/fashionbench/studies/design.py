@@ -96,18 +96,17 @@ class Design:
 
     def _point(self, network: str, levels: Levels, loss_input: LossInput) -> Point:
         label = self.label(network, levels)
-        switches = {factor: value for factor, value in levels.items() if factor in get_args(Switch)}
-        switches |= {_STRENGTHS[factor]: factor for factor in levels if factor in _STRENGTHS}
-        shared = {factor: value for factor, value in levels.items() if factor not in switches}
-        layers = self._layers(network)
-        of_network = {**layers.own, **self.study.networks[network].own}
-        own = {**of_network, **shared, "loss_input": loss_input}
+        named: dict[str, Any] = {str(factor): value for factor, value in levels.items()}
+        switches = {name: value for name, value in named.items() if name in get_args(Switch)}
+        switches |= {_STRENGTHS[name]: name for name in named if name in _STRENGTHS}
+        shared = {name: value for name, value in named.items() if name not in switches}
+        own = {**self._own(network), **shared, "loss_input": loss_input}
         is_usual = loss_input == self.params.loss_input
         return Point(
             name=label if is_usual else f"{label}_{loss_input}",
             label=label,
             loss_input=loss_input,
-            layers=layers.model_copy(update={**switches, "own": {}}),
+            layers=self._layers(network).model_copy(update={**switches, "own": {}}),
             own={key: value for key, value in own.items() if value != getattr(self.params, key)},
             seeds=tuple(self.study.seeds_of(network, loss_input)),
         )
@@ -119,9 +118,11 @@ class Design:
             layers = self.params.networks[network]
         return layers
 
+    def _own(self, network: str) -> dict[str, Any]:
+        return {**self._layers(network).own, **self.study.networks[network].own}
+
     def _shared(self, network: str, factor: str) -> Any:
-        own = {**self._layers(network).own, **self.study.networks[network].own}
-        return own.get(factor, getattr(self.params, factor))
+        return self._own(network).get(factor, getattr(self.params, factor))
 
     def _is_own(self, network: str, factor: Factor, value: Level) -> bool:
         layers = self._layers(network)
