@@ -56,10 +56,9 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = (), study: str | No
     VerificationError if the pipeline fails, if an output differs on an x86-64 processor, or if a
     score on another one lies outside the interval of the committed replicates.
     """
-    console = Console()
+    console, place = Console(), _folder_of(study)
+    lock = place / lock
     with _clone() as (folder, commit):
-        place = _folder_of(study)
-        lock = place / lock
         committed = read_hashes(folder / lock)
         # Committed scores are of the parameters as committed.
         scores = {} if settings else read_scores(folder / place)
@@ -107,9 +106,9 @@ def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str
 
 def write_lock(lock: Path, settings: Sequence[str], study: str | None = None) -> None:
     """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
+    place = _folder_of(study)
     with _clone() as (folder, _):
         run_pipeline(folder, settings, study)
-        place = _folder_of(study)
         replace_file(place / lock, (folder / place / LOCK_FILE).read_bytes())
 
 

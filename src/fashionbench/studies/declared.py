@@ -153,5 +153,6 @@ def read_study(path: Path = STUDY_FILE) -> Study:
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
-        reason = explain(error.errors()[0], Study.model_fields)
-        raise ConfigError(f"{path}: {reason}") from error
+        # A misspelt key is also a missing one: the misspelling is what its writer can see.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+        raise ConfigError(f"{path}: {explain(first, Study.model_fields)}") from error
