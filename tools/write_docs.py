@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from study_table import studies
 
-from fashionbench.analysis.files import CLAIMS_FILE, PAGE_FILE
+from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.result_files import parse_result
 from fashionbench.analysis.verdict_records import BY_ARM, VerdictsByArm
 from fashionbench.analysis.verdict_words import describe_misled
-from fashionbench.paths import STUDIES_DIR
-from fashionbench.studies.declared import STUDY_FILE, read_study
-from fashionbench.studies.published import PUBLISHED_DIR
-from fashionbench.studies.records import RECORD_FILE, read_record
-from fashionbench.studies.words import summarise
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
@@ -137,19 +133,6 @@ def criteria(folder: Path) -> str:
     return "\n".join(
         f"{record['claim']}. *{record['words']}*: {record['why']}" for record in records
     )
-
-
-def studies(folder: Path) -> str:
-    """Return all studies: their questions, their verdicts once they have been run, their costs."""
-    lines = ["| Study | Verdicts | It takes |", "|---|---|---|"]
-    for path in sorted((folder / STUDIES_DIR).glob(f"*/{STUDY_FILE}")):
-        declared, name = read_study(path), path.parent.name
-        record = folder / PUBLISHED_DIR / name / RECORD_FILE.name
-        target, found = f"studies/{name}/{STUDY_FILE}", "not run yet"
-        if record.exists():
-            target, found = f"studies/{name}/{PAGE_FILE}", summarise(read_record(record))
-        lines.append(f"| [{name}]({target}): {declared.title} | {found} | {declared.cost} |")
-    return "\n".join(lines)
 
 
 def parameters(folder: Path) -> str:
