@@ -4,12 +4,14 @@ Every replicate is a point or a thin line beside means and 95% intervals.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fashionbench.analysis.statistics import estimate
 from fashionbench.page.figures import INK, NETWORK_COLOURS, STYLE, WIDTH
@@ -20,7 +22,12 @@ WIDE_RANGE = 30
 """Values whose largest is this many times the smallest get a logarithmic axis."""
 
 _COLOURS = (NETWORK_COLOURS[5], NETWORK_COLOURS[6])
-_POINT = {"alpha": 0.45, "markersize": 3.5, "markeredgewidth": 0, "linestyle": "none"}
+_POINT: dict[str, Any] = {
+    "alpha": 0.45,
+    "markersize": 3.5,
+    "markeredgewidth": 0,
+    "linestyle": "none",
+}
 
 
 def draw_doses(factor: str, arms: Mapping[str, ByValue], reported: str) -> Figure:
@@ -93,12 +100,12 @@ def draw_epochs(
             axes.plot(by_seed.index, [one.mean for one in found], color=colour, label=label)
             low, high = ([getattr(one, end) for one in found] for end in ("low", "high"))
             axes.fill_between(by_seed.index, low, high, color=colour, alpha=0.2, linewidth=0)
-            for epoch in by_seed.index.intersection(read_at):
+            for epoch in by_seed.index.intersection(list(read_at)):
                 row = by_seed.loc[epoch].tolist()
                 axes.plot([epoch] * len(row), row, "o", color=colour, **_POINT)
         axes.axvline(reported, color=INK, linestyle=":", label="report")
         axes.set(xlabel="epoch", ylabel="validation accuracy")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _add_legend(figure, axes)
     return figure
 

@@ -119,7 +119,8 @@ class Design:
         return layers
 
     def _own(self, network: str) -> dict[str, Any]:
-        return {**self._layers(network).own, **self.study.networks[network].own}
+        sources = (self._layers(network).own, self.study.networks[network].own)
+        return {str(name): value for own in sources for name, value in own.items()}
 
     def _shared(self, network: str, factor: str) -> Any:
         return self._own(network).get(factor, getattr(self.params, factor))
