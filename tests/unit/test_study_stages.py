@@ -1,4 +1,4 @@
-"""The stages of a study after its trainings, on made-up tables: comparison, verdicts, page, copy."""
+"""The stages of a study after its trainings, on made-up tables: verdicts, page, published copy."""
 
 import shutil
 from pathlib import Path

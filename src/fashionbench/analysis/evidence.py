@@ -129,7 +129,8 @@ class Evidence:
     def holds(self) -> Flags:
         """Tell in which seeds the sentence holds by itself: (n,)."""
         inside = (self.low < self.values) & (self.values < self.high)
-        return np.stack([inside[:, test].any(axis=1) for test in self._all()]).all(axis=0)
+        held = np.stack([inside[:, test].any(axis=1) for test in self._all()])
+        return np.asarray(held.all(axis=0), dtype=np.bool_)
 
     def chances(self) -> npt.NDArray[np.int64]:
         """Return among how many comparisons each may be the one that lies within: (k,)."""

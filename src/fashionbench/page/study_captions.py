@@ -42,7 +42,7 @@ def figures_of(
 
 def _doses(design: Design, arms: Mapping[LossInput, Results], factor: Factor) -> Drawn:
     labels = {_name(value): label for value, label in design.values(factor).items()}
-    found = {
+    found: dict[str, dict[str, list[float]]] = {
         loss_input: {value: results.final(label).tolist() for value, label in labels.items()}
         for loss_input, results in arms.items()
     }

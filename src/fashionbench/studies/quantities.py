@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, permutations
 
+import numpy as np
 import pandas as pd
 
 from fashionbench.analysis.conditions import Comparison, Quantity
@@ -38,7 +39,7 @@ def changes(points: Sequence[str], curve: str, start: int, end: int) -> Quantity
             missing = {start, end} - set(values.index)
             if missing:
                 raise NotTestableError(f"needs epoch {min(missing)}")
-            change = values.loc[end] - values.loc[start]
+            change = (values.T[end] - values.T[start]).astype(np.float64)
             found.append(Comparison(_unless_alone(point, points), (point,), change))
         return found
 

@@ -39,8 +39,9 @@ def study_run(client: MlflowClient, experiment: str) -> str | None:
     if LAUNCHER:
         tags[MLFLOW_PARENT_RUN_ID] = LAUNCHER
     run = str(client.create_run(experiment, tags=tags, run_name=f"study {name}").info.run_id)
-    factors = {"losses": declared.losses, **declared.factors}
-    params = [Param(factor, ", ".join(map(str, values))) for factor, values in factors.items()]
+    params = [Param("losses", ", ".join(declared.losses))]
+    for factor, values in declared.factors.items():
+        params.append(Param(factor, ", ".join(map(str, values))))
     client.log_batch(run, params=params)
     # Finished at once: its children tell whether anything is under way.
     end(client, run, RunStatus.FINISHED)
