@@ -75,7 +75,7 @@ def test_it_is_said_from_which_value_on_validation_ends_above(params: Params) ->
     # From -0.02 at 0.1 to +0.02 at 0.3.
     assert effect.mean == pytest.approx(0.2)
     assert len(effect.values) == SEEDS
-    assert describe_effect(effect).startswith("0.2 [0.19")
+    assert describe_effect(effect) == "0.2 [0.193, 0.207] (5 seeds)"
     flat = made_up(dict.fromkeys(design.values("dropout_prob").values(), 0.85))
     assert effects_of(design, flat) == ()
 

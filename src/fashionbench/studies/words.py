@@ -8,14 +8,14 @@ from fashionbench.studies.records import EffectRecord, StudyRecord
 
 
 def describe_effect(effect: EffectRecord) -> str:
-    """Format an effect and its 95% interval, such as ``0.42 points [0.11, 0.73]``."""
+    """Format an effect and its 95% interval, such as ``0.42 points [0.11, 0.73] (5 seeds)``."""
     if effect.unit is None:
         text = f"{effect.mean:.3g}"
         ends = f"[{', '.join(f'{end:.3g}' for end in effect.interval)}]" if effect.interval else ""
     else:
         text = f"{100 * effect.mean:.2f} points"
         ends = format_ends(effect.unit, effect.interval) if effect.interval else ""
-    return f"{text} {ends}".strip()
+    return f"{text} {ends}".strip() + f" ({len(effect.values)} seeds)"
 
 
 def summarise(record: StudyRecord) -> str:
