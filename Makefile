@@ -2,13 +2,14 @@
 # make quick           the same pipeline as a two-minute preview, beside the results
 # make test            lint, types and the fast tests: a few minutes
 # make test-all        the same, then the slow tests
-# make logits          train all networks with the textbook's loss too, and keep that as a study
+# make study NAME=name run a study, such as logits, and show it on the page
 # make verify          remake everything in a clean clone and compare it with the committed hashes;
-#                      SIZE=quick does so for what make quick runs
+#                      SIZE=quick does so for what make quick runs, STUDY=name for a study
 # make quick.lock      renew the hashes that make verify SIZE=quick compares with
 # make docs            renew the generated blocks of README.md and docs/
 # make simulations     renew the simulated tables of docs/statistics.md: a few minutes
-# make deps            renew the code dependencies in dvc.yaml from the imports
+# make deps            renew the code dependencies in dvc.yaml from the imports, and the pipelines
+#                      of all studies
 # make bench           measure the speed here, beside what one would use instead;
 #                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
 # make bench-pipeline  run the whole pipeline and measure where its time goes
@@ -49,8 +50,9 @@ QUICK := -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
 SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
+STUDY :=
 
-.PHONY: all install test test-all quick logits verify quick.lock audit bench bench-pipeline lock \
+.PHONY: all install test test-all quick study verify quick.lock audit bench bench-pipeline lock \
   docs simulations deps repository anew
 
 all: repository $(READY)
@@ -88,15 +90,14 @@ quick: repository $(READY)
 	dvc exp run --temp --name quick $(QUICK)
 	fashionbench table --rev quick
 
-# The study that the page shows beside the results. Takes as long as the whole pipeline.
-logits: repository $(READY)
-	@! dvc exp list --name-only | grep -qx logits || dvc exp remove logits
-	dvc exp run --temp --name logits -S loss_input=logits compare
-	fashionbench keep logits studies/logits
-	dvc repro report
+# A pipeline of its own, and then the project's: its page shows the study.
+study: repository $(READY)
+	$(if $(NAME),,$(error name a study: make study NAME=logits))
+	dvc repro studies/$(NAME)/dvc.yaml
+	dvc repro
 
 verify: repository $(READY)
-	fashionbench verify $(VERIFY_$(SIZE))
+	fashionbench verify $(if $(STUDY),--study $(STUDY),$(VERIFY_$(SIZE)))
 
 # Commit it after each change of the code.
 quick.lock: repository $(READY)
@@ -111,6 +112,7 @@ simulations: $(READY)
 
 deps: $(READY)
 	python tools/write_dependencies.py
+	python tools/write_studies.py
 
 # pip-audit is not a dependency of the project: it gets an environment of its own, then removed.
 audit:

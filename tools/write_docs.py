@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from study_table import studies
 from trust_blocks import duplicates, model_card
 
 from fashionbench.analysis.files import CLAIMS_FILE
@@ -32,6 +33,7 @@ PACKAGES = (
     "workers",
     "evaluation",
     "analysis",
+    "studies",
     "page",
     "serving",
     "tracking",
@@ -190,6 +192,7 @@ BLOCKS = {
         verdicts,
         claims,
         criteria,
+        studies,
         parameters,
         networks,
         model_card,

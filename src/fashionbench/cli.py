@@ -138,12 +138,6 @@ def _table(parsed: argparse.Namespace) -> None:
         print_view_address()
 
 
-def _keep(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.keep import keep_study
-
-    keep_study(parsed.experiment, Path(os.path.relpath(parsed.start / parsed.folder)))
-
-
 def _predict(parsed: argparse.Namespace) -> None:
     from fashionbench.commands.predict import predict
 
@@ -158,9 +152,13 @@ def _doctor(_: argparse.Namespace) -> None:
 
 def _verify(parsed: argparse.Namespace) -> None:
     from fashionbench.commands import verify
+    from fashionbench.paths import project_folder, study
 
+    # In the folder of a study it is that study which is meant.
+    name = parsed.study or study()
+    os.chdir(project_folder())
     run = verify.write_lock if parsed.write else verify.verify
-    run(parsed.lock, parsed.settings)
+    run(parsed.lock, parsed.settings, name)
 
 
 def _absolute(path: str) -> Path:
@@ -201,18 +199,14 @@ COMMANDS = {
     ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),
+    "analyse": Command("stage of a study: judge its claims and draw it", _stage("analyse")),
+    "publish": Command("stage of a study: copy what the page shows of it", _stage("publish")),
     "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),
     "table": Command(
         "print the comparison of the last run, or of another one", _table, _REV, _MARKDOWN
     ),
     "verdicts": Command(
         "print the verdicts of the last run, or of another one", _verdicts, _REV, _MARKDOWN
-    ),
-    "keep": Command(
-        "copy the lock and the tables of an experiment into a folder",
-        _keep,
-        _argument("experiment", help="an experiment, a commit or a branch"),
-        _argument("folder", type=Path, help="below studies/; its contents are replaced"),
     ),
     "predict": Command(
         "classify images with the best network, or with another one",
@@ -233,6 +227,7 @@ COMMANDS = {
     "verify": Command(
         "run the pipeline in a clean clone and compare every hash",
         _verify,
+        _argument("--study", help="a study to run instead of the project's own pipeline"),
         _argument(
             "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
         ),

@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from installed import commands_to_try
 from mlflow import MlflowClient
@@ -17,8 +16,6 @@ from stores import (
     contents,
     runs_of,
 )
-
-from fashionbench.yaml_files import read_yaml
 
 WORKSPACE = ("dvc.lock", "metrics", "models", "params.yaml")
 TABLE = ("python", "-m", "fashionbench", "table", "--markdown")
@@ -182,11 +179,6 @@ def test_an_experiment_in_a_copy_changes_nothing_of_the_workspace_and_shares_the
     unknown = copied.run(*TABLE, "--rev", "cold", check=False)
     assert unknown.returncode == 1
     assert "'cold' has no metrics/comparison.csv" in unknown.stderr
-    copied.run("fashionbench", "keep", "one-seed", "studies/one-seed")
-    kept = copied.path / "studies/one-seed"
-    locked = read_yaml(kept / "dvc.lock")["stages"]["train@n4_dropout"]["params"]["params.yaml"]
-    assert locked["seeds"] == [0]
-    assert set(pd.read_csv(kept / "metrics/networks/n4_dropout/curves.csv")["seed"]) == {0}
 
 
 @pytest.mark.slow(minutes=3)

@@ -23,7 +23,6 @@ TRACKED = (
     "metrics",
     "params.yaml",
     "src",
-    "studies",
 )
 DECLARED = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
 TRAIN = {f"train@{name}" for name in DECLARED["networks"]}

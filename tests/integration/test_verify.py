@@ -201,6 +201,13 @@ def test_a_pipeline_that_fails_is_not_verified(repository: Repository) -> None:
     assert "failed in the clone; see above" in failed.stderr
 
 
+def test_a_missing_study_is_named_at_once(repository: Repository) -> None:
+    failed = repository.run(*VERIFY, "--study", "none", check=False)
+    assert failed.returncode == 1
+    assert "there is no study 'none'; there are none" in failed.stderr
+    assert "Running stage" not in failed.stdout
+
+
 def test_a_missing_lock_is_named_at_once(repository: Repository) -> None:
     failed = repository.run(*VERIFY, "--lock", "missing.lock", check=False)
     assert failed.returncode == 1

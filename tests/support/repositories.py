@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from write_studies import write_study
 
 PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "tests/sample"
@@ -31,7 +32,7 @@ PIPELINE_FILES = (
     "params.yaml",
     "MLproject",
     "python_env.yaml",
-    "studies",
+    "metrics/studies/.gitkeep",
 )
 # Several times what the longest command takes: none may hold up the whole suite.
 PATIENCE_S = 900
@@ -167,6 +168,15 @@ def make_finished(path: Path) -> Repository:
     repository.run("git", "add", "-A")
     repository.run("git", "commit", "-qm", "results")
     return repository
+
+
+def add_study(repository: Repository, name: str, declared: str) -> Path:
+    """Declare a study in a repository, and return its folder."""
+    folder = repository.path / "studies" / name
+    folder.mkdir(parents=True)
+    (folder / "study.yaml").write_text(declared)
+    write_study(folder, repository.path)
+    return folder
 
 
 def stages_of(said: str) -> set[str]:

@@ -25,9 +25,9 @@ def make_store(folder: Path) -> None:
     client_of(Repository(folder)).search_experiments()
 
 
-def runs_of(client: MlflowClient) -> list[Run]:
-    """Return all runs of the project's experiment, the newest first."""
-    experiment = client.get_experiment_by_name("fashionbench")
+def runs_of(client: MlflowClient, experiment_name: str = "fashionbench") -> list[Run]:
+    """Return all runs of the project's experiment, or of another one, the newest first."""
+    experiment = client.get_experiment_by_name(experiment_name)
     if experiment is None:
         return []
     return list(client.search_runs([experiment.experiment_id], max_results=1000))

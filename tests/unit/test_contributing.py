@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT
 from ruamel.yaml import YAML
+from write_studies import write_study
 
 from fashionbench.analysis import claims
 from fashionbench.analysis.results import Results
@@ -18,6 +19,9 @@ from fashionbench.page import figures
 from fashionbench.params import Params, load_params
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.stages import check
+from fashionbench.studies.claims import claims_of
+from fashionbench.studies.declared import read_study
+from fashionbench.studies.design import Design
 from fashionbench.tables import read_table
 
 
@@ -64,6 +68,16 @@ def test_a_figure_is_added_and_its_bytes_are_always_the_same() -> None:
     )
     assert "<svg" in first
     assert first == second
+
+
+def test_a_study_is_added(tmp_path: Path, params: Params) -> None:
+    (tmp_path / "study.yaml").write_text(code_of("Add a study", "yaml"), encoding="utf-8")
+    assert write_study(tmp_path, PROJECT) == ["params.yaml", "dvc.yaml"]
+    points = load_params(tmp_path / "params.yaml")
+    assert list(points.networks) == ["n2_mlp", "n2_mlp_batch_size_1024"]
+    assert points.of("n2_mlp_batch_size_1024").batch_size == 1024
+    (claim,) = claims_of(Design(read_study(tmp_path / "study.yaml"), params))
+    assert claim.number == len(claims.CLAIMS) + 12
 
 
 @pytest.fixture

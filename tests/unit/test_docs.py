@@ -50,7 +50,7 @@ def test_an_unknown_block_is_named() -> None:
 def folder(tmp_path: Path) -> Path:
     """Copy what ``make docs`` reads and writes."""
     folder = tmp_path / "project"
-    for name in ("src", "docs", "metrics", "tools"):
+    for name in ("src", "docs", "metrics", "studies", "tools"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
     for name in ("README.md", "CONTRIBUTING.md", "Makefile", "params.yaml", "dvc.yaml"):

@@ -21,7 +21,7 @@ def top(tmp_path: Path) -> Path:
 def test_it_is_the_nearest_folder_above(top: Path) -> None:
     below = top / "metrics/networks"
     below.mkdir(parents=True)
-    # A folder of a study has one of the two files.
+    # One of the two files is not enough.
     (below / "params.yaml").touch()
     assert find_repository(top) == find_repository(below) == top
 

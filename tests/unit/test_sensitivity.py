@@ -17,7 +17,15 @@ LOW, HIGH = 0.02 - 0.012416, 0.02 + 0.012416
 def evidence(values: list[float], low: float, high: float, reported: float = math.nan) -> Evidence:
     column = np.array(values)[:, np.newaxis]
     one, other, number = (np.array([bound]) for bound in (low, high, reported))
-    return Evidence(column, one, other, number, condition=np.zeros(1, np.int64), tests=1)
+    return Evidence(
+        column,
+        one,
+        other,
+        number,
+        condition=np.zeros(1, np.int64),
+        some=np.zeros(1, np.bool_),
+        tests=1,
+    )
 
 
 def of(low: float, high: float) -> tuple[Flip | None, Flip | None]:

@@ -75,6 +75,16 @@ def test_each_arm_has_its_table_and_figures_on_the_page() -> None:
     assert 'href="#trust"' in text
 
 
+def test_an_arm_without_corrupted_images_has_the_rest() -> None:
+    found = describe_trust("logits", replace(TABLES, robustness={}))
+    assert found.headings == HEADINGS[:3]
+    assert found.rows == [
+        ("good", "3.0 ± 12.7", "+3.0 ± 12.7"),
+        ("bad", "30.0 ± 0.0", "+30.0 ± 0.0"),
+    ]
+    assert [figure.name for figure in found.figures] == ["calibration-logits"]
+
+
 def test_without_tables_there_is_no_section() -> None:
     text = render(replace(a_page(), trust=[]))
     assert "Calibration and robustness" not in text

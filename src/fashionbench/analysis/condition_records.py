@@ -62,6 +62,7 @@ def _record(
         reported=condition.reported,
         comparison=comparison.name,
         comparisons=len(found),
+        some=condition.some,
         values=tuple(rounded(value) for value in values),
         mean=rounded(mean.mean),
         interval=ends(mean.low, mean.high),
@@ -79,7 +80,7 @@ def _record(
 
 
 def _weakest(judged: Judged, number: int) -> tuple[Comparison, list[float]]:
-    """Return the comparison of a condition that speaks least for the claim, and its values."""
+    """Return the comparison by which a condition stands or falls, and its values."""
     evidence = judged.examined.evidence
     assert evidence is not None, "a claim with comparisons has evidence"
     part = evidence.part(number)

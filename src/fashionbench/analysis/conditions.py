@@ -54,9 +54,9 @@ class Condition:
     """A condition of a claim: a quantity lies between ``low`` and ``high``.
 
     ``quantity`` names it in words, ``unit`` is its unit. If ``compare`` returns several
-    comparisons, such as with each rival, all of them must lie there. ``reported`` is the report's
-    own number, if it gives one. ``loss_input`` is the only loss on whose scale the bounds mean
-    anything; None for any.
+    comparisons, such as with each rival, all of them must lie there; with ``some``, at least one.
+    ``reported`` is the report's own number, if it gives one. ``loss_input`` is the only loss on
+    whose scale the bounds mean anything; None for any.
     """
 
     quantity: str
@@ -66,6 +66,7 @@ class Condition:
     high: float = math.inf
     reported: float | None = None
     loss_input: LossInput | None = None
+    some: bool = False
 
     @property
     def margin(self) -> float:

@@ -15,6 +15,9 @@ bounds the mean of every comparison lies, by one-sided t tests. The claim is
 "Some" does: its p-values are multiplied by the number of comparisons, as in Holm's first step. With
 two bounds the first of these is the test of equivalence by two one-sided tests (Schuirmann,
 J. Pharmacokinet. Biopharm. 15, 1987).
+
+A condition may itself claim something of some comparison only. Then the two words change places: it
+lies within if some comparison does, corrected for their number, and outside if every one does.
 """
 
 from collections.abc import Sequence
@@ -32,6 +35,7 @@ FEWEST_SEEDS = 3
 
 Decision = Literal["reproduced", "contradicted", "inconclusive"]
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 _NO_SPREAD = 1e-12
 
@@ -41,9 +45,11 @@ class Evidence:
     """The values of a claim's comparisons, their bounds and the report's numbers.
 
     ``values`` is (n, k): a row per seed, a column per comparison. ``low``, ``high`` and
-    ``reported`` are (k,), the last nan where there is no number. ``tests`` is the number of
-    comparisons of the whole claim, which these may be a part of. ``condition`` (k,) numbers the
-    conditions that the comparisons belong to.
+    ``reported`` are (k,), the last nan where there is no number. ``condition`` (k,) numbers the
+    conditions that the comparisons belong to, and ``some`` (k,) tells where that condition is about
+    some of its comparisons. All comparisons of such a condition make one test, and every other
+    comparison makes one of its own; ``tests`` is their number in the whole claim, which these may
+    be a part of.
     """
 
     values: Array
@@ -51,6 +57,7 @@ class Evidence:
     high: Array
     reported: Array
     condition: npt.NDArray[np.int64]
+    some: Flags
     tests: int
 
     @classmethod
@@ -70,7 +77,9 @@ class Evidence:
             for one in (conditions[int(number)] for number in numbers)
         ]
         low, high, reported = np.array(bounds, dtype=np.float64).T
-        return cls(values.astype(np.float64), low, high, reported, numbers, len(numbers))
+        some = np.array([conditions[int(number)].some for number in numbers])
+        tests = sum(1 if one.some else len(of) for one, of in zip(conditions, found, strict=True))
+        return cls(values.astype(np.float64), low, high, reported, numbers, some, tests)
 
     @property
     def n(self) -> int:
@@ -87,6 +96,7 @@ class Evidence:
             high=self.high[mine],
             reported=self.reported[mine],
             condition=self.condition[mine],
+            some=self.some[mine],
         )
 
     def with_bounds(self, number: int, low: float, high: float) -> "Evidence":
@@ -111,16 +121,25 @@ class Evidence:
 
     def p(self) -> float:
         """Return the two-sided p-value of the claim: against both verdicts."""
-        within = float(self.p_within().max())
-        outside = self.tests * float(self.p_outside().min())
-        return min(1.0, 2 * min(within, outside))
+        p_within, p_outside = self.p_within(), self.p_outside()
+        within = max(len(test) * p_within[test].min() for test in self._all())
+        outside = self.tests * min(p_outside[test].max() for test in self._all())
+        return float(min(1.0, 2 * min(within, outside)))
 
-    def holds(self) -> npt.NDArray[np.bool_]:
+    def holds(self) -> Flags:
         """Tell in which seeds the sentence holds by itself: (n,)."""
         inside = (self.low < self.values) & (self.values < self.high)
-        return np.asarray(inside.all(axis=1), dtype=np.bool_)
+        held = np.stack([inside[:, test].any(axis=1) for test in self._all()])
+        return np.asarray(held.all(axis=0), dtype=np.bool_)
 
-    def is_predicted(self) -> npt.NDArray[np.bool_]:
+    def chances(self) -> npt.NDArray[np.int64]:
+        """Return among how many comparisons each may be the one that lies within: (k,)."""
+        found = np.ones(len(self.some), dtype=np.int64)
+        for test in self._all():
+            found[test] = len(test)
+        return found
+
+    def is_predicted(self) -> Flags:
         """Tell whether each reported number lies in its prediction interval: (k,)."""
         mean, error = self._mean_and_error()
         half = error * np.sqrt(self.n + 1) * stdtrit(self.n - 1, 0.975)
@@ -131,20 +150,25 @@ class Evidence:
         if self.n < FEWEST_SEEDS:
             return "inconclusive"
         share, predicted = self.holds().mean(), self.is_predicted()
-        no_number = np.isnan(self.reported)
-        within = self.p_within() <= level / 2
-        if (within & (no_number | predicted)).all() and share > 0.5:
+        no_number, tests = np.isnan(self.reported), self._all()
+        within = (self.p_within() * self.chances() <= level / 2) & (no_number | predicted)
+        if all(within[test].any() for test in tests) and share > 0.5:
             return "reproduced"
-        outside = self.p_outside() * self.tests <= level / 2
-        if (outside & (no_number | ~predicted)).any() and share < 0.5:
+        outside = (self.p_outside() * self.tests <= level / 2) & (no_number | ~predicted)
+        if any(outside[test].all() for test in tests) and share < 0.5:
             return "contradicted"
         return "inconclusive"
 
     def weakest(self) -> int:
-        """Return the place of the comparison that speaks least for the claim."""
+        """Return the place of the comparison of a condition by which it stands or falls.
+
+        It is the one that speaks least for the claim; of a condition about some, the one that
+        speaks most for it.
+        """
         mean, _ = self._mean_and_error()
         distance = np.minimum(mean - self.low, self.high - mean)
-        return int(np.lexsort((distance, -self.p_within()))[0])
+        order = np.lexsort((distance, -self.p_within()))
+        return int(order[-1 if self.some.all() else 0])
 
     def interval(self, level: float) -> tuple[Array, Array]:
         """Return the ends of the intervals of confidence 1 - level of the means: (k,) each."""
@@ -158,6 +182,12 @@ class Evidence:
         deviation = error * np.sqrt(self.n)
         with np.errstate(divide="ignore", invalid="ignore"):
             return (mean - self.low) / deviation, (self.high - mean) / deviation
+
+    def _all(self) -> list[npt.NDArray[np.int64]]:
+        """Return the places of the comparisons of each test."""
+        alone = [np.array([place]) for place in np.flatnonzero(~self.some)]
+        together = np.unique(self.condition[self.some])
+        return alone + [np.flatnonzero(self.condition == number) for number in together]
 
     def _one_sided(self, side: int) -> Array:
         """Return the p-values, (k,), of means not beyond ``low`` (side 1) or ``high`` (side -1).

@@ -67,7 +67,8 @@ def _has_two_bounds(condition: Condition) -> bool:
 
 def _marks(part: Evidence, condition: Condition, level: float) -> npt.NDArray[np.float64]:
     """Return all margins at which anything changes: ends of intervals, and values of seeds."""
-    ends = [end for of in (level, level / part.tests) for end in part.interval(of)]
+    levels = {level, level / part.tests, level / int(part.chances().max())}
+    ends = [end for of in sorted(levels) for end in part.interval(of)]
     marks = np.concatenate([part.values.ravel(), *ends])
     if _has_two_bounds(condition):
         marks = np.abs(marks - (condition.low + condition.high) / 2)
@@ -95,7 +96,7 @@ def needed(evidence: Evidence, level: float) -> Needed:
     """Estimate how many seeds decide a claim that is tested at ``level`` (two-sided).
 
     All comparisons have to be within bounds for one verdict, so the hardest counts; any outside
-    suffices for the other, so the easiest counts.
+    suffices for the other, so the easiest counts. Not for claims about some comparison.
     """
     above, below = evidence.standardised()
     # Without spread a mean on a bound has no distance from it: 0 / 0.

@@ -1,7 +1,7 @@
 """The tables by which networks are trusted: calibration and robustness, of one arm."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,10 +13,13 @@ from fashionbench.tables import read_table
 
 @dataclass(frozen=True)
 class TrustTables:
-    """Tables of calibration and of robustness, by network, of one arm."""
+    """Tables of calibration and of robustness, by network, of one arm.
+
+    Studies have no stage that scores corrupted images: none of ``robustness`` for their arms.
+    """
 
     calibration: Mapping[str, pd.DataFrame]
-    robustness: Mapping[str, pd.DataFrame]
+    robustness: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, networks: Iterable[str]) -> "TrustTables":

@@ -50,6 +50,7 @@ class OnTestRecord(_Record):
 class ConditionRecord(_Record):
     """A condition, and the comparison of it that speaks least for the claim.
 
+    If the condition is about ``some`` of its comparisons, the one that speaks most for it.
     ``low`` and ``high`` are the claimed bounds, None where there is none, and ``margin`` is what
     they are made from. ``comparison`` names the one of ``comparisons`` that is shown. ``values``
     are its single seeds, ``mean`` their mean, ``interval`` its 95% interval, ``adjusted`` the
@@ -69,6 +70,7 @@ class ConditionRecord(_Record):
     reported: float | None
     comparison: str
     comparisons: int
+    some: bool = False
     values: tuple[float, ...]
     mean: float
     interval: Ends | None
@@ -100,7 +102,7 @@ class VerdictRecord(_Record):
     ``holds_interval``, and in a share ``pairs`` of all combinations of one run of each network.
     ``p`` is the two-sided p-value of the claim, ``p_adjusted`` Holm's, ``level`` the one at which
     it is tested. ``on_test`` is the verdict on the test images, None where there is none.
-    ``needed`` is given for undecided claims.
+    ``needed`` is given for undecided claims that are about all of their comparisons.
     """
 
     claim: int

@@ -59,7 +59,8 @@ def name_comparison(condition: ConditionRecord) -> str:
     """Name the comparison shown, where it is one of several: ``n1_mlp, the least of 6``."""
     if condition.comparisons == 1:
         return ""
-    return f"{condition.comparison}, the weakest of {condition.comparisons}"
+    place = "strongest" if condition.some else "weakest"
+    return f"{condition.comparison}, the {place} of {condition.comparisons}"
 
 
 def describe_holds(record: VerdictRecord) -> str:

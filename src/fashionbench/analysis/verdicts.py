@@ -50,7 +50,7 @@ def _record(
     examined, adjusted = judged.examined, judged.adjusted
     claim, evidence, verdict = examined.claim, examined.evidence, judged.verdict
     n, holds = (evidence.n, int(evidence.holds().sum())) if evidence else (0, 0)
-    is_open = verdict == "inconclusive" and evidence and adjusted
+    is_open = verdict == "inconclusive" and evidence and adjusted and not evidence.some.any()
     return VerdictRecord(
         claim=claim.number,
         words=claim.words,
@@ -81,6 +81,8 @@ def _pairs(examined: Examined) -> float | None:
         for condition, found in zip(examined.claim.conditions, examined.found, strict=False)
         for comparison in found
     ]
+    if any(condition.some for condition, _ in judged):
+        return None
     share = share_of_pairs(judged) if judged else None
     return None if share is None else rounded(share)
 

@@ -22,7 +22,8 @@ from rich.table import Table
 from fashionbench.analysis.files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import Estimate, estimate
 from fashionbench.errors import VerificationError
-from fashionbench.paths import METRICS_DIR
+from fashionbench.paths import METRICS_DIR, STUDIES_DIR
+from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.processor import is_x86
 from fashionbench.tables import read_table
 from fashionbench.whole_files import replace_file
@@ -46,22 +47,24 @@ class Output:
         return self.committed is not None and self.committed == self.now
 
 
-def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = ()) -> None:
+def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = (), study: str | None = None) -> None:
     """Run the pipeline of the current commit in a clone, and print a table of all outputs' hashes.
 
     ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
-    lock of such a run. The clone has no access to DVC's cache of this repository and is removed
-    afterwards. Raises VerificationError if the pipeline fails, if an output differs on an x86-64
-    processor, or if a score on another one lies outside the interval of the committed replicates.
+    lock of such a run. ``study`` names a study to run instead, with a lock of its own. The clone
+    has no access to DVC's cache of this repository and is removed afterwards. Raises
+    VerificationError if the pipeline fails, if an output differs on an x86-64 processor, or if a
+    score on another one lies outside the interval of the committed replicates.
     """
-    console = Console()
+    console, place = Console(), _folder_of(study)
+    lock = place / lock
     with _clone() as (folder, commit):
         committed = read_hashes(folder / lock)
         # Committed scores are of the parameters as committed.
-        scores = {} if settings else read_scores(folder)
-        run_pipeline(folder, settings)
-        outputs = compare(committed, read_hashes(folder / LOCK_FILE))
-        comparisons = compare_scores(scores, read_scores(folder))
+        scores = {} if settings else read_scores(folder / place)
+        run_pipeline(folder, settings, study)
+        outputs = compare(committed, read_hashes(folder / place / LOCK_FILE))
+        comparisons = compare_scores(scores, read_scores(folder / place))
     differing = [output for output in outputs if not output.is_identical]
     console.print(_as_table(outputs, lock, commit))
     if not differing:
@@ -101,11 +104,23 @@ def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str
     )
 
 
-def write_lock(lock: Path, settings: Sequence[str]) -> None:
+def write_lock(lock: Path, settings: Sequence[str], study: str | None = None) -> None:
     """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
+    place = _folder_of(study)
     with _clone() as (folder, _):
-        run_pipeline(folder, settings)
-        replace_file(lock, (folder / LOCK_FILE).read_bytes())
+        run_pipeline(folder, settings, study)
+        replace_file(place / lock, (folder / place / LOCK_FILE).read_bytes())
+
+
+def _folder_of(study: str | None) -> Path:
+    """Return the folder of a pipeline; VerificationError for a study that is not there."""
+    if study is None:
+        return Path()
+    folder = STUDIES_DIR / study
+    if not (folder / PIPELINE_FILE).is_file():
+        known = ", ".join(path.parent.name for path in sorted(STUDIES_DIR.glob("*/dvc.yaml")))
+        raise VerificationError(f"there is no study {study!r}; there are {known or 'none'}")
+    return folder
 
 
 @contextmanager
@@ -124,12 +139,13 @@ def _clone() -> Iterator[tuple[Path, str]]:
         yield Path(folder), commit
 
 
-def run_pipeline(repository: Path, settings: Sequence[str] = ()) -> None:
+def run_pipeline(repository: Path, settings: Sequence[str] = (), study: str | None = None) -> None:
     """Run all stages in a repository, up to date or not; VerificationError if one fails."""
-    command = ["dvc", "repro", "--force"]
+    target = [(STUDIES_DIR / study / PIPELINE_FILE).as_posix()] if study else []
+    command = ["dvc", "repro", "--force", *target]
     if settings:
         words = [word for value in settings for word in ("-S", value)]
-        command = ["dvc", "exp", "run", "--force", *words]
+        command = ["dvc", "exp", "run", "--force", *words, *target]
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}

@@ -6,9 +6,7 @@ The same arguments give the same bytes.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -20,8 +18,8 @@ from fashionbench.page import scripts
 from fashionbench.page.explorer import Explorer, colour
 from fashionbench.page.figures import INK, PAPER
 from fashionbench.page.score_tables import Table
+from fashionbench.page.templating import template
 
-TEMPLATES = Path(__file__).with_name("templates")
 GLYPHS = "●■◆✚▲▼▶◀"
 """The shapes of the networks' points, as scripts/figures.js draws them."""
 _LETTER = re.compile(r'<path id="(DejaVu[^"]*)".*?/>\n?', flags=re.S)
@@ -78,23 +76,17 @@ class Page:
     classes: Table
     pairs: Table
     explorer: Explorer
+    studies: Sequence[Markup] = ()
 
 
 def render(page: Page) -> str:
     """Return the page as HTML. All text is escaped; the figures' SVG is not."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     library, own_script = scripts.library(), scripts.own_script()
-    html = environment.get_template("page.html.jinja").render(
+    html = template("page.html.jinja").render(
         page=page,
         headings=HEADINGS,
         table_rows=table_rows,
-        inline=_inline,
+        inline=inline,
         words=verdict_words,
         symbols=verdict_words.SYMBOLS,
         count_verdicts=count_verdicts,
@@ -108,7 +100,7 @@ def render(page: Page) -> str:
     return _share_letters(html)
 
 
-def _inline(figure: Figure) -> Markup:
+def inline(figure: Figure) -> Markup:
     """Prepare a figure for inlining: ids unique within the page, and the colour of the text."""
     body = figure.svg[figure.svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)

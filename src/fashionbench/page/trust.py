@@ -23,31 +23,33 @@ HEADINGS = (
 
 def describe_trust(loss_input: str, tables: TrustTables) -> Trust:
     """Return the table and the figures of an arm, trained on ``loss_input``."""
-    robustness = compare_robustness(tables.robustness)
-    rows = trust_rows(compare_calibration(tables.calibration), robustness)
-    return Trust(
-        loss_input=loss_input,
-        headings=HEADINGS,
-        rows=rows,
-        figures=[_calibration(loss_input, tables, rows), _robustness(loss_input, robustness, rows)],
-    )
+    calibration = compare_calibration(tables.calibration)
+    robustness = compare_robustness(tables.robustness) if tables.robustness else None
+    rows = trust_rows(calibration, robustness)
+    drawn = [_calibration(loss_input, tables, rows)]
+    if robustness is not None:
+        drawn.append(_robustness(loss_input, robustness, rows))
+    return Trust(loss_input=loss_input, headings=HEADINGS[: len(rows[0])], rows=rows, figures=drawn)
 
 
-def trust_rows(calibration: pd.DataFrame, robustness: pd.DataFrame) -> list[tuple[str, ...]]:
+def trust_rows(calibration: pd.DataFrame, robustness: pd.DataFrame | None) -> list[tuple[str, ...]]:
     """Return the cells of each network's row, in the order of HEADINGS.
 
-    ``calibration`` and ``robustness`` are those of compare_calibration and compare_robustness.
+    ``calibration`` and ``robustness`` are those of compare_calibration and compare_robustness;
+    without robustness, rows lack the last cell.
     """
-    corrupted = mean_robustness(robustness)
-    return [
+    rows = [
         (
             str(row["network"]),
             _with_interval(row, "calibration_error"),
             _with_interval(row, "overconfidence", sign="+"),
-            f"{100 * corrupted[row['network']]:.1f}",
         )
         for _, row in calibration.iterrows()
     ]
+    if robustness is None:
+        return list(rows)
+    corrupted = mean_robustness(robustness)
+    return [(*row, f"{100 * corrupted[row[0]]:.1f}") for row in rows]
 
 
 def _calibration(loss_input: str, tables: TrustTables, rows: Sequence[Sequence[str]]) -> Figure:

@@ -1,9 +1,13 @@
-"""Stage ``compare``: tabulate and draw the results of all networks."""
+"""Stage ``compare``: tabulate and draw the results of all networks.
+
+The many points of a study are drawn by the stage ``analyse``, all together.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
@@ -23,14 +27,17 @@ from fashionbench.analysis.robustness import compare_robustness
 from fashionbench.analysis.trust import TrustTables, units
 from fashionbench.page import figures, image_figures, trust_figures
 from fashionbench.params import load_params
-from fashionbench.paths import highlights_file, network_table
+from fashionbench.paths import highlights_file, network_table, study
 from fashionbench.tables import read_table, write_table
+
+Tables = Mapping[str, pd.DataFrame]
+"""Tables by network."""
 
 
 def run() -> None:
     """Compare all networks of params.yaml; DataError if a table of results is missing."""
     params = load_params()
-    curves, scores, costs, drawn = {}, {}, {}, {}
+    curves, scores, costs = {}, {}, {}
     for name in params.networks:
         curves[name] = curve = read_table(network_table(name, "curves"))
         scores[name] = read_table(network_table(name, "scores"))
@@ -38,21 +45,28 @@ def run() -> None:
         costs[name] = count_costs(params.network(name), params.train_size, epochs)
         for kind in KINDS:
             write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
+    comparison = compare_networks(curves, scores, costs)
+    write_table(comparison, COMPARISON_FILE)
+    summary = json.dumps(summary_metrics(comparison), indent=2)
+    SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
+    if not study():
+        _draw(comparison, curves, scores)
+
+
+def _draw(comparison: pd.DataFrame, curves: Tables, scores: Tables) -> None:
+    drawn = {}
+    for name, curve in curves.items():
         highlights = load_file(highlights_file(name))
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
         drawn[f"filters/{name}"] = image_figures.draw_filters(highlights["filters"])
         drawn[f"errors/{name}"] = image_figures.draw_errors(highlights)
-    comparison = compare_networks(curves, scores, costs)
-    write_table(comparison, COMPARISON_FILE)
-    summary = json.dumps(summary_metrics(comparison), indent=2)
-    SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
     replicates = figures.accuracies_on_test(scores)
     drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)
     drawn["costs"] = figures.draw_costs(comparison, replicates)
-    drawn |= _draw_trust(params.networks)
+    drawn |= _draw_trust(curves)
     for figure_name, figure in drawn.items():
         figures.save_svg(figure, FIGURES_DIR / f"{figure_name}.svg")
 

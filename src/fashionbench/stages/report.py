@@ -11,7 +11,6 @@ from fashionbench.analysis.explanations import explain_results, write_explanatio
 from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.studies import LOGITS_STUDY, is_counterpart
 from fashionbench.analysis.trust import TrustTables
 from fashionbench.analysis.verdict_records import write_verdicts
 from fashionbench.analysis.verdicts import judge
@@ -20,28 +19,31 @@ from fashionbench.page import captions, made_from
 from fashionbench.page.explorer import MOST_THUMBNAILS, Answers, explore
 from fashionbench.page.page import Arm, Page, render
 from fashionbench.page.score_tables import classes_table, pairs_table
+from fashionbench.page.study_page import render_section
 from fashionbench.page.trust import describe_trust
 from fashionbench.params import load_params
 from fashionbench.paths import split_file
+from fashionbench.studies.published import COUNTERPART, read_counterpart, read_published
 from fashionbench.tables import read_table
 
 
 def run() -> None:
     """Write verdicts, pairs, explanations and page; DataError if a table of results is missing."""
     params = load_params()
-    own, logits = Results.read(Path(), params.networks, params.loss_input), None
-    arms, pairs = [_arm(Path(), own)], [compare_pairs(own)]
-    correction, results, folders = [], [own], {params.loss_input: Path()}
-    if params.loss_input == "probabilities" and is_counterpart(LOGITS_STUDY, params):
-        logits = Results.read(LOGITS_STUDY, params.networks, "logits")
-        arms.append(_arm(LOGITS_STUDY, logits))
-        folders["logits"] = LOGITS_STUDY
-        pairs.append(compare_pairs(logits))
-        results.append(logits)
-        correction = captions.correction_figures(arms[1], pairs[1], logits.scores)
+    own = Results.read(Path(), params.networks, params.loss_input)
+    arms, pairs = [_arm(own)], [compare_pairs(own)]
+    trust = [describe_trust(params.loss_input, TrustTables.read(Path(), params.networks))]
+    correction, results = [], [own]
+    logits = read_counterpart(params) if params.loss_input == "probabilities" else None
+    if logits:
+        results.append(logits.results)
+        trust.append(describe_trust("logits", logits.trust))
+        arms.append(Arm(loss_input="logits", comparison=logits.comparison, record=logits.record))
+        pairs.append(logits.pairs)
+        correction = captions.correction_figures(arms[1], pairs[1], logits.results.scores)
     write_verdicts({arm.loss_input: arm.record for arm in arms})
     write_pairs(pd.concat(pairs))
-    explanations = explain_results(own, logits, params)
+    explanations = explain_results(own, logits.results if logits else None, params)
     write_explanations(explanations)
     comparison = arms[0].comparison
     page = Page(
@@ -57,14 +59,16 @@ def run() -> None:
             for row in comparison.to_dict("records")
         },
         explanations=[in_words(explanation) for explanation in explanations],
-        trust=[
-            describe_trust(loss_input, TrustTables.read(folder, params.networks))
-            for loss_input, folder in folders.items()
-        ],
+        trust=trust,
         made_from=made_from.describe(params),
         classes=classes_table(own),
         pairs=pairs_table(pairs[0]),
         explorer=explore(results, comparison, pd.concat(pairs), _answers(own)),
+        studies=[
+            render_section(study.name, study.record, study.figures)
+            for study in read_published()
+            if study.name != COUNTERPART  # It is the second arm.
+        ],
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")
 
@@ -79,9 +83,9 @@ def _answers(results: Results) -> Answers | None:
     return Answers(loss_input=results.loss_input, chosen=chosen, indices=indices, images=images)
 
 
-def _arm(folder: Path, results: Results) -> Arm:
+def _arm(results: Results) -> Arm:
     return Arm(
         loss_input=results.loss_input,
-        comparison=read_table(folder / COMPARISON_FILE),
+        comparison=read_table(COMPARISON_FILE),
         record=judge(CLAIMS, results),
     )

@@ -22,6 +22,7 @@ from fashionbench.tracking.run_spec import (
 )
 from fashionbench.tracking.runs import Runs, end
 from fashionbench.tracking.store import locked_store, now_ms, warn
+from fashionbench.tracking.study_run import study_run
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.workers.pool import Workers
 
@@ -140,7 +141,8 @@ class TrainingRuns:
             }
             if not to_log:
                 return
-            self._parent = runs.start(parent_spec, None, provenance_tags)
+            above = study_run(client, experiment)
+            self._parent = runs.start(parent_spec, above, provenance_tags)
             for seed, spec in to_log.items():
                 self._logged[seed] = runs.epochs(spec.key)
                 self._open[seed] = runs.start(spec, self._parent, provenance_tags)

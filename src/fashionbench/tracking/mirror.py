@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from fashionbench.errors import StoreError
 from fashionbench.params import Params
-from fashionbench.paths import in_workspace, network_table, weights_file
+from fashionbench.paths import in_workspace, network_table, study, weights_file
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.tracking.artifacts import has_artifact, has_model
 from fashionbench.tracking.cards import describe_champion
@@ -36,6 +36,7 @@ from fashionbench.tracking.store import (
     warn_without_models,
 )
 from fashionbench.tracking.stored_results import Rows, StoredResults, read_stored_results
+from fashionbench.tracking.study_run import log_study, study_run
 from fashionbench.tracking.views import show_experiment
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
@@ -59,6 +60,7 @@ def mirror_network(params: Params, name: str) -> None:
 def mirror_pipeline(params: Params) -> bool:
     """Bring the runs of all networks, their figures and models and the registry up to date.
 
+    The many networks of a study have runs, but neither weights nor models in MLflow.
     Returns whether that succeeded: an unreachable store is a warning. Raises DataError if a table
     of results is missing.
     """
@@ -68,7 +70,7 @@ def mirror_pipeline(params: Params) -> bool:
         all_results = [read_stored_results(params, name, dependencies) for name in params.networks]
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment)
-            with_models = keeps_models(client, experiment)
+            with_models = not study() and keeps_models(client, experiment)
             to_fill = [
                 results
                 for results in all_results
@@ -77,6 +79,9 @@ def mirror_pipeline(params: Params) -> bool:
         for results in to_fill:
             _fill(results, with_model=with_models, is_whole=True)
         with locked_store() as (client, experiment):
+            if study():
+                log_study(client, experiment)
+                return True
             runs = Runs(client, experiment) if to_fill else runs
             log_figures(client, runs, all_results)
             log_comparison(client, runs, all_results)
@@ -118,7 +123,9 @@ def _is_replicate_logged(runs: Runs, results: StoredResults, seed: int) -> bool:
     return bool(
         run
         and runs.is_complete(key, results.content(seed))
-        and has_artifact(run, f"weights/{weights_file(results.network.name, seed).name}")
+        and (
+            study() or has_artifact(run, f"weights/{weights_file(results.network.name, seed).name}")
+        )
     )
 
 
@@ -131,7 +138,8 @@ def _fill(results: StoredResults, *, with_model: bool, is_whole: bool) -> None:
         if any(runs.is_busy(spec.key) for spec in results.replicates.values()):
             return  # Another process is training the same, and will do this itself.
         logged = runs.epochs(results.spec.key)
-        parent = runs.start(results.spec, None, _provenance_tags(results, runs, results.spec.key))
+        above = study_run(client, experiment)
+        parent = runs.start(results.spec, above, _provenance_tags(results, runs, results.spec.key))
         for seed, spec in results.replicates.items():
             if not _is_replicate_logged(runs, results, seed):
                 _fill_replicate(client, runs, results, seed, parent)
@@ -165,8 +173,9 @@ def _fill_replicate(
     for batch in _batches(results.curves[seed], logged):
         client.log_batch(run, metrics=batch)
     client.log_batch(run, metrics=_final_metrics(results.scores[seed]))
-    weights = weights_file(results.network.name, seed)
-    client.log_artifact(run, str(weights), artifact_path="weights")
+    if not study():
+        weights = weights_file(results.network.name, seed)
+        client.log_artifact(run, str(weights), artifact_path="weights")
     client.set_tag(run, WEIGHTS_TAG, results.weights[seed])
     client.set_tag(run, CONTENT_TAG, results.content(seed))
     end(client, run, RunStatus.FINISHED)

@@ -10,12 +10,19 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-from fashionbench.paths import SCRATCH_DIR, in_workspace, repository_folder
+from fashionbench.paths import (
+    PREPARED_DIR,
+    SCRATCH_DIR,
+    in_workspace,
+    project_folder,
+    repository_folder,
+    study,
+)
 from fashionbench.tracking.address import artifacts_folder, store_address
 from fashionbench.whole_files import replace_file
 
 _PACKAGE = Path(__file__).parents[1]
-_RESULTS = ("params.yaml", "dvc.yaml", "data/prepared", "models", "metrics")
+_RESULTS = ("params.yaml", "dvc.yaml", "study.yaml", "models", "metrics")
 """Files and folders on which the contents of MLflow depend."""
 
 
@@ -32,7 +39,7 @@ def current_state() -> dict[str, object] | None:
     return {
         "store": [uri, status.st_ino, status.st_size, status.st_mtime_ns],
         "artifacts": _listing(artifacts_folder(database)),
-        "results": _digest(Path(path) for path in _RESULTS),
+        "results": _digest([*map(Path, _RESULTS), project_folder() / PREPARED_DIR]),
         "code": [_digest([_PACKAGE]), version("mlflow")],
     }
 
@@ -51,7 +58,7 @@ def is_saved(state: dict[str, object] | None) -> bool:
 
 
 def _file() -> Path:
-    return repository_folder() / SCRATCH_DIR / "mirrored.json"
+    return repository_folder() / SCRATCH_DIR / (study() or "") / "mirrored.json"
 
 
 def _listing(folder: Path) -> str:

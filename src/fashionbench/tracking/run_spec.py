@@ -19,6 +19,7 @@ NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
 CONFIGURATION_TAG = "fashionbench.configuration"
 """Tags a run with its network and the parameters that are not the committed ones."""
+STUDY_TAG = "fashionbench.study"
 RESTORED_TAG = "fashionbench.restored"
 """Tags a run that was logged from DVC's results rather than during training."""
 
@@ -50,6 +51,7 @@ def describe_replicate(
             NETWORK_TAG: network.name,
             SEED_TAG: str(seed),
             CONFIGURATION_TAG: configuration(network.name),
+            **_study_tags(),
         },
         datasets=_datasets(dependencies),
     )
@@ -65,9 +67,18 @@ def describe_network(
         note=f"{network.name}: {_in_words(network)}. Each score is a mean over seeds with the "
         "ends of its 95% interval; the child runs are the replicates.",
         params=_params(network, hyperparameters) | {"seeds": str(list(replicates))},
-        tags={NETWORK_TAG: network.name, CONFIGURATION_TAG: configuration(network.name)},
+        tags={
+            NETWORK_TAG: network.name,
+            CONFIGURATION_TAG: configuration(network.name),
+            **_study_tags(),
+        },
         datasets=next(iter(replicates.values())).datasets,
     )
+
+
+def _study_tags() -> dict[str, str]:
+    name = study()
+    return {STUDY_TAG: name} if name else {}
 
 
 def _in_words(network: Network) -> str:

@@ -18,7 +18,7 @@ from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from fashionbench.errors import StoreError
-from fashionbench.paths import SCRATCH_DIR, repository_folder
+from fashionbench.paths import SCRATCH_DIR, repository_folder, study
 from fashionbench.pipeline.file_locks import exclusive
 from fashionbench.tracking.address import artifacts_folder, store_address
 from fashionbench.tracking.calls import guarded, store_calls
@@ -26,6 +26,8 @@ from fashionbench.tracking.databases import check_database, check_folder, networ
 from fashionbench.tracking.relocation import relocate
 
 EXPERIMENT = "fashionbench"
+STUDIES_EXPERIMENT = f"{EXPERIMENT}-studies"
+"""Apart, so that the thousands of runs of studies slow nothing else down."""
 
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow's user interface show runs and models instead of prompts and traces."""
@@ -92,7 +94,7 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
         with store_calls():
             lock.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(exclusive(lock))
-            if database and relocate(database, EXPERIMENT):
+            if database and relocate(database, experiment_name()):
                 _log.info(
                     "the project has been moved: MLflow now finds its files in their new place"
                 )
@@ -125,22 +127,28 @@ def _connect(uri: str) -> MlflowClient:
     return MlflowClient()
 
 
+def experiment_name() -> str:
+    """Return the name of the experiment to which the pipeline in the current folder logs."""
+    return STUDIES_EXPERIMENT if study() else EXPERIMENT
+
+
 def _experiment(client: MlflowClient, database: Path | None) -> str:
     """Return the id of the experiment: create it, or restore it if somebody has deleted it."""
-    found = client.get_experiment_by_name(EXPERIMENT)
+    name = experiment_name()
+    found = client.get_experiment_by_name(name)
     if found is None:
         # Where a server keeps its files is its own affair.
         artifacts = artifacts_folder(database).as_uri() if database else None
         try:
-            return str(client.create_experiment(EXPERIMENT, artifacts, tags=KIND))
+            return str(client.create_experiment(name, artifacts, tags=KIND))
         except MlflowException:
             # Another machine created it at the same moment.
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = client.get_experiment_by_name(name)
             if found is None:
                 raise
     if found.lifecycle_stage == LifecycleStage.DELETED:
         client.restore_experiment(found.experiment_id)
-        _log.info(f"the experiment {EXPERIMENT} had been deleted in MLflow: it is restored")
+        _log.info(f"the experiment {name} had been deleted in MLflow: it is restored")
     return str(found.experiment_id)
 
 

@@ -1,0 +1,43 @@
+"""Stage ``analyse`` of a study: judge its claims, draw its figures, and write its page."""
+
+from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
+from fashionbench.analysis.pairs import write_pairs
+from fashionbench.errors import ConfigError
+from fashionbench.page import figures, made_from
+from fashionbench.page.study_captions import figures_of
+from fashionbench.page.study_page import render_page
+from fashionbench.params import PARAMS_FILE, load_params
+from fashionbench.paths import project_folder
+from fashionbench.studies.declared import STUDY_FILE, read_study
+from fashionbench.studies.design import Design
+from fashionbench.studies.judged import judge_arms, pairs_of, read_arms
+from fashionbench.studies.records import StudyRecord, write_record
+from fashionbench.tables import read_table
+
+
+def run() -> None:
+    """Analyse the study in the current folder.
+
+    Raises ConfigError for a wrong study.yaml, DataError if a table of results is missing.
+    """
+    study, own = read_study(), load_params()
+    design = Design(study, load_params(project_folder() / PARAMS_FILE))
+    if list(own.networks) != [point.name for point in design.points]:
+        raise ConfigError(f"{PARAMS_FILE} has not the points of {STUDY_FILE}; run make deps")
+    arms = read_arms(design)
+    drawn = figures_of(design, arms, read_table(COMPARISON_FILE))
+    for figure in drawn:
+        figures.save_svg(figure.figure, FIGURES_DIR / f"{figure.record.name}.svg")
+    record = StudyRecord(
+        title=study.title,
+        question=" ".join(study.question.split()),
+        points=len(design.points),
+        replicates=sum(len(point.seeds) for point in design.points),
+        arms=judge_arms(design, arms),
+        figures=tuple(figure.record for figure in drawn),
+    )
+    write_record(record)
+    if study.report_claims:
+        write_pairs(pairs_of(arms))
+    svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}
+    PAGE_FILE.write_text(render_page(record, svg, made_from.describe(own)), encoding="utf-8")

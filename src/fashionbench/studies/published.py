@@ -1,0 +1,169 @@
+"""What the project's page shows of each study: a copy in git, apart from the study's own outputs.
+
+A stage of the project that depended on an output of a study would make ``dvc repro`` run the study
+first. So a study's last stage copies what is shown to ``metrics/studies/<name>``, which is no
+output of any stage.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAIRS_FILE
+from fashionbench.analysis.results import Results
+from fashionbench.analysis.trust import TrustTables
+from fashionbench.analysis.verdict_records import ArmRecord
+from fashionbench.errors import DataError
+from fashionbench.params import Params
+from fashionbench.paths import METRICS_DIR, network_table, project_folder, study
+from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.identity import digest, replicate_key
+from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record
+from fashionbench.tables import read_table, write_table
+from fashionbench.whole_files import replace_file
+
+PUBLISHED_DIR = METRICS_DIR / "studies"
+COUNTERPART = "logits"
+"""The study that trains the project's networks with the textbook's loss."""
+
+_IDENTITY = Path("identity.json")
+_TABLES = ("curves", "scores", "calibration")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A study as the page shows it; ``figures`` are SVG by name."""
+
+    name: str
+    record: StudyRecord
+    figures: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """The project's networks with the textbook's loss, and what was made of their results."""
+
+    results: Results
+    trust: TrustTables
+    comparison: pd.DataFrame
+    pairs: pd.DataFrame
+    record: ArmRecord
+
+
+def publish(params: Params) -> None:
+    """Copy what the page shows of the study in the current folder; its old copy goes.
+
+    ``params`` are the study's. Raises DataError if a result is missing.
+    """
+    here, record = study(), read_record()
+    if here is None:
+        raise DataError("there is no study here; dvc repro studies/NAME/dvc.yaml runs one")
+    folder = project_folder() / PUBLISHED_DIR / here
+    for old in folder.glob("*"):
+        old.unlink()
+    for figure in record.figures:
+        replace_file(folder / f"{figure.name}.svg", _figure(figure.name).read_bytes())
+    if here == COUNTERPART:
+        for table in _TABLES:
+            rows = {name: read_table(network_table(name, table)) for name in params.networks}
+            whole = pd.concat(rows, names=["network"]).reset_index(level=0)
+            write_table(whole, folder / f"{table}.csv")
+        for file in (COMPARISON_FILE, PAIRS_FILE):
+            replace_file(folder / file.name, file.read_bytes())
+        identity = json.dumps(identities(params, params.networks), indent=1)
+        replace_file(folder / _IDENTITY, f"{identity}\n".encode())
+    # Last: a folder without it counts as no study.
+    replace_file(folder / RECORD_FILE.name, RECORD_FILE.read_bytes())
+
+
+def read_published() -> list[Published]:
+    """Read all studies that have been published: those with claims last, by their numbers."""
+    found = []
+    for path in sorted(PUBLISHED_DIR.glob(f"*/{RECORD_FILE.name}")):
+        record = read_record(path)
+        figures = {
+            figure.name: (path.parent / f"{figure.name}.svg").read_text(encoding="utf-8")
+            for figure in record.figures
+        }
+        found.append(Published(path.parent.name, record, figures))
+    return sorted(found, key=lambda one: one.record.claims)
+
+
+def read_counterpart(params: Params) -> Counterpart | None:
+    """Read the study of the textbook's loss, if it has the networks, seeds, code and data of a run.
+
+    ``params`` are those of the run. Logs a warning with what is different, and the remedy.
+    """
+    folder = PUBLISHED_DIR / COUNTERPART
+    difference = _difference(folder, params)
+    if difference:
+        _log.warning(
+            f"the study {COUNTERPART} is left out of the page: {difference}; run "
+            f"make study NAME={COUNTERPART} to renew it"
+        )
+        return None
+    labels = {_name(network): network for network in params.networks}
+    curves, scores, calibration = (_by_network(folder, table, labels) for table in _TABLES)
+    comparison = read_table(folder / COMPARISON_FILE.name)
+    return Counterpart(
+        results=Results(curves=curves, scores=scores, weights={}, loss_input="logits"),
+        trust=TrustTables(calibration=calibration),
+        comparison=comparison.assign(network=comparison["network"].map(labels)),
+        pairs=read_table(folder / PAIRS_FILE.name),
+        record=read_record(folder / RECORD_FILE.name).arms["logits"].report[0],
+    )
+
+
+def _by_network(folder: Path, table: str, labels: Mapping[str, str]) -> dict[str, pd.DataFrame]:
+    """Return a table of all networks by the names that they have in the project."""
+    whole = read_table(folder / f"{table}.csv")
+    return {
+        labels[str(name)]: rows.drop(columns="network").reset_index(drop=True)
+        for name, rows in whole.groupby("network", sort=False)
+    }
+
+
+def identities(params: Params, networks: Iterable[str]) -> dict[str, str]:
+    """Return by network a digest of all that determines its replicates: code and data as well."""
+    found: dict[str, str] = {}
+    dependencies = Dependencies.of("train", next(iter(params.networks)))
+    for name in networks:
+        own = params.of(name)
+        network, hyperparameters = own.network(name), own.hyperparameters
+        found[name] = digest(
+            [replicate_key(network, hyperparameters, seed, dependencies) for seed in own.seeds]
+        )
+    return found
+
+
+def _difference(folder: Path, params: Params) -> str:
+    """Describe the first difference between the published study and a run besides the loss."""
+    if not (folder / RECORD_FILE.name).exists():
+        return "it has not been run"
+    on_logits = params.model_copy(update={"loss_input": "logits"})
+    recorded = json.loads((folder / _IDENTITY).read_text(encoding="utf-8"))
+    if recorded.keys() != {_name(name) for name in params.networks}:
+        return "it has other networks"
+    for name, identity in identities(on_logits, params.networks).items():
+        if recorded[_name(name)] != identity:
+            return f"{name} was trained there with other parameters, seeds, code or data"
+    judged = read_record(folder / RECORD_FILE.name).arms["logits"].report[0]
+    if [one.words for one in judged.claims] != [claim.words for claim in CLAIMS]:
+        return "it was judged by other claims"
+    return ""
+
+
+def _name(network: str) -> str:
+    """Return the name that a network of the project has in the study."""
+    return f"{network}_{COUNTERPART}"
+
+
+def _figure(name: str) -> Path:
+    return FIGURES_DIR / f"{name}.svg"

@@ -1,0 +1,41 @@
+"""Studies in words: effects, and their verdicts in one line."""
+
+from collections.abc import Mapping
+
+from fashionbench.analysis.verdict_records import VerdictRecord
+from fashionbench.analysis.verdict_words import format_ends
+from fashionbench.studies.records import EffectRecord, StudyRecord
+
+
+def describe_effect(effect: EffectRecord) -> str:
+    """Format an effect and its 95% interval, such as ``0.42 points [0.11, 0.73] (5 seeds)``."""
+    if effect.unit is None:
+        text = f"{effect.mean:.3g}"
+        ends = f"[{', '.join(f'{end:.3g}' for end in effect.interval)}]" if effect.interval else ""
+    else:
+        text = f"{100 * effect.mean:.2f} points"
+        ends = format_ends(effect.unit, effect.interval) if effect.interval else ""
+    return f"{text} {ends}".strip() + f" ({len(effect.values)} seeds)"
+
+
+def summarise(record: StudyRecord) -> str:
+    """Give the verdicts of a study by loss in one line."""
+    if record.claims:
+        by_loss = {name: arm.claims.claims for name, arm in record.arms.items()}
+        return _by_loss({name: _numbered(claims) for name, claims in by_loss.items()})
+    return _by_loss({name: _counted(arm.report[-1].claims) for name, arm in record.arms.items()})
+
+
+def _numbered(claims: tuple[VerdictRecord, ...]) -> str:
+    return ", ".join(f"{one.claim} {one.verdict}" for one in claims)
+
+
+def _counted(claims: tuple[VerdictRecord, ...]) -> str:
+    verdicts = [one.verdict for one in claims]
+    return ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(sorted(verdicts)))
+
+
+def _by_loss(found: Mapping[str, str]) -> str:
+    if len(set(found.values())) == 1 and len(found) > 1:
+        return f"{next(iter(found.values()))} (with either loss)"
+    return "; ".join(f"{text} ({name})" for name, text in found.items())

@@ -1,0 +1,107 @@
+"""Studies run by real DVC: made, made again in a clone, and never trained twice."""
+
+import json
+
+import pytest
+from installed import install
+from repositories import NETWORKS, Repository, add_study, stages_of
+from stores import client_of, runs_of
+
+LOGITS = f"""\
+title: The textbook's loss
+question: What if?
+cost: a minute
+losses: [logits]
+seeds: 2
+networks: {{{", ".join(f"{name}: {{}}" for name in NETWORKS)}}}
+report_claims: [2]
+"""
+# One value is that of n4_dropout and one makes it n2_mlp, both of which the project has trained.
+DROPOUT = """\
+title: Less dropout
+question: How much?
+cost: a minute
+losses: [probabilities]
+seeds: 2
+networks: {n4_dropout: {}}
+factors: {dropout_prob: [0.0, 0.5, 0.7]}
+claims:
+  - number: 18
+    words: Some probability below 0.5 gains more than one point
+    conditions:
+      - {quantity: gain, factor: dropout_prob, values: [0.0], above: 0.01}
+    why: Because.
+"""
+POINTS = ("n4_dropout_dropout_prob_0", "n4_dropout", "n4_dropout_dropout_prob_0_7")
+
+
+def declare(repository: Repository, name: str, text: str) -> None:
+    """Declare a study and commit it, as its claims have to be."""
+    add_study(repository, name, text)
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", f"declare the study {name}")
+
+
+@pytest.mark.slow(minutes=3)
+@pytest.mark.tries(
+    "make study",
+    "make study NAME=logits",
+    "make verify STUDY=logits",
+    "dvc repro studies/logits/dvc.yaml",
+)
+def test_the_second_arm_is_a_study_that_a_clone_makes_again(copied: Repository) -> None:
+    install(copied)
+    declare(copied, "logits", LOGITS)
+    assert "name a study" in copied.run("make", "study", check=False).stderr
+    copied.run("make", "study", "NAME=logits")
+    assert "The correction" in (copied.path / "metrics/report.html").read_text()
+    arms = json.loads((copied.path / "metrics/claims.json").read_text())
+    assert list(arms) == ["probabilities", "logits"]
+    copied.run("git", "add", "-A")
+    copied.run("git", "commit", "-qm", "results of the study")
+    said = copied.run("dvc", "repro", "studies/logits/dvc.yaml").stdout
+    assert stages_of(said) == {"studies/logits/dvc.yaml:publish", "studies/logits/dvc.yaml:mirror"}
+    assert copied.run("git", "status", "--porcelain").stdout == ""
+    assert "Identical." in copied.run("make", "verify", "STUDY=logits").stdout
+
+
+@pytest.mark.slow(minutes=2)
+def test_what_the_project_has_trained_is_collected_and_the_project_is_left_alone(
+    copied: Repository,
+) -> None:
+    declare(copied, "dropout", DROPOUT)
+    assert stages_of(copied.run("dvc", "repro").stdout) == {"mirror"}
+    done = copied.run("dvc", "repro", "studies/dropout/dvc.yaml")
+    for name in POINTS[:2]:
+        for seed in (0, 1):
+            assert f"{name} seed {seed} has been trained before" in done.stderr
+    assert f"{POINTS[2]} seed 0 has been trained before" not in done.stderr
+    assert {stage for stage in stages_of(done.stdout) if not stage.startswith("studies/")} == set()
+    own, weights = (f"models/n4_dropout/seed_{seed}.safetensors" for seed in (0, 1))
+    study = copied.hashes(f"studies/dropout/{own}", f"studies/dropout/{weights}")
+    assert list(study.values()) == list(copied.hashes(own, weights).values())
+    assert copied.run("git", "status", "--porcelain", "--untracked-files=no").stdout == ""
+    assert_mlflow_shows_the_study_above_its_points(copied)
+    shown = stages_of(copied.run("dvc", "repro").stdout)
+    assert shown == {"report", "mirror"}
+    assert "Less dropout" in (copied.path / "metrics/report.html").read_text()
+
+
+def assert_mlflow_shows_the_study_above_its_points(repository: Repository) -> None:
+    """Check the three levels of runs: the study, its points, their seeds."""
+    client = client_of(repository)
+    runs = runs_of(client, "fashionbench-studies")
+    (study,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert study.info.run_name == "study dropout"
+    assert study.data.params["dropout_prob"] == "0.0, 0.5, 0.7"
+    assert "report.html" in {file.path for file in client.list_artifacts(study.info.run_id)}
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == study.info.run_id]
+    values = {str(run.info.run_name): run.data.params["dropout_prob"] for run in below}
+    assert values == dict(zip(POINTS, ("0.0", "0.5", "0.7"), strict=True))
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert {run.data.tags["fashionbench.study"] for run in runs} == {"dropout"}
+    points = {run.info.run_id for run in below}
+    seeds = [run for run in runs if run.data.tags.get("mlflow.parentRunId") in points]
+    assert len(seeds) == 2 * len(POINTS)
+    assert len(runs) == 1 + len(POINTS) + len(seeds)
+    assert not [run for run in runs_of(client) if "fashionbench.study" in run.data.tags]

@@ -1,0 +1,186 @@
+"""The declared studies: their files are what make deps writes, and no claim is left out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_studies import design_of
+from repositories import PROJECT
+from write_dependencies import code_of
+from write_studies import files_of, studies, write_study
+
+from fashionbench.analysis.claims import CLAIMS
+from fashionbench.errors import ConfigError
+from fashionbench.params import Params, load_params
+from fashionbench.studies.declared import read_study
+from fashionbench.studies.design import study_params
+from fashionbench.yaml_files import read_yaml
+
+STUDIES = {folder.name: folder for folder in studies(PROJECT)}
+STAGES = read_yaml(PROJECT / "dvc.yaml")["stages"]
+
+
+def stages_of(study: str) -> dict[str, dict[str, Any]]:
+    """Return the stages of a study, or their templates."""
+    stages = read_yaml(STUDIES[study] / "dvc.yaml")["stages"]
+    return {name: stage.get("do", stage) for name, stage in stages.items()}
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_files_of_a_study_are_up_to_date(study: str) -> None:
+    for name, text in files_of(STUDIES[study], PROJECT).items():
+        assert (STUDIES[study] / name).read_text() == text, "make deps writes it"
+
+
+def test_claims_of_studies_follow_those_of_the_report() -> None:
+    numbers = [
+        claim.number
+        for folder in STUDIES.values()
+        for claim in read_study(folder / "study.yaml").claims
+    ]
+    assert len(STUDIES) == 7
+    assert sorted(numbers) == list(range(len(CLAIMS) + 1, len(CLAIMS) + 12))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_trains_with_the_projects_own_files(study: str) -> None:
+    """Otherwise its replicates would have other keys, and none would be shared."""
+    deps = [dep.replace("../../", "") for dep in stages_of(study)["train"]["deps"]]
+    assert deps == STAGES["train"]["do"]["deps"]
+    code = [dep for dep in stages_of(study)["analyse"]["deps"] if dep.endswith(".py")]
+    assert code == [f"../../{file}" for file in code_of("analyse", PROJECT)]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_no_stage_of_the_project_waits_for_a_study(study: str) -> None:
+    made = {
+        f"studies/{study}/{path}"
+        for stage in stages_of(study).values()
+        for out in stage.get("outs", [])
+        for path in ([out] if isinstance(out, str) else out)
+    }
+    deps = [dep for stage in STAGES.values() for dep in stage.get("do", stage).get("deps", [])]
+    assert len(made) >= 9
+    assert not [dep for dep in deps if dep.startswith("studies")]
+
+
+def own_points(study: str, params: Params) -> dict[str, Params]:
+    """Return by name the parameters of those points that the project has as networks, too."""
+    points = load_params(STUDIES[study] / "params.yaml")
+    return {name: points.of(name) for name in points.networks if name in params.networks}
+
+
+@pytest.mark.parametrize(
+    ("study", "shared"),
+    [
+        ("seeds", {f"n{number}" for number in range(1, 9)}),
+        ("dropout", {"n4"}),
+        ("conv", {"n8"}),
+        ("hyperparameters", {"n2"}),
+    ],
+)
+def test_a_point_with_a_networks_name_is_that_network(
+    params: Params, study: str, shared: set[str]
+) -> None:
+    points = own_points(study, params)
+    assert {name.partition("_")[0] for name in points} == shared
+    for name, point in points.items():
+        assert point.network(name) == params.of(name).network(name)
+        assert point.hyperparameters == params.of(name).hyperparameters
+        assert set(point.seeds) >= set(params.of(name).seeds)
+
+
+def test_the_logits_study_differs_from_the_project_in_the_loss_alone(params: Params) -> None:
+    points = load_params(STUDIES["logits"] / "params.yaml")
+    assert list(points.networks) == [f"{name}_logits" for name in params.networks]
+    on_logits = params.model_copy(update={"loss_input": "logits"})
+    for name in params.networks:
+        point = points.of(f"{name}_logits")
+        assert point.hyperparameters == on_logits.of(name).hyperparameters
+        assert point.seeds == params.seeds
+
+
+def names(params: Params, **declared: object) -> list[str]:
+    return [point.name for point in design_of(params, **declared).points]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({}, ["n4_dropout"]),
+        ({"losses": ["logits"]}, ["n4_dropout_logits"]),
+        (
+            {"factors": {"dropout_prob": [0.0, 0.5], "batch_size": [32, 64]}},
+            ["n4_dropout_dropout_prob_0", "n4_dropout", "n4_dropout_batch_size_32"],
+        ),
+        (
+            {"factors": {"l1_strength": [1e-7, 0.001]}, "networks": {"n2_mlp": {}}},
+            ["n2_mlp_l1_strength_1em07", "n2_mlp_l1_strength_0_001"],
+        ),
+        (
+            {
+                "factors": {"batch_norm": [False, True], "dropout": ["none", "dropout_prob"]},
+                "networks": {"n5_batch_norm": {}},
+                "crossed": True,
+            },
+            [
+                "n5_batch_norm_no_batch_norm",
+                "n5_batch_norm_no_batch_norm_dropout",
+                "n5_batch_norm",
+                "n5_batch_norm_dropout",
+            ],
+        ),
+    ],
+)
+def test_points_are_named_by_what_they_change(
+    params: Params, declared: Mapping[str, object], expected: list[str]
+) -> None:
+    assert names(params, **declared) == expected
+
+
+def test_a_strength_is_switched_on_where_it_is_a_factor(params: Params) -> None:
+    design = design_of(params, factors={"l1_strength": [0.1, 0.001]}, networks={"n2_mlp": {}})
+    made = Params.model_validate(study_params(design, read_yaml(PROJECT / "params.yaml")))
+    assert made.network("n2_mlp_l1_strength_0_1").l1_strength == 0.1
+    assert made.network("n2_mlp_l1_strength_0_001").l1_strength == params.l1_strength
+
+
+def test_seeds_may_differ_by_network_and_loss(params: Params) -> None:
+    networks = {"n1_mlp": {}, "n8_conv": {"seeds": {"probabilities": 3, "logits": 2}}}
+    design = design_of(params, networks=networks, losses=["probabilities", "logits"], seeds=4)
+    made = Params.model_validate(study_params(design, read_yaml(PROJECT / "params.yaml")))
+    assert {name: made.of(name).seeds for name in made.networks} == {
+        "n1_mlp": (0, 1, 2, 3),
+        "n8_conv": (0, 1, 2),
+        "n1_mlp_logits": (0, 1, 2, 3),
+        "n8_conv_logits": (0, 1),
+    }
+
+
+def test_files_are_written_once(tmp_path: Path) -> None:
+    folder = tmp_path / "dropout"
+    folder.mkdir()
+    (folder / "study.yaml").write_text((STUDIES["dropout"] / "study.yaml").read_text())
+    assert write_study(folder, PROJECT) == ["params.yaml", "dvc.yaml"]
+    assert write_study(folder, PROJECT) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("title: Less dropout\n", ""), "title is missing"),
+        (("seeds: 20", "seed: 20"), "seed is not a parameter; did you mean seeds?"),
+        (("n4_dropout: {}", "n9: {}"), "network 'n9' is not declared"),
+        (("dropout_prob: [0.0,", "dropout_prob: [1.5, 0.0,"), "dropout_prob"),
+        (("{quantity: crossing,", "{quantity: cross,"), "claims.1.conditions.0"),
+    ],
+)
+def test_a_wrong_study_is_refused_with_the_reason(
+    tmp_path: Path, change: tuple[str, str], reason: str
+) -> None:
+    text = (STUDIES["dropout"] / "study.yaml").read_text()
+    assert change[0] in text
+    (tmp_path / "study.yaml").write_text(text.replace(*change, 1))
+    with pytest.raises((ConfigError, ValueError), match=reason.replace("?", r"\?")):
+        files_of(tmp_path, PROJECT)
