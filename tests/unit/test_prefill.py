@@ -10,7 +10,6 @@ import pytest
 from trainings import network, nothing_watched
 
 from fashionbench import cli
-from fashionbench.commands import worker
 from fashionbench.commands.prefill import distinct, raise_failures
 from fashionbench.errors import TrainingError, WorkerError
 from fashionbench.params import Hyperparameters, Params
@@ -155,7 +154,7 @@ def test_a_worker_is_dasks_own_with_one_thread_and_our_preload(
 def test_a_worker_without_dask_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(worker.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main(["worker", "tcp://host:8786"]) == 1
     assert "has no package distributed; activate" in capsys.readouterr().err
 
