@@ -18,8 +18,8 @@ class Sizes:
     are timed, and the evaluation of ``evaluated`` images. A training that grows has ``images`` and
     ``epochs``, times one of ``factors``, and ``growth_rounds``. ``together`` has, by the network,
     the images on which two replicates train at once, and ``on_cluster`` for how many epochs on a
-    cluster. Clusters of ``simulated_workers`` take ``simulated_second`` seconds for a second. Memory
-    is looked at while the stage trains on at most ``memory_images``.
+    cluster. Clusters of ``simulated_workers`` take ``simulated_second`` seconds for a second.
+    Memory is looked at while the stage trains on at most ``memory_images``.
     """
 
     all_networks: bool

@@ -196,10 +196,14 @@ def test_a_build_that_differs_has_another_resource_and_says_why(
     assert re.match(reason, said)
 
 
-def told(name: str, build: Build, **facts: Any) -> dict[str, Any]:
+def told(name: str, build: Build, *differing: str, **facts: Any) -> dict[str, Any]:
     """Return what a scheduler tells of a worker."""
-    environment = {"machine.host": name, "machine.cpu": "one"}
-    return {"name": name, FACTS: {"build": asdict(build), "environment": environment}, **facts}
+    described = {
+        "build": asdict(build),
+        "differing": differing,
+        "environment": {"machine.host": name, "machine.cpu": "one"},
+    }
+    return {"name": name, FACTS: described, **facts}
 
 
 def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
@@ -212,6 +216,7 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
         "tcp://b": told("b", OWN, nthreads=8),
         "tcp://c": told("c", other),
         "tcp://d": {"name": "d"},
+        "tcp://e": told("e", OWN, "n2_mlp"),
     }
     for _ in range(2):
         found.update(workers)
@@ -221,10 +226,11 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
         "machine.cpu": "one",
         "machine.host": "a; b",
     }
-    threads, version, silent = caplog.messages
+    threads, version, silent, differing = caplog.messages
     assert threads.startswith("worker b at tcp://b has 8 threads, ")
     assert version.startswith("worker c at tcp://c is refused: it has torch 2.0, not ")
     assert silent.startswith("worker d at tcp://d is refused: it does not say what it runs; start")
+    assert differing.startswith("worker e at tcp://e is refused: it makes other bits (n2_mlp); ")
 
 
 def test_the_want_of_workers_is_told_only_if_they_are_needed(

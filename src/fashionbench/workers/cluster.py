@@ -137,7 +137,7 @@ class _ClusterWorkers(Workers):
     def _attend_to_workers(self) -> None:
         if self._look_at <= monotonic():
             self._look_at = math.inf
-            with suppress(OSError):  # The scheduler has gone: the chunks tell of it.
+            with suppress(Exception):  # If the scheduler has gone, the chunks tell of it.
                 self._members.update(self._client.scheduler_info(n_workers=-1)["workers"])
         self._members.check(not all(training.is_over for training in self._trainings.values()))
 

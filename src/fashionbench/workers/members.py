@@ -86,6 +86,10 @@ class Members:
                 f"it does not say what it runs; start it with fashionbench worker {self._address}, "
                 "or with --preload fashionbench.workers.preload"
             )
+        if differing := told[FACTS]["differing"]:
+            return (
+                f"it makes other bits ({', '.join(differing)}); fashionbench doctor says there why"
+            )
         return self._build.difference(Build.parse(told[FACTS]["build"]))
 
     def _warn_once(self, line: str) -> None:
