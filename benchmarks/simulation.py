@@ -6,6 +6,7 @@ computes, beside the simulated time.
 """
 
 import asyncio
+import os
 import resource
 import subprocess
 import sys
@@ -114,7 +115,10 @@ def _computed(process: int) -> float:
 
 
 def _start(*command: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL)
+    # The scheduler imports what tasks call, too.
+    folders = (str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    return subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL, env=env)
 
 
 async def _farm(file: str, number: int) -> None:

@@ -260,6 +260,10 @@ class Address:
     [
         (None, f"n1 seed 0: the Dask scheduler at {ADDRESS} has gone; start it and its workers"),
         (KilledWorker("key", Address(), 3), "n1 seed 0: 4 workers died of it, the last at tcp://a"),
+        (
+            RuntimeError("Error during deserialization of the task graph. This frequently"),
+            f"n1 seed 0: the Dask scheduler at {ADDRESS} cannot read it; start it with the",
+        ),
         (MemoryError("8 GiB"), r"n1 seed 0: on a worker no memory is left \(8 GiB\); let fewer"),
     ],
 )

@@ -7,6 +7,8 @@ from fashionbench.messages import in_one_line
 from fashionbench.workers.memory import describe_shortage, is_out_of_memory
 from fashionbench.workers.pool import SCHEDULER_VARIABLE
 
+_NOT_READ = "Error during deserialization of the task graph"
+"""What Dask's client says if its scheduler cannot import what a task calls."""
 _REPEAT = "then run dvc repro again, it goes on after the last finished epochs"
 
 
@@ -32,6 +34,11 @@ def explain(error: BaseException | None, task: str, address: str) -> Exception:
             f"{task}: {error.allowed_failures + 1} workers died of it, the last at "
             f"{error.last_worker.address}, as when memory runs out; let fewer run on a machine or "
             f"give each more (--memory-limit), {_REPEAT}"
+        )
+    if _NOT_READ in str(error):
+        return WorkerError(
+            f"{task}: the Dask scheduler at {address} cannot read it; start it with the packages "
+            f"and the code of the workers, {_REPEAT}"
         )
     if is_out_of_memory(error):
         return WorkerError(
