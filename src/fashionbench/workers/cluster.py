@@ -34,8 +34,6 @@ from fashionbench.workers.members import Members
 from fashionbench.workers.pool import Workers
 from fashionbench.workers.progressing import Training
 
-_CONNECT_S = 15
-"""Seconds in which a scheduler has to answer."""
 _LOOK_S = 1.0
 """Seconds between two looks at who has joined."""
 _CLOSE_S = 5
@@ -56,7 +54,7 @@ def cluster_workers(address: str) -> Iterator[Workers]:
     # Dask takes a split for too large to be an argument; but as one it survives any worker's death.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         try:
-            client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+            client = Client(address, set_as_default=False)
         except (OSError, ValueError) as error:
             raise unreachable(address, error) from error
         workers = _ClusterWorkers(client, address)

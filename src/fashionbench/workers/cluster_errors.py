@@ -14,8 +14,9 @@ _REPEAT = "then run dvc repro again, it goes on after the last finished epochs"
 
 def unreachable(address: str, error: Exception) -> WorkerError:
     """Describe a scheduler that does not answer."""
+    reason = in_one_line(str(error)) or type(error).__name__
     return WorkerError(
-        f"{SCHEDULER_VARIABLE} = {address}: no Dask scheduler answers ({in_one_line(str(error))}); "
+        f"{SCHEDULER_VARIABLE} = {address}: no Dask scheduler answers ({reason}); "
         "start one with dask scheduler, or unset the variable to train on this machine"
     )
 
