@@ -50,7 +50,8 @@ def cluster_workers(address: str) -> Iterator[Workers]:
     Raises WorkerError if there is no scheduler.
     """
     # What goes wrong becomes one line of ours.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for logger in ("distributed", "distributed.client"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     # Dask takes a split for too large to be an argument; but as one it survives any worker's death.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
         try:

@@ -10,7 +10,7 @@ from fashionbench.errors import WorkerError
 from fashionbench.workers.build import Build
 from fashionbench.workers.preload import FACTS
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 """Seconds after which the want of workers is told, and for which describing them waits."""
 _LONGEST_TAG = 500
 """Characters of a fact about all workers together."""

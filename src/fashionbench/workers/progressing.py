@@ -6,6 +6,7 @@ worker has told of it, the last one when the weights are on disk.
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 import torch
 from safetensors.torch import load, save
@@ -77,8 +78,9 @@ class Training:
     def fail(self, error: Exception) -> None:
         """End the training with an error, which whoever waits for an epoch gets."""
         self._failure = self._failure or error
-        self.stop()
         self._hand_on()
+        with suppress(Exception):  # If the cluster has gone, nothing runs there.
+            self.stop()
 
     def _state(self, chunk: Chunk) -> State:
         state = load(chunk.state)
