@@ -61,7 +61,7 @@ def make_study(repository: Repository, name: str, **changes: int) -> None:
 
 
 @pytest.mark.slow(minutes=2)
-@pytest.mark.tries("fashionbench worker tcp://HOST:8786 --nworkers 4")
+@pytest.mark.tries("fashionbench worker", "fashionbench worker tcp://HOST:8786 --nworkers 4")
 def test_a_cluster_started_by_hand_trains_networks_of_all_kinds_at_once(
     with_own_code: Repository, tmp_path: Path
 ) -> None:
