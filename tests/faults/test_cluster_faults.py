@@ -118,11 +118,16 @@ def test_a_scheduler_that_was_killed_is_named_and_started_again(
     assert on_it.hashes(*RESULTS) == undisturbed
 
 
+# Dask imports it twice.
 OTHER_TORCH = """
-import importlib.metadata as metadata
+import importlib.metadata
 
-known = metadata.version
-metadata.version = lambda name: "2.0.0" if name == "torch" else known(name)
+
+def version(name, known=importlib.metadata.version):
+    return "2.0.0" if name == "torch" else known(name)
+
+
+importlib.metadata.version = version
 """
 
 

@@ -54,8 +54,9 @@ class Cluster:
     def is_idle(self) -> bool:
         """Tell whether no worker runs anything, and nothing waits."""
         with self._client() as client:
-            running: list[int] = list(client.run(_running_tasks).values())
-            return not any(running) and not any(client.processing().values())
+            # A lambda is sent as it is: workers cannot import this module.
+            running = client.run(lambda dask_worker: dask_worker.state.executing_count)
+            return not any(running.values()) and not any(client.processing().values())
 
     def log(self) -> str:
         """Return what all processes have printed."""
@@ -91,10 +92,6 @@ class Cluster:
             )
         self._started.append(process)
         return process
-
-
-def _running_tasks(dask_worker: Any) -> int:
-    return int(dask_worker.state.executing_count)
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
