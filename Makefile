@@ -14,7 +14,7 @@
 #                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
 # make bench-pipeline  run the whole pipeline and measure where its time goes
 # make audit           look for known vulnerabilities of the locked packages
-# make lock            resolve the dependencies of pyproject.toml into requirements.txt
+# make lock            resolve the dependencies of pyproject.toml into requirements*.txt
 # make install         only make the environment
 # No environment has to be activated: every recipe finds its commands first.
 
@@ -136,5 +136,6 @@ lock:
 	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(UV_COMPILE) --extra dev --output-file requirements.txt
+	$(UV_COMPILE) --extra cluster --constraint requirements.txt --output-file requirements-cluster.txt
 	$(UV_COMPILE) --extra bench --constraint requirements.txt --output-file requirements-bench.txt
 	rm -r $(VENV)-lock

@@ -15,6 +15,7 @@ from typing import Any
 import contenders
 from growth import NETWORK, kept_pools, measure_growth, throughput_of_two
 from memory import peak_memory
+from on_cluster import measure_cluster
 from sizes import FULL, SMALL, Sizes, parse_arguments
 from steps import Measured, Task, measure
 from timing import describe_machine, in_turns, one_core
@@ -79,12 +80,15 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
             if name in params.networks
         }
         points = list(measure_growth(params, sizes, pools)) if NETWORK in params.networks else []
+        on_cluster = list(measure_cluster(params, sizes, pools, measured))
     report = "\n\n".join(
         [
             *_introduction(sizes, left_out),
             "## Targets",
             _table("What", "Wanted", "Found", "", rows=_targets(measured, together, commands)),
             *_speed(measured.values(), sizes),
+            "## On a Dask cluster",
+            _table("What", "Found", rows=on_cluster),
             "## Commands and memory",
             _table("What", "", rows=[*_command_rows(commands), *peak_memory(params, sizes)]),
         ]

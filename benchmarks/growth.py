@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -77,7 +77,7 @@ def train(
 ) -> float:
     """The median seconds in which ``workers`` train ``seeds`` replicates."""
     with tempfile.TemporaryDirectory() as folder:
-        work = {"": training(workers, replicate, seeds, images, Path(folder))}
+        work = {"": training(workers, seeds_of(replicate, seeds), images, Path(folder))}
         return in_turns(work, rounds)[""]
 
 
@@ -88,23 +88,26 @@ def throughput_of_two(params: Params, name: str, sizes: Sizes, pools: Pools) -> 
     images = sizes.together[name]
     with tempfile.TemporaryDirectory() as folder:
         work = {
-            "one": training(pools(1), replicate, 1, images, Path(folder)),
-            "two": training(pools(2), replicate, 2, images, Path(folder)),
+            "one": training(pools(1), seeds_of(replicate, 1), images, Path(folder)),
+            "two": training(pools(2), seeds_of(replicate, 2), images, Path(folder)),
         }
         times = in_turns(work, 2 * sizes.growth_rounds)
     return 2 * times["one"] / times["two"]
 
 
+def seeds_of(replicate: Replicate, seeds: int) -> list[Replicate]:
+    """A replicate with each of the first seeds."""
+    return [replace(replicate, seed=seed) for seed in range(seeds)]
+
+
 def training(
-    workers: Executor, replicate: Replicate, seeds: int, images: int, folder: Path
+    workers: Executor, replicates: Sequence[Replicate], images: int, folder: Path
 ) -> Callable[[], None]:
-    """A function that trains ``seeds`` replicates on the first images of the training split."""
+    """A function that trains replicates on the first images of the training split."""
     everything = load_split(split_file("train"))
     train, val = (folder / f"{name}.safetensors" for name in ("train", "val"))
-    for path, count in ((train, images), (val, replicate.hyperparameters.batch_size)):
+    for path, count in ((train, images), (val, replicates[0].hyperparameters.batch_size)):
         save_split(Split(everything.images[:count], everything.labels[:count]), path)
-    replicates = [replace(replicate, seed=seed) for seed in range(seeds)]
-
     unwatched = Dependencies(stage="growth", files={}, params={})
     checkpoints = Checkpoints(folder / "checkpoints", unwatched)
 

@@ -17,8 +17,9 @@ class Sizes:
     whole epoch if None: what it does once must have its true weight) and ``convolution_batches``
     are timed, and the evaluation of ``evaluated`` images. A training that grows has ``images`` and
     ``epochs``, times one of ``factors``, and ``growth_rounds``. ``together`` has, by the network,
-    the images on which two replicates train at once. Memory is looked at while the stage trains on
-    at most ``memory_images``.
+    the images on which two replicates train at once, and ``on_cluster`` for how many epochs on a
+    cluster. Clusters of ``simulated_workers`` take ``simulated_second`` seconds for a second.
+    Memory is looked at while the stage trains on at most ``memory_images``.
     """
 
     all_networks: bool
@@ -31,6 +32,9 @@ class Sizes:
     epochs: int
     factors: tuple[int, ...]
     together: Mapping[str, int]
+    on_cluster: Mapping[str, int]
+    simulated_workers: tuple[int, ...]
+    simulated_second: float
     memory_images: int
 
     @property
@@ -55,6 +59,9 @@ FULL = Sizes(
     epochs=2,
     factors=(1, 2, 4, 8),
     together={"n2_mlp": 25_600, "n8_conv": 6_400},
+    on_cluster={"n2_mlp": 120, "n8_conv": 8},
+    simulated_workers=(40, 200, 1_000),
+    simulated_second=0.1,
     memory_images=60_000,
 )
 SMALL = Sizes(
@@ -68,6 +75,9 @@ SMALL = Sizes(
     epochs=1,
     factors=(1, 2),
     together={"n2_mlp": 128, "n8_conv": 128},
+    on_cluster={"n2_mlp": 2, "n8_conv": 1},
+    simulated_workers=(4,),
+    simulated_second=0.001,
     memory_images=128,
 )
 

@@ -23,12 +23,20 @@ Argument = Callable[[argparse.ArgumentParser], object]
 
 
 class Command:
-    """A command: its line in ``--help``, the function that runs it, and its arguments."""
+    """A command: its line in ``--help``, the function that runs it, and its arguments.
+
+    It runs at the top of the repository, or ``anywhere``.
+    """
 
     def __init__(
-        self, help_line: str, run: Callable[[argparse.Namespace], None], *arguments: Argument
+        self,
+        help_line: str,
+        run: Callable[[argparse.Namespace], None],
+        *arguments: Argument,
+        anywhere: bool = False,
     ) -> None:
         self.help_line, self.run, self.arguments = help_line, run, arguments
+        self.anywhere = anywhere
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsed.start = Path.cwd()
     try:
         with prepared_process():
-            if parsed.command is not COMMANDS["doctor"]:
+            if not parsed.command.anywhere:
                 os.chdir(find_repository(parsed.start))
             parsed.command.run(parsed)
     except (FashionbenchError, OSError, ModuleNotFoundError) as error:
@@ -138,6 +146,18 @@ def _table(parsed: argparse.Namespace) -> None:
         print_view_address()
 
 
+def _prefill(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.prefill import prefill
+
+    prefill(parsed.study)
+
+
+def _worker(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.worker import become_worker
+
+    become_worker(parsed.scheduler, parsed.options)
+
+
 def _predict(parsed: argparse.Namespace) -> None:
     from fashionbench.commands.predict import predict
 
@@ -223,7 +243,21 @@ COMMANDS = {
         ),
         _argument("--csv", dest="form", action="store_const", const="csv", help="print CSV"),
     ),
-    "doctor": Command("report whether this machine makes the committed bits", _doctor),
+    "prefill": Command(
+        "train all networks at once, ahead of dvc repro",
+        _prefill,
+        _argument("--study", metavar="NAME", help="those of a study instead of the project's"),
+    ),
+    "worker": Command(
+        "train for others, as a worker of a Dask cluster",
+        _worker,
+        _argument("scheduler", help="the address of Dask's scheduler, such as tcp://host:8786"),
+        _argument("options", nargs=argparse.REMAINDER, help="of dask worker, such as --nworkers 8"),
+        anywhere=True,
+    ),
+    "doctor": Command(
+        "report whether this machine makes the committed bits", _doctor, anywhere=True
+    ),
     "verify": Command(
         "run the pipeline in a clean clone and compare every hash",
         _verify,

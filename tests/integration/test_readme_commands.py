@@ -133,7 +133,7 @@ def test_the_lock_is_what_the_declared_dependencies_resolve_to(short: Repository
     if not registry_answers():
         pytest.skip("no package index answers")
     short.run("make", "lock")
-    for name in ("requirements.txt", "requirements-bench.txt"):
+    for name in ("requirements.txt", "requirements-bench.txt", "requirements-cluster.txt"):
         assert (short.path / name).read_text() == (PROJECT / name).read_text()
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT, Repository
 
-_FILES = ("Makefile", "README.md", "pyproject.toml", "requirements.txt", "requirements-bench.txt")
+_FILES = (
+    "Makefile",
+    "README.md",
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements-bench.txt",
+    "requirements-cluster.txt",
+)
 
 
 def install(repository: Repository) -> Repository:

@@ -227,13 +227,14 @@ def epochs_on_disk(repository: Repository, seed: int | None = None) -> int:
     """Return how many epochs the checkpoints of a repository hold, of all seeds or of one."""
     by_replicate: dict[str, int] = {}
     which = "*" if seed is None else f"{seed}-*"
-    for path in (repository.path / "checkpoints").glob(f"*-seed_{which}"):
+    for path in (repository.path / "checkpoints").glob(f"seed_{which}"):
         # Of a replicate that was cut off twice there is one file each time.
         with suppress(FileNotFoundError):
             if path.suffix != ".incoming":
                 with safe_open(path, framework="numpy") as file:
                     epochs = len(json.loads(file.metadata()["rows"]))
-                by_replicate[path.stem] = max(epochs, by_replicate.get(path.stem, 0))
+                replicate = path.name.partition(".")[0]
+                by_replicate[replicate] = max(epochs, by_replicate.get(replicate, 0))
     return sum(by_replicate.values())
 
 

@@ -18,6 +18,12 @@ CLI_AND_LIGHT_STAGES = (
     ("modules", "unwanted"),
     [
         (CLI_AND_LIGHT_STAGES, "mlflow"),
+        # Without a cluster, or before it is known that there is one.
+        (
+            (*CLI_AND_LIGHT_STAGES, "fashionbench.stages.train", "fashionbench.workers.local"),
+            "dask",
+        ),
+        (("fashionbench.commands.prefill", "fashionbench.commands.worker"), "dask"),
         (("fashionbench.stages.evaluate", "fashionbench.evaluation.scores"), "mlflow"),
         # With nothing to do the mirror must end within a fraction of a second.
         (("fashionbench.tracking.mirror",), "torch"),

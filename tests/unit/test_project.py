@@ -60,6 +60,7 @@ def test_the_folder_of_an_entry_point_wins_only_if_it_is_named(
     [
         "requirements.txt",
         "requirements-bench.txt",
+        "requirements-cluster.txt",
         "dvc.lock",
         "quick.lock",
         "pyproject.toml",

@@ -13,8 +13,8 @@ from fashionbench.errors import WorkerError
 from fashionbench.params import Params
 from fashionbench.training.memory_check import needed_memory
 from fashionbench.training.networks import count_parameters
-from fashionbench.workers import local
 from fashionbench.workers.local import local_workers
+from fashionbench.workers.memory import is_out_of_memory
 
 
 def allocate(task: str) -> int:
@@ -137,7 +137,7 @@ def test_a_worker_that_leaves_names_its_status() -> None:
 def test_not_everything_that_speaks_of_memory_has_run_out_of_it(
     error: Exception, is_out: bool
 ) -> None:
-    assert local._is_out_of_memory(error) == is_out
+    assert is_out_of_memory(error) == is_out
 
 
 def test_memory_is_estimated_from_below(params: Params) -> None:

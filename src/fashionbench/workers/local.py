@@ -21,21 +21,11 @@ from typing import Any, TypeVar
 from fashionbench.errors import WorkerError
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.machine import available_cores
+from fashionbench.workers.memory import MALLOC, describe_shortage, is_out_of_memory
 from fashionbench.workers.pool import Workers
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-_MALLOC = (
-    "glibc.malloc.hugetlb=1"
-    ":glibc.malloc.mmap_threshold=33554432"  # Bytes; the most that glibc takes.
-    ":glibc.malloc.trim_threshold=1073741824"
-)
-"""Settings of glibc's malloc for workers: keep freed memory for the next step, in huge pages where
-the system has them. Without them n8_conv takes five percent longer."""
-
-_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
-"""What torch, its allocators and CUDA say when memory runs out, in lower case."""
 
 _REMEDY = "free memory or let fewer run at once (taskset -c 0 dvc repro), then run dvc repro again"
 
@@ -95,7 +85,7 @@ def _fork_server(module: str) -> Iterator[None]:
 
 def _start_server(module: str) -> None:
     # glibc reads it when a process starts; other C libraries ignore it.
-    os.environ.setdefault("GLIBC_TUNABLES", _MALLOC)
+    os.environ.setdefault("GLIBC_TUNABLES", MALLOC)
     multiprocessing.get_context("forkserver").set_forkserver_preload([module])
     resource_tracker.ensure_running()  # Its start would unblock the signal.
     # Ctrl-C reaches every process of the terminal, and the stage's own process decides what ends.
@@ -150,24 +140,9 @@ def _run(folder: Path, function: Callable[[Task], Result], task: Task) -> Result
     try:
         return function(task)
     except (MemoryError, RuntimeError) as error:
-        if _is_out_of_memory(error):
-            reason = " ".join(str(error).split())[:120]
-            raise WorkerError(f"{task}: no memory is left ({reason}); {_REMEDY}") from error
+        if is_out_of_memory(error):
+            raise WorkerError(f"{task}: {describe_shortage(error)}; {_REMEDY}") from error
         raise
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out, a processor's or a GPU's.
-
-    torch raises RuntimeError with one of a few texts, and a subclass of a name of its own for CUDA.
-    Other errors speak of memory too, such as CUDA's "illegal memory access".
-    """
-    text = str(error).lower()
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or any(sign in text for sign in _OUT_OF_MEMORY)
-    )
 
 
 def _describe_death(workers: Sequence[BaseProcess], folder: Path) -> str:
