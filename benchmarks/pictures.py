@@ -26,7 +26,7 @@ from fashionbench.data.splits import Split, load_split
 from fashionbench.evaluation.selection import best_seed
 from fashionbench.params import load_params
 from fashionbench.paths import network_table, split_file, weights_file
-from fashionbench.pipeline.processor import available_cores
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.serving import Classifier
 from fashionbench.serving.preprocessing import to_fashion_mnist
 

@@ -1,7 +1,7 @@
 """Stage ``robustness@<network>``: score every replicate on corrupted test images."""
 
 from fashionbench.params import load_params
-from fashionbench.training.workers import local_workers
+from fashionbench.workers.local import local_workers
 
 
 def run(name: str) -> None:
@@ -9,7 +9,7 @@ def run(name: str) -> None:
 
     Raises ConfigError, WorkerError, or DataError for weights that do not fit the network.
     """
-    params = load_params()
+    params = load_params().of(name)
     network, seeds = params.network(name), params.seeds
     with local_workers(len(seeds), "fashionbench.evaluation.robustness") as workers:
         # Imported here, while the workers start: torch takes a second.

@@ -56,7 +56,7 @@ def log_study(client: MlflowClient, experiment: str) -> None:
     figures = [FIGURES_DIR / f"{figure.name}.svg" for figure in record.figures]
     files = [PAGE_FILE, COMPARISON_FILE, *figures]
     content = digest([sha256_of(file) for file in files])
-    is_there = all(has_artifact(client, run, file.name) for file in files)
+    is_there = all(has_artifact(run, file.name) for file in files)
     if is_there and run.data.tags.get(CONTENT_TAG) == content:
         return
     for file in files:
