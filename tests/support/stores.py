@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -98,7 +98,7 @@ def champions(client: MlflowClient) -> dict[str, tuple[str, ...]]:
 
 def files_of(run: Run) -> dict[str, str]:
     """Return the sha256 of each artifact that a run has in a local folder."""
-    folder = Path(urlparse(run.info.artifact_uri).path)
+    folder = Path(unquote(urlparse(run.info.artifact_uri).path))
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
