@@ -75,6 +75,7 @@ def an_explorer() -> Explorer:
     return explore([own, logits], comparison, pairs, answers(own))
 
 
+@functools.cache
 def a_page() -> Page:
     """Return a page with everything that a page can have."""
     accuracy = figures.svg_text(figures.draw_accuracy(COMPARISON, REPLICATES))
