@@ -21,7 +21,8 @@ from fashionbench.analysis.statistics import estimate
 from fashionbench.page.page import render
 from fashionbench.page.thumbnails import COLUMNS, sprite
 
-PHONE, DESK = 360, 1440
+PHONE, DESK = (360, True), (1440, False)
+"""Widths in pixels, and whether the scheme is dark."""
 OWN_ANSWERS = answers(OWN)
 MOUSE, KEYBOARD = "mouse", "keyboard"
 
@@ -39,7 +40,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=[(PHONE, True), (DESK, False)], ids=["dark phone", "desk"])
+@pytest.fixture(scope="module", params=[PHONE, DESK], ids=["dark phone", "desk"])
 def shown(request: pytest.FixtureRequest, browser: Browser, file: Path) -> Iterator[Opened]:
     """Open the page once for many tests; they find and leave it in any view."""
     width, is_dark = request.param
@@ -118,7 +119,17 @@ OPTIONS: dict[tuple[str, str], Callable[[Page], bool]] = {
 """What each option does, as seen from the page's start."""
 
 
-@pytest.mark.parametrize("how", [MOUSE, KEYBOARD])
+@pytest.mark.parametrize(
+    ("shown", "how"),
+    [
+        (PHONE, KEYBOARD),
+        (DESK, MOUSE),
+        pytest.param(PHONE, MOUSE, marks=pytest.mark.slow),
+        pytest.param(DESK, KEYBOARD, marks=pytest.mark.slow),
+    ],
+    indirect=["shown"],
+    ids=lambda value: value if isinstance(value, str) else f"{value[0]} pixels",
+)
 def test_every_option_changes_the_figures_and_the_address(shown: Opened, how: str) -> None:
     for (name, value), is_done in OPTIONS.items():
         page = look(shown)
@@ -280,7 +291,7 @@ def test_nothing_is_wider_than_the_screen(shown: Opened) -> None:
 def test_without_scripts_and_in_print_the_page_is_as_complete_as_before(
     browser: Browser, file: Path, shown: Opened
 ) -> None:
-    with opened(browser, file, DESK, has_scripts=False) as without:
+    with opened(browser, file, DESK[0], has_scripts=False) as without:
         figures = without.page.locator("figure:visible svg").count()
         assert figures == len(re.findall("<figcaption", file.read_text())) - 7
         assert without.page.locator("#explorer, .tools").filter(visible=True).count() == 0
