@@ -160,7 +160,7 @@ def kill_one_worker(repository: Repository) -> None:
 def damage_checkpoints_of_seed_0(repository: Repository) -> list[Path]:
     """Cut off the ends of all checkpoints of seed 0, one for each start; return their paths."""
     assert epochs_on_disk(repository, seed=0)
-    damaged = list((repository.path / "checkpoints").glob("*-seed_0-*[0-9]"))
+    damaged = list((repository.path / "checkpoints").glob("seed_0-*[0-9]"))
     for path in damaged:
         path.write_bytes(path.read_bytes()[:-100])
     return damaged
@@ -176,7 +176,8 @@ def finish(repository: Repository, undisturbed: dict[str, str], kept: int | None
     assert kept
     assert restored_epochs(printed) == kept
     assert repository.hashes(*RESULTS) == undisturbed
-    assert not (repository.path / "checkpoints").exists()
+    left = (repository.path / "checkpoints").iterdir()
+    assert {path.suffix for path in left} == {".finished"}
     return printed
 
 

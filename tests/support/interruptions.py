@@ -239,8 +239,10 @@ def epochs_on_disk(repository: Repository, seed: int | None = None) -> int:
 
 
 def restored_epochs(printed: str) -> int:
-    """Return how many finished epochs a stage says that it goes on after."""
-    return sum(map(int, re.findall(r"goes on after epoch (\d+) of ", printed)))
+    """Return how many finished epochs a stage says that it goes on after, or need not train."""
+    whole = printed.count(" has been trained before")
+    unfinished = re.findall(r"goes on after epoch (\d+) of ", printed)
+    return NUM_EPOCHS * whole + sum(map(int, unfinished))
 
 
 def error_line(printed: str) -> str:

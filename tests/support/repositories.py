@@ -140,7 +140,7 @@ def _move_artifacts(old: Path, new: Path) -> None:
                 ("model_versions", "storage_location"),
             ):
                 change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
-                store.execute(change, (str(old), str(new)))
+                store.execute(change, (old.as_uri(), new.as_uri()))
 
 
 def make_repository(path: Path) -> Repository:

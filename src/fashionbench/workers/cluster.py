@@ -201,7 +201,10 @@ class _ClusterWorkers(Workers):
             if done.status != "finished":
                 error = done.exception() if done.status == "error" else None
                 raise explain(error, str(training.task), self._address)
-            chunk: Chunk = done.result()
+            try:
+                chunk: Chunk = done.result()
+            except OSError as error:  # The scheduler has gone between the end and the result.
+                raise explain(None, str(training.task), self._address) from error
             training.stop = lambda: None
             last = training.task.replicate.hyperparameters.num_epochs
             if len(chunk.rows) < last and not chunk.divergence:
