@@ -10,8 +10,13 @@ from pages import a_page
 from fashionbench.page.figures import svg_text
 from fashionbench.page.page import render
 
-if __name__ == "__main__":
+
+def digests() -> dict[str, str]:
+    """Return the digests by name."""
     texts = {name: svg_text(figure) for name, figure in draw_all().items()}
     texts["page"] = render(a_page())
-    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
-    sys.stdout.write(json.dumps(digests))
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(digests()))
