@@ -1,12 +1,12 @@
 """Write ``params.yaml`` and ``dvc.yaml`` of every study from its ``study.yaml``: ``make deps``.
 
-A study has the project's own stages train, evaluate and compare, with the dependencies that they
-have in the project's dvc.yaml, and stages of its own after them.
+A study has the project's own stages train and evaluate, once for all its networks, and compare,
+with the dependencies that they have in the project's dvc.yaml, and stages of its own after them.
 """
 
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 from write_dependencies import code_of
 
 from fashionbench.params import PARAMS_FILE, Params, load_params
-from fashionbench.paths import STUDIES_DIR
+from fashionbench.paths import HIGHLIGHTS_DIR, PREDICTIONS_DIR, STUDIES_DIR, network_table
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.studies.claims import claims_of
 from fashionbench.studies.declared import STUDY_FILE, Study, read_study
-from fashionbench.studies.design import Design, study_params
+from fashionbench.studies.design import Design, Point, study_params
 from fashionbench.yaml_files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -28,6 +28,8 @@ _SHARED = ("src/", "data/prepared/")
 """What a study takes from the project."""
 _CACHED = ("confusion", "weights")
 """Tables that git has of the project's networks, and DVC's cache alone of a study's many points."""
+_STRENGTHS = ("dropout_prob", "l1_strength", "l2_strength")
+"""Parameters on which a network depends only if it names them: a study's stage does so always."""
 _IN_GIT = {"cache": False}
 _HEADER = "# Made by make deps from study.yaml and the project's {name}: edit those.\n"
 
@@ -65,7 +67,7 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
     claims_of(design)  # Raises for a claim about points that the study does not have.
     params = study_params(design, shared)
     Params.model_validate(params)
-    made = {PARAMS_FILE: params, PIPELINE_FILE: _pipeline(study, project)}
+    made = {PARAMS_FILE: params, PIPELINE_FILE: _pipeline(design, project)}
     return {
         # Parameters of a network stand in one line, where they fit.
         str(name): _HEADER.format(name=name) + _as_yaml(content, in_lines=name == PARAMS_FILE)
@@ -73,14 +75,14 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
     }
 
 
-def _pipeline(study: Study, project: Path) -> dict[str, Any]:
+def _pipeline(design: Design, project: Path) -> dict[str, Any]:
     stages = read_yaml(project / PIPELINE_FILE)["stages"]
     return {
         "stages": {
-            "train": _of_network(stages["train"]),
-            "evaluate": _of_network(stages["evaluate"]),
+            "train": _train(stages["train"]["do"], design.points),
+            "evaluate": _evaluate(stages["evaluate"]["do"], design.points),
             "compare": _compare(stages["compare"]),
-            "analyse": _analyse(study, project),
+            "analyse": _analyse(design.study, project),
             "publish": _always("publish", "metrics/comparison.csv", "metrics/study.json"),
             "mirror": _always("mirror", "metrics/comparison.csv", "metrics/report.html"),
         },
@@ -92,13 +94,40 @@ def _pipeline(study: Study, project: Path) -> dict[str, Any]:
     }
 
 
-def _of_network(stage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stage that runs for each network, with the project's files as dependencies."""
-    do = dict(stage["do"])
-    do["cmd"] = f"{_UP}{do['cmd']}"
-    do["deps"] = [_from_project(dep) for dep in do["deps"]]
-    do["outs"] = [_out(out) for out in do["outs"]]
-    return {"foreach": stage["foreach"], "do": do}
+def _train(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
+    """Return one stage for all points: DVC reads every pipeline of a repository for each command.
+
+    The curves of a study are in DVC's cache alone, so that DVC's run cache restores the stage.
+    """
+    names = [name for name in stage["params"] if "${" not in name]
+    return {
+        "cmd": f"{_UP}bin/fashionbench train-all",
+        "deps": [_from_project(dep) for dep in stage["deps"]],
+        "params": [*names, *_STRENGTHS, "networks"],
+        "outs": ["models", *(str(network_table(point.name, "curves")) for point in points)],
+    }
+
+
+def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
+    names = [name for name in stage["params"] if "${" not in name]
+    tables = [
+        Path(path).stem for out in stage["outs"] if (path := next(iter(out))).endswith(".csv")
+    ]
+    return {
+        "cmd": f"{_UP}bin/fashionbench evaluate-all",
+        "deps": [_from_project(dep).removesuffix("/${key}") for dep in stage["deps"]],
+        "params": [*names, "networks"],
+        "outs": [
+            str(PREDICTIONS_DIR),
+            str(HIGHLIGHTS_DIR),
+            *(
+                str(path) if table in _CACHED else {str(path): _IN_GIT}
+                for point in points
+                for table in tables
+                for path in [network_table(point.name, table)]
+            ),
+        ],
+    }
 
 
 def _compare(stage: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,12 +173,6 @@ def _always(stage: str, *deps: str) -> dict[str, Any]:
 
 def _from_project(dep: str) -> str:
     return f"{_UP}{dep}" if dep.startswith(_SHARED) else dep
-
-
-def _out(out: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
-    paths: Iterator[str] = iter([out] if isinstance(out, str) else out)
-    path = next(paths)
-    return path if Path(path).stem in _CACHED else out
 
 
 def _as_yaml(content: Mapping[str, Any], *, in_lines: bool) -> str:

@@ -106,15 +106,18 @@ def _parser() -> argparse.ArgumentParser:
 # Commands import what they need when they run, since torch and MLflow take seconds.
 
 
-def _stage(name: str, *arguments: str) -> Callable[[argparse.Namespace], None]:
-    """Return a function that runs a stage with the named command-line arguments."""
+def _stage(name: str, *arguments: str, module: str = "") -> Callable[[argparse.Namespace], None]:
+    """Return a function that runs a stage with the named command-line arguments.
+
+    ``module`` has the stage's code if it is not named as the stage.
+    """
 
     def run(parsed: argparse.Namespace) -> None:
         from fashionbench.pipeline.stage_lock import stage_lock
 
         # The stage's own code is a dependency: it is hashed first, and imported afterwards.
         with stage_lock(name, getattr(parsed, "network", None)) as dependencies:
-            stage = import_module(f"fashionbench.stages.{name}")
+            stage = import_module(f"fashionbench.stages.{module or name}")
             values = {"dependencies": dependencies} | vars(parsed)
             stage.run(*(values[argument] for argument in arguments))
 
@@ -146,10 +149,10 @@ def _table(parsed: argparse.Namespace) -> None:
         print_view_address()
 
 
-def _prefill(parsed: argparse.Namespace) -> None:
+def _prefill(_: argparse.Namespace) -> None:
     from fashionbench.commands.prefill import prefill
 
-    prefill(parsed.study)
+    prefill()
 
 
 def _worker(parsed: argparse.Namespace) -> None:
@@ -219,6 +222,14 @@ COMMANDS = {
     ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),
+    "train-all": Command(
+        "stage of a study: train all replicates of all its networks",
+        _stage("train", "dependencies", module="train_all"),
+    ),
+    "evaluate-all": Command(
+        "stage of a study: score all replicates of all its networks",
+        _stage("evaluate", module="evaluate_all"),
+    ),
     "analyse": Command("stage of a study: judge its claims and draw it", _stage("analyse")),
     "publish": Command("stage of a study: copy what the page shows of it", _stage("publish")),
     "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),
@@ -243,11 +254,7 @@ COMMANDS = {
         ),
         _argument("--csv", dest="form", action="store_const", const="csv", help="print CSV"),
     ),
-    "prefill": Command(
-        "train all networks at once, ahead of dvc repro",
-        _prefill,
-        _argument("--study", metavar="NAME", help="those of a study instead of the project's"),
-    ),
+    "prefill": Command("train all networks at once, ahead of dvc repro", _prefill),
     "worker": Command(
         "train for others, as a worker of a Dask cluster",
         _worker,

@@ -1,4 +1,4 @@
-"""All networks trained ahead of ``dvc repro``: here, on a cluster, and for a study."""
+"""All networks trained ahead of ``dvc repro``: here, and on a cluster."""
 
 import subprocess
 import sys
@@ -8,7 +8,6 @@ import pytest
 from clusters import Cluster, on_cluster
 from interruptions import RESULTS, SLOW_NETWORK, TRAIN
 from repositories import Repository
-from ruamel.yaml import YAML
 
 PREFILL = (sys.executable, "-m", "fashionbench", "prefill")
 
@@ -25,39 +24,16 @@ def finished_replicates(repository: Repository) -> set[str]:
 
 
 @pytest.mark.slow(minutes=2)
-@pytest.mark.tries("fashionbench prefill", "fashionbench prefill --study NAME")
-def test_dvc_finds_finished_what_was_trained_ahead_and_so_does_a_study(
+@pytest.mark.tries("fashionbench prefill")
+def test_dvc_finds_finished_what_was_trained_ahead(
     with_own_code: Repository, undisturbed: dict[str, str]
 ) -> None:
     repository = with_own_code
     said = repository.run(*PREFILL).stdout
     assert "slow: 2 replicates are finished" in said
-    before = finished_replicates(repository)
-    assert len(before) == 2
+    assert len(finished_replicates(repository)) == 2
     assert repository.run(*TRAIN).stderr.count("has been trained before") == 2
     assert repository.hashes(*RESULTS) == undisturbed
-
-    make_study(repository, "same")
-    assert "has been trained before" in repository.run(*PREFILL, "--study", "same").stderr
-    assert finished_replicates(repository) == before
-    make_study(repository, "longer", num_epochs=25)
-    repository.run(*PREFILL, "--study", "longer")
-    assert len(finished_replicates(repository)) == 4
-
-
-def make_study(repository: Repository, name: str, **changes: int) -> None:
-    """Make a study: the pipeline two folders down, at other values of some parameters."""
-    folder = repository.path / "studies" / name
-    folder.mkdir(parents=True)
-    text = (repository.path / "dvc.yaml").read_text()
-    for here in ("src/fashionbench/", "data/prepared/"):
-        text = text.replace(f"- {here}", f"- ../../{here}")
-    (folder / "dvc.yaml").write_text(text)
-    yaml = YAML()
-    params = yaml.load((repository.path / "params.yaml").read_text())
-    params.update(changes)
-    with (folder / "params.yaml").open("w") as file:
-        yaml.dump(params, file)
 
 
 @pytest.mark.slow(minutes=2)

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import quote, unquote, urlparse
 
 import pandas as pd
 from mlflow import MlflowClient
@@ -16,7 +16,7 @@ CURVES = ("train_objective", "train_loss", "train_accuracy", "val_loss", "val_ac
 
 def client_of(repository: Repository) -> MlflowClient:
     """Return a client of a repository's own store."""
-    return MlflowClient(f"sqlite:///{repository.path / 'mlflow.db'}")
+    return MlflowClient(f"sqlite:///{quote(str(repository.path / 'mlflow.db'))}")
 
 
 def make_store(folder: Path) -> None:

@@ -10,13 +10,14 @@ import pytest
 from trainings import network, nothing_watched
 
 from fashionbench import cli
-from fashionbench.commands.prefill import distinct, raise_failures
 from fashionbench.errors import TrainingError, WorkerError
 from fashionbench.params import Hyperparameters, Params
+from fashionbench.stages.train_all import distinct_replicates
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.networks import build
 from fashionbench.training.replicates import EpochTask
+from fashionbench.workers.at_once import raise_failures
 from fashionbench.workers.costs import operations, remaining_cost
 from fashionbench.workers.longest_first import LongestFirst
 
@@ -108,7 +109,7 @@ def test_less_is_left_after_each_epoch(hyperparameters: Hyperparameters) -> None
 
 def test_each_replicate_is_trained_once_and_the_longest_begin(params: Params) -> None:
     twin = {**params.networks, "a_twin": params.networks["n2_mlp"]}
-    found = distinct(params.model_copy(update={"networks": twin}))
+    found = distinct_replicates(params.model_copy(update={"networks": twin}))
     assert next(iter(found)) == "n8_conv"
     assert len({"n2_mlp", "a_twin"} & found.keys()) == 1
     assert {len(replicates) for replicates in found.values()} == {len(params.seeds)}
@@ -157,16 +158,3 @@ def test_a_worker_without_dask_says_what_is_missing(
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert cli.main(["worker", "tcp://host:8786"]) == 1
     assert "has no package distributed; activate" in capsys.readouterr().err
-
-
-def test_a_study_without_parameters_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("dvc.yaml", "params.yaml", "studies/mine/params.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["prefill", "--study", "yours"]) == 1
-    assert (
-        "studies/yours has no params.yaml; studies that have one: mine" in capsys.readouterr().err
-    )

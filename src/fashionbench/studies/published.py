@@ -21,8 +21,8 @@ from fashionbench.analysis.verdict_records import ArmRecord
 from fashionbench.errors import DataError
 from fashionbench.params import Params
 from fashionbench.paths import METRICS_DIR, network_table, project_folder, study
-from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
+from fashionbench.pipeline.training_stage import training_dependencies
 from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record
 from fashionbench.tables import read_table, write_table
 from fashionbench.whole_files import replace_file
@@ -133,7 +133,7 @@ def _by_network(folder: Path, table: str, labels: Mapping[str, str]) -> dict[str
 def identities(params: Params, networks: Iterable[str]) -> dict[str, str]:
     """Return by network a digest of all that determines its replicates: code and data as well."""
     found: dict[str, str] = {}
-    dependencies = Dependencies.of("train", next(iter(params.networks)))
+    dependencies = training_dependencies(next(iter(params.networks)))
     for name in networks:
         own = params.of(name)
         network, hyperparameters = own.network(name), own.hyperparameters

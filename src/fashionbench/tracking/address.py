@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fashionbench.paths import repository_folder
 
@@ -18,13 +18,9 @@ def store_address() -> tuple[str, Path | None]:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     if not uri.startswith(_SQLITE):
         return uri, None
-    database = repository_folder() / uri.removeprefix(_SQLITE)
-    # ``mlflow run`` quotes the spaces, umlauts and percent signs of a path, which SQLite takes
-    # literally.
-    unquoted = Path(unquote(str(database)))
-    if not database.parent.exists() and unquoted.parent.exists():
-        database = unquoted
-    return f"{_SQLITE}{database}", database
+    # SQLAlchemy decodes percent signs, and ``mlflow run`` quotes what else is not plain ASCII.
+    database = repository_folder() / unquote(uri.removeprefix(_SQLITE))
+    return f"{_SQLITE}{quote(str(database))}", database
 
 
 def artifacts_folder(database: Path) -> Path:

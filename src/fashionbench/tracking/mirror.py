@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from fashionbench.errors import StoreError
 from fashionbench.params import Params
 from fashionbench.paths import in_workspace, network_table, study, weights_file
-from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.pipeline.training_stage import training_dependencies, training_stage
 from fashionbench.tracking.artifacts import has_artifact, has_model
 from fashionbench.tracking.cards import describe_champion
 from fashionbench.tracking.comparison_run import log_comparison, log_figures
@@ -51,7 +51,7 @@ def mirror_network(params: Params, name: str) -> None:
     An unreachable store is a warning. Raises DataError if a table of results is missing.
     """
     try:
-        results = read_stored_results(params, name, Dependencies.of("train", name))
+        results = read_stored_results(params, name, training_dependencies(name))
         _fill(results, with_model=False, is_whole=False)
     except StoreError as error:
         warn(error)
@@ -66,7 +66,7 @@ def mirror_pipeline(params: Params) -> bool:
     """
     try:
         # Read once for all networks, since that takes a tenth of a second.
-        dependencies = Dependencies.of("train", next(iter(params.networks)))
+        dependencies = training_dependencies(next(iter(params.networks)))
         all_results = [read_stored_results(params, name, dependencies) for name in params.networks]
         with locked_store() as (client, experiment):
             runs = Runs(client, experiment)
@@ -186,7 +186,8 @@ def _provenance_tags(results: StoredResults, runs: Runs, key: str) -> Mapping[st
     if runs.find(key):
         return {}
     name = results.network.name
-    return provenance_of_restored(network_table(name, "curves")) | {"dvc.stage": f"train@{name}"}
+    tags = provenance_of_restored(network_table(name, "curves"))
+    return tags | {"dvc.stage": training_stage(name)}
 
 
 def _id(runs: Runs, key: str) -> str:
