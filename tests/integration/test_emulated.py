@@ -42,7 +42,8 @@ def test_perceptrons_are_trained_to_the_committed_bits(processor: str) -> None:
     assert differing(processor, "n2_mlp", "n5_batch_norm", "n6_l1") == "[]"
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
+# One of each maker: minutes each.
+@pytest.mark.parametrize("processor", ["Haswell", "EPYC"])
 def test_the_convolutional_network_is_trained_to_the_committed_bits(processor: str) -> None:
     assert differing(processor, "n8_conv" + LAST_BATCH) == "[]"
 

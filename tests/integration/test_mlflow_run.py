@@ -67,6 +67,8 @@ def above(run: Run) -> str | None:
     "mlflow run -e experiment",
 )
 def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Repository) -> None:
+    untrained.change_params(num_epochs=2)
+    untrained.run("git", "commit", "-qam", "a short training")
     untrained.run(*MLFLOW_RUN, "-e", "main")
     assert trees(untrained, ()) == {"main": TREE}
 
@@ -91,10 +93,10 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
     # An experiment leaves the workspace as it is.
     before = untrained.hashes("dvc.lock", "metrics", "models", "params.yaml")
     known = {run.info.run_id for run in runs_of(client)}
-    changes = SMALL_RUN | {"num_epochs": 2, "dropout_prob": 0.3}
+    changes = SMALL_RUN | {"num_epochs": 3, "dropout_prob": 0.3}
     parameters = [f"-P{name}={value}" for name, value in changes.items()]
     untrained.run(*MLFLOW_RUN, "-e", "experiment", *parameters)
     (below,) = trees(untrained, known).values()
     assert {name.partition(" · ")[0] for name in below} == TREE
-    assert "slow seed 0 · num_epochs=2, dropout_prob=0.3" in below
+    assert "slow seed 0 · num_epochs=3, dropout_prob=0.3" in below
     assert untrained.hashes("dvc.lock", "metrics", "models", "params.yaml") == before

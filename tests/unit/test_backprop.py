@@ -107,10 +107,10 @@ def test_trainings_agree_with_the_straightforward_loop(
 ) -> None:
     declared = params.network(name)
     # Convolutions in double precision take their time.
-    epochs, images = (2, 192) if declared.conv_filters else (8, 400)
+    epochs, images = (2, 192) if declared.conv_filters else (4, 400)
     hyperparameters = replace(params.hyperparameters, num_epochs=epochs)
     train = Examples(train_examples.images[:images], train_examples.labels[:images])
-    for seed in (0, 1):
+    for seed in (0,) if declared.conv_filters else (0, 1):
         replicate = Replicate(network=declared, hyperparameters=hyperparameters, seed=seed)
         accuracy, module = train_in_float64(replicate, train, test_examples)
         curves, state = train_replicate(replicate, train, test_examples)

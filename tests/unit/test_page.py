@@ -1,18 +1,14 @@
-"""The page: its text, that it is self-contained, and how a real browser shows it."""
+"""The page: its text, and that it is self-contained."""
 
 import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from browser import opened, started
 from pages import a_page
-from playwright.sync_api import Browser
 from repositories import PROJECT
 
 from fashionbench.analysis.claims import CLAIMS
@@ -161,41 +157,3 @@ def test_every_letter_of_the_figures_is_defined_once() -> None:
     used = set(re.findall('href="#(DejaVu[^"]*)"', text))
     defined = re.findall('<path id="(DejaVu[^"]*)"', text)
     assert sorted(used) == sorted(defined)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as browser:
-        yield browser
-
-
-BEYOND = """() => [...document.body.querySelectorAll("*")].filter((element) =>
-  !element.closest(".scroll, svg") && element.getBoundingClientRect().right > innerWidth + 1
-).map((element) => element.outerHTML.slice(0, 80))"""
-SIZES = """all => all.map((figure) => {
-  const box = figure.getBoundingClientRect();
-  return [box.width, box.height];
-})"""
-
-
-@pytest.mark.parametrize("width", [360, 1440])
-@pytest.mark.parametrize("kind", ["made up", "committed"])
-def test_a_browser_shows_everything_and_asks_for_nothing(
-    kind: str, width: int, browser: Browser, tmp_path: Path
-) -> None:
-    file = COMMITTED
-    if kind == "made up":
-        file = tmp_path / "report.html"
-        file.write_text(render(a_page()), encoding="utf-8")
-    with opened(browser, file, width) as found:
-        page = found.page
-        assert page.evaluate(BEYOND) == []
-        assert page.evaluate("document.documentElement.scrollWidth") == width
-        sizes = page.locator("figure svg").evaluate_all(SIZES)
-        assert len(sizes) == file.read_text(encoding="utf-8").count("<figure") >= 3
-        assert all(wide > 200 and high > 50 for wide, high in sizes)
-        # A chart's name is that of the place it is drawn in.
-        assert page.locator("figure:not(.chart) svg:not([aria-label])").count() == 0
-        assert page.locator(".plot:not([aria-label])").count() == 0
-        assert found.complaints == []
-        assert [url for url in found.requests if not url.startswith("data:")] == [file.as_uri()]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -32,9 +33,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params = load_params().model_copy(update={"loss_input": "logits"})
     found = {f"{name}_logits": one for name, one in identities(params, params.networks).items()}
     (COPY / "identity.json").write_text(json.dumps(found))
-    judged = judge(CLAIMS, results())
-    arm = StudyArmRecord(claims=judge([], results()), effects=(), report=(judged,))
-    write_record(arm)
+    write_record(arm_of_all_claims())
     made_up = results()
     tables = {
         "curves": made_up.curves,
@@ -49,6 +48,12 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         COPY / "pairs.csv", index=False
     )
     return COPY
+
+
+@cache
+def arm_of_all_claims() -> StudyArmRecord:
+    judged = judge(CLAIMS, results())
+    return StudyArmRecord(claims=judge([], results()), effects=(), report=(judged,))
 
 
 def write_record(arm: StudyArmRecord) -> None:
