@@ -8,6 +8,7 @@
 # make quick.lock      renew the hashes that make verify SIZE=quick compares with
 # make docs            renew the generated blocks of README.md and docs/
 # make simulations     renew the simulated tables of docs/statistics.md: a few minutes
+# make screenshots     renew the README's pictures of the page and of MLflow, with chromium
 # make deps            renew the code dependencies in dvc.yaml from the imports, and the pipelines
 #                      of all studies
 # make bench           measure the speed here, beside what one would use instead;
@@ -53,7 +54,7 @@ VERIFY_quick := --lock quick.lock $(QUICK)
 STUDY :=
 
 .PHONY: all install test test-all quick study verify quick.lock audit bench bench-pipeline lock \
-  docs simulations deps repository anew
+  docs simulations screenshots deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -106,6 +107,9 @@ quick.lock: repository $(READY)
 # From the committed results, params.yaml, dvc.yaml and the modules' docstrings.
 docs: $(READY)
 	python tools/write_docs.py
+
+screenshots: $(READY)
+	python tools/screenshots.py
 
 simulations: $(READY)
 	python tools/simulate_statistics.py

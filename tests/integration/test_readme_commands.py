@@ -1,6 +1,7 @@
 """The commands that people are told to type, typed in small repositories."""
 
 import os
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -10,6 +11,7 @@ import pytest
 from cores import ALL_CORES, on_all_cores, on_one_core
 from installed import commands_to_try, install, registry_answers
 from interruptions import wait_until
+from PIL import Image
 from repositories import PROJECT, Repository
 from servers import HOST, answers, free_port
 from stores import by_name, client_of, runs_of
@@ -129,6 +131,22 @@ def test_speed_is_measured_at_a_small_size(short: Repository) -> None:
     assert short.run("git", "status", "--porcelain", "benchmarks").stdout == ""
     assert "| slow |" in (short.path / "measured/results.md").read_text()
     assert "train@slow" in (short.path / "measured/pipeline.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.tries("make screenshots")
+def test_screenshots_are_taken_of_the_page_and_of_mlflow(copied: Repository) -> None:
+    if not shutil.which("chromium"):
+        pytest.skip("there is no chromium: apt-get install chromium")
+    install(copied)
+    for name in ("docs", "tools"):
+        (copied.path / name).mkdir()
+    shutil.copy(PROJECT / "tools/screenshots.py", copied.path / "tools")
+    copied.run("make", "screenshots")
+    for name in ("page", "mlflow"):
+        with Image.open(copied.path / f"docs/screenshots/{name}.png") as picture:
+            # A page that shows nothing has hardly a colour; None says that there are more.
+            assert picture.convert("RGB").getcolors(maxcolors=100) is None
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 from contextlib import closing
+from urllib.parse import quote
 
 from fashionbench.errors import StoreError
 from fashionbench.tracking.address import store_address
@@ -44,7 +45,7 @@ def print_view_address() -> None:
 def _look_up(database: str) -> str | None:
     try:
         # Opened for reading, so that no empty file is left behind.
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
+        with closing(sqlite3.connect(f"file:{quote(database)}?mode=ro", uri=True)) as store:
             query = "SELECT experiment_id FROM experiments WHERE name = ?"
             found = store.execute(query, (_NAME,)).fetchone()
     except sqlite3.Error:
