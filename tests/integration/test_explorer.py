@@ -165,6 +165,18 @@ def test_a_link_to_what_does_not_exist_shows_the_start(shown: Opened) -> None:
     assert page.locator("[name=first]").input_value() == "n8_conv"
 
 
+@pytest.mark.parametrize(
+    ("fragment", "place"),
+    [("trust", "trust"), ("kind=loss", "explore"), ("first=n1_mlp&class=6", "pair")],
+)
+def test_an_address_leads_to_its_place(
+    browser: Browser, file: Path, fragment: str, place: str
+) -> None:
+    with opened(browser, file, DESK[0], fragment=fragment) as found:
+        top = found.page.locator(f"#{place}").evaluate("one => one.getBoundingClientRect().top")
+        assert top == pytest.approx(0, abs=30)
+
+
 def test_numbers_are_those_of_the_analysis(shown: Opened) -> None:
     page = look(shown, "#split=test")
     for name, said in zip(

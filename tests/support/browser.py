@@ -51,7 +51,13 @@ def started() -> Iterator[Browser]:
 
 @contextmanager
 def opened(
-    browser: Browser, file: Path, width: int, *, is_dark: bool = False, has_scripts: bool = True
+    browser: Browser,
+    file: Path,
+    width: int,
+    *,
+    is_dark: bool = False,
+    has_scripts: bool = True,
+    fragment: str = "",
 ) -> Iterator[Opened]:
     """Open a page from disk, with its own policy, and with the clipboard."""
     context = browser.new_context(
@@ -72,7 +78,7 @@ def opened(
     found.page.on("console", hear)
     found.page.on("pageerror", fail)
     found.page.on("request", lambda request: found.requests.append(request.url))
-    found.page.goto(file.as_uri())
+    found.page.goto(f"{file.as_uri()}#{fragment}" if fragment else file.as_uri())
     if has_scripts:
         found.wait_until_drawn()
     yield found

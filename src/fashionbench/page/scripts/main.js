@@ -41,6 +41,16 @@ function update() {
   redraw();
 }
 
+/** Return what the address names: a heading, all figures, or those of two networks alone. */
+function placeOfAddress() {
+  const fragment = location.hash.slice(1);
+  if (!fragment.includes("=")) return document.getElementById(fragment);
+  const named = [...new URLSearchParams(fragment).keys()];
+  return named.every((name) => ["first", "second", "class"].includes(name))
+    ? document.getElementById("pair")
+    : explorer;
+}
+
 function chooseNetworks(isChosen) {
   for (const field of fields) if (field.name === "network") field.checked = isChosen;
   update();
@@ -65,5 +75,7 @@ document.getElementById("copy-link").addEventListener("click", async () => {
   document.getElementById("copied").textContent = said;
 });
 addEventListener("hashchange", () => restoreView() && redraw());
-if (restoreView()) explorer.scrollIntoView();
+restoreView();
 redraw();
+// Only now is everything in its place; the browser went there before the charts had their heights.
+drawing.then(() => placeOfAddress()?.scrollIntoView({ behavior: "instant" }));
