@@ -7,7 +7,7 @@ from torch import Tensor
 from fashionbench.commands import doctor
 from fashionbench.errors import ConfigError, VerificationError
 from fashionbench.pipeline import processor
-from fashionbench.training import arithmetic, self_test
+from fashionbench.training import kernels, self_test
 
 
 @pytest.mark.skipif(not processor.is_x86(), reason="the known bits are those of x86-64")
@@ -28,14 +28,14 @@ def test_other_bits_are_named_with_their_operation(monkeypatch: pytest.MonkeyPat
         return out.copy_((torch.cat(list(a), 1).double() @ torch.cat(list(b)).double()).float())
 
     def forget() -> None:
-        arithmetic._product_kernel.cache_clear()
-        arithmetic.choices.clear()
+        kernels.product_kernel.cache_clear()
+        kernels.choices.clear()
 
     forget()
     monkeypatch.setattr(self_test, "NETWORKS", {"n2_mlp": self_test.NETWORKS["n2_mlp"]})
     monkeypatch.setattr(self_test.differing, "__defaults__", (("n2_mlp",),))
     for kernel in ("_multiply_by_mkl", "_multiply_by_onednn", "_multiply_padded"):
-        monkeypatch.setattr(arithmetic, kernel, rounded_once)
+        monkeypatch.setattr(kernels, kernel, rounded_once)
     with pytest.raises(VerificationError) as found:
         doctor.examine()
     forget()

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fashionbench.pipeline.processor import is_x86
-from fashionbench.training import arithmetic, self_test
+from fashionbench.training import kernels, self_test
 
 pytestmark = pytest.mark.skipif(not is_x86(), reason="the known bits are those of x86-64")
 
@@ -32,6 +32,6 @@ def test_kernels_for_avx2_make_the_committed_bits() -> None:
 
 
 def test_other_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arithmetic, "CHUNK", 64)
+    monkeypatch.setattr(kernels, "CHUNK", 64)
     assert self_test.differing(["n2_mlp"]) == ["n2_mlp"]
-    arithmetic._product_kernel.cache_clear()  # What was chosen for other chunks.
+    kernels.product_kernel.cache_clear()  # What was chosen for other chunks.

@@ -1,28 +1,17 @@
-"""The defined arithmetic: what a sum is, and that kernels are chosen by it."""
+"""The defined arithmetic: what a sum is."""
 
-import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from fashionbench.training import arithmetic, definition
+from fashionbench.training import arithmetic, definition, kernels
 
 
-@pytest.fixture
-def new_process() -> Iterator[None]:
-    """Forget which kernels this process has chosen, before and after a test."""
-    forget()
-    yield
-    forget()
-
-
-def forget() -> None:
-    arithmetic._product_kernel.cache_clear()
-    arithmetic._convolution_kernel.cache_clear()
-    arithmetic.choices.clear()
+def channels_last(tensor: Tensor) -> Tensor:
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def test_a_chain_rounds_once_for_each_term() -> None:
@@ -34,20 +23,20 @@ def test_a_chain_rounds_once_for_each_term() -> None:
 
 
 def test_chunks_are_added_in_order() -> None:
-    k, large = 3 * arithmetic.CHUNK, 2.0**24
+    k, large = 3 * kernels.CHUNK, 2.0**24
     a, b = torch.ones(1, k), torch.zeros(k, 1)
     # In one chain, or from the end, each 1 would be lost beside the large number.
-    b[0], b[arithmetic.CHUNK], b[arithmetic.CHUNK + 1] = large, 1, 1
+    b[0], b[kernels.CHUNK], b[kernels.CHUNK + 1] = large, 1, 1
     assert arithmetic.product(a, b).item() == large + 2
-    assert definition.product_example(1, k, 1, arithmetic.CHUNK).agrees(
-        arithmetic.product(*definition.product_example(1, k, 1, arithmetic.CHUNK).operands)
+    assert definition.product_example(1, k, 1, kernels.CHUNK).agrees(
+        arithmetic.product(*definition.product_example(1, k, 1, kernels.CHUNK).operands)
     )
 
 
 @pytest.mark.parametrize("m", [64, 16, 7, 1])
 @pytest.mark.parametrize(("k", "n"), [(784, 128), (300, 64), (64, 10), (10, 64), (128, 3)])
 def test_a_product_is_what_is_defined(new_process: None, m: int, k: int, n: int) -> None:
-    example = definition.product_example(m, k, n, arithmetic.CHUNK)
+    example = definition.product_example(m, k, n, kernels.CHUNK)
     a, b = example.operands
     assert example.agrees(arithmetic.product(a, b))
     by_column = b.t().contiguous().t()
@@ -56,11 +45,11 @@ def test_a_product_is_what_is_defined(new_process: None, m: int, k: int, n: int)
     assert arithmetic.Product(out)(a, b) is out
     assert example.agrees(out)
     assert not example.agrees(out.nextafter(torch.tensor(math.inf)))
-    assert all(any(agrees.values()) for agrees in arithmetic.choices.values())
+    assert all(any(agrees.values()) for agrees in kernels.choices.values())
 
 
 def test_a_product_in_a_loop_sees_new_values_in_the_same_place_and_others_elsewhere() -> None:
-    a, b = definition.product_example(20, 300, 32, arithmetic.CHUNK).operands
+    a, b = definition.product_example(20, 300, 32, kernels.CHUNK).operands
     multiply = arithmetic.Product()
     first = multiply(a, b).clone()
     assert torch.equal(multiply(a.mul_(2), b), 2 * first)
@@ -71,18 +60,18 @@ def test_a_product_in_a_loop_sees_new_values_in_the_same_place_and_others_elsewh
 @pytest.mark.parametrize("channels", [1, 3, 32])
 def test_convolutions_are_what_is_defined(new_process: None, channels: int) -> None:
     example = definition.convolution_example(3, channels, 28, 28, 32)
-    images, kernel = map(arithmetic._channels_last, example.operands)
+    images, kernel = map(channels_last, example.operands)
     assert example.agrees(arithmetic.convolution(images, kernel, torch.zeros(32)))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 32])
 def test_gradients_of_convolutions_are_what_is_defined(new_process: None, channels: int) -> None:
     example = definition.weight_gradient_example(3, channels, 28, 28, 32)
-    operands = [arithmetic._channels_last(operand) for operand in example.operands]
+    operands = [channels_last(operand) for operand in example.operands]
     assert example.agrees(arithmetic.convolution_weight_gradient(*operands))
     if channels > 1:  # Images have one channel, and nothing needs a gradient for them.
         example = definition.input_gradient_example(3, channels, 28, 28, 32)
-        operands = [arithmetic._channels_last(operand) for operand in example.operands]
+        operands = [channels_last(operand) for operand in example.operands]
         assert example.agrees(arithmetic.convolution_input_gradient(*operands))
 
 
@@ -92,37 +81,16 @@ def test_examples_are_right_in_the_first_place() -> None:
     exact = torch.conv2d(images.double(), kernel.double(), padding=1)
     near = arithmetic.convolution(images, kernel, torch.zeros(4))
     torch.testing.assert_close(near.double(), exact, rtol=1e-5, atol=1e-5)
-    a, b = definition.product_example(5, 2000, 4, arithmetic.CHUNK).operands
+    a, b = definition.product_example(5, 2000, 4, kernels.CHUNK).operands
     assert (a != 0).sum() == 5 * definition._MOST_TERMS
     torch.testing.assert_close(
         arithmetic.product(a, b).double(), a.double() @ b.double(), rtol=1e-4, atol=1e-4
     )
 
 
-def off_by_a_bit(a: Sequence[Tensor], b: Sequence[Tensor], out: Tensor) -> Tensor:
-    return out.copy_((torch.cat(tuple(a), 1).double() @ torch.cat(tuple(b)).double()).float())
-
-
-def test_kernels_that_disagree_are_not_used(
-    new_process: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    a, b = definition.product_example(20, 128, 32, arithmetic.CHUNK).operands
-    expected = arithmetic.product(a, b)
-    forget()
-    monkeypatch.setattr(arithmetic, "_multiply_by_mkl", off_by_a_bit)
-    assert torch.equal(arithmetic.product(a, b), expected)
-    assert arithmetic.choices["product 20x128 by 128x32"] == {"MKL": False, "oneDNN": True}
-
-    forget()
-    monkeypatch.setattr(arithmetic, "_multiply_by_onednn", off_by_a_bit)
-    with caplog.at_level(logging.WARNING):
-        arithmetic.product(a, b)
-    assert "no kernel computes the product 20x128 by 128x32 as it is defined" in caplog.text
-
-
 def test_bits_do_not_depend_on_where_tensors_lie() -> None:
     """Compute with operands at addresses that are no multiples of a vector's size."""
-    a, b = definition.product_example(64, 784, 128, arithmetic.CHUNK).operands
+    a, b = definition.product_example(64, 784, 128, kernels.CHUNK).operands
 
     def shifted(tensor: Tensor) -> Tensor:
         room = torch.empty(tensor.numel() + 1)[1:]

@@ -14,7 +14,7 @@ from rich.table import Table
 from fashionbench.errors import VerificationError
 from fashionbench.pipeline import processor
 from fashionbench.pipeline.machine import available_cores, available_memory
-from fashionbench.training import arithmetic, self_test
+from fashionbench.training import kernels, self_test
 
 _PACKAGES = ("torch", "numpy", "scipy", "pandas", "matplotlib", "mlflow", "dvc")
 _FLAGS = ("avx2", "fma", "avx512f", "amx_tile")
@@ -55,7 +55,7 @@ def examine() -> None:
 
 def diagnosis() -> str:
     """Return in one line what decides about bits here, after :func:`self_test.differing`."""
-    failing = [name for name, agrees in arithmetic.choices.items() if not any(agrees.values())]
+    failing = [name for name, agrees in kernels.choices.items() if not any(agrees.values())]
     operation = (
         f"the first operation that differs is the {failing[0]}"
         if failing
@@ -91,7 +91,7 @@ def _operations() -> Table:
     table.add_column("Operation", no_wrap=True)
     table.add_column("Kernels")
     by_operation: dict[str, list[dict[str, bool]]] = {}
-    for name, agrees in arithmetic.choices.items():
+    for name, agrees in kernels.choices.items():
         operation = re.split(r" \d", name)[0]
         by_operation.setdefault(operation, []).append(agrees)
     for operation, sizes in by_operation.items():

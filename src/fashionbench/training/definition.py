@@ -2,8 +2,10 @@
 
 Each function draws operands of the given sizes and returns them with the results that follow from
 the definition, so that a kernel can be checked. Far too slow for training: terms are added one by
-one in float64. There the product of two numbers of eight binary digits and its sum with a float32
-are exact, so that rounding the sum to float32 gives what a fused multiply-add gives.
+one in float64. Operands are multiples of 2^-15 below 1. Their products have more digits than a
+float32, so that a kernel which rounds them gives other results, and nearly every addition rounds,
+so that another order does. All are multiples of 2^-30, and so are sums of them: below 2^23 these
+are exact in float64, and rounding them to float32 gives what a fused multiply-add gives.
 """
 
 from collections.abc import Callable
@@ -17,6 +19,8 @@ _MOST_TERMS = 800
 _MOST_ROWS, _MOST_COLUMNS = 16, 512
 """Outputs that are compared, spread evenly: the first, the last and those between, since kernels
 treat what does not fill a whole vector or tile apart."""
+_DIGITS = 15
+"""Binary digits of an operand, after the point."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def weight_gradient_example(n: int, c: int, height: int, width: int, filters: in
 def chain(a: Tensor, b: Tensor) -> Tensor:
     """Multiply a (m, k) and b (k, n), each output by one chain of fused multiply-adds from zero.
 
-    Exact for numbers of at most twelve binary digits.
+    Exact for multiples of 2^-15 below 1.
     """
     total = torch.zeros(len(a), b.shape[1])
     for column, row in zip(a.double().split(1, 1), b.double().split(1), strict=True):
@@ -97,9 +101,9 @@ def _patches(images: Tensor) -> Tensor:
 
 
 def _random(*shape: int) -> Tensor:
-    """Draw normal float32 numbers of eight binary digits, the same each time."""
-    generator = torch.Generator().manual_seed(sum(shape))
-    return torch.randn(shape, generator=generator).bfloat16().float()
+    """Draw float32 numbers between -1 and 1 of few digits, the same each time."""
+    generator, bound = torch.Generator().manual_seed(sum(shape)), 2**_DIGITS
+    return torch.randint(1 - bound, bound, shape, generator=generator).float().div_(bound)
 
 
 def _spread(size: int, most: int) -> Tensor:

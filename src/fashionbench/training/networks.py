@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from fashionbench.params import Device, Initialisation, Network, Precision
 from fashionbench.pipeline.processor import check_capability
 from fashionbench.training import arithmetic
+from fashionbench.training.kernels import NARROW
 
 INPUT_SCALE = 1 / 255
 """From pixels, 0 to 255, to inputs: a product takes two thirds of the time of a quotient."""
@@ -132,7 +133,7 @@ def _lay_out(layer: nn.Linear) -> None:
     A wide layer's lies as (inputs, outputs): a batch is multiplied by it in three quarters of the
     time. A narrow one's lies as its outputs do, by output.
     """
-    if layer.out_features >= arithmetic.NARROW:
+    if layer.out_features >= NARROW:
         layer.weight.data = layer.weight.data.t().contiguous().t()
 
 
