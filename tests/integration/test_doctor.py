@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
+from trainings import forget_kernels
 
 from fashionbench.commands import doctor
 from fashionbench.errors import ConfigError, VerificationError
@@ -27,18 +28,14 @@ def test_other_bits_are_named_with_their_operation(monkeypatch: pytest.MonkeyPat
     def rounded_once(a: tuple[Tensor, ...], b: tuple[Tensor, ...], out: Tensor) -> Tensor:
         return out.copy_((torch.cat(list(a), 1).double() @ torch.cat(list(b)).double()).float())
 
-    def forget() -> None:
-        kernels.product_kernel.cache_clear()
-        kernels.choices.clear()
-
-    forget()
+    forget_kernels()
     monkeypatch.setattr(self_test, "NETWORKS", {"n2_mlp": self_test.NETWORKS["n2_mlp"]})
     monkeypatch.setattr(self_test.differing, "__defaults__", (("n2_mlp",),))
     for kernel in ("_multiply_by_mkl", "_multiply_by_onednn", "_multiply_padded"):
         monkeypatch.setattr(kernels, kernel, rounded_once)
     with pytest.raises(VerificationError) as found:
         doctor.examine()
-    forget()
+    forget_kernels()
     assert "makes other bits (n2_mlp)" in str(found.value)
     assert "the first operation that differs is the product 64x784 by 784x128" in str(found.value)
     assert processor.name() in str(found.value)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from trainings import forget_kernels
 
 from fashionbench.pipeline.processor import is_x86
 from fashionbench.training import kernels, self_test
@@ -34,4 +35,4 @@ def test_kernels_for_avx2_make_the_committed_bits() -> None:
 def test_other_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "CHUNK", 64)
     assert self_test.differing(["n2_mlp"]) == ["n2_mlp"]
-    kernels.product_kernel.cache_clear()  # What was chosen for other chunks.
+    forget_kernels()  # What was chosen for other chunks.

@@ -21,6 +21,8 @@ PROJECT = Path(__file__).parents[2]
 SAMPLE = PROJECT / "tests/sample"
 
 # Two seeds for intervals, and few enough networks and images for the suite to stay short.
+_SHORT = 10_000
+"""Bytes of a short table."""
 SMALL_RUN = {"num_epochs": 2, "seeds": [0, 1], "train_size": 300, "val_size": 100}
 PIPELINE_FILES = (
     "bin",
@@ -116,17 +118,23 @@ class Repository:
         return Repository(path, self.variables)
 
     def hashes(self, *paths: str) -> dict[str, str]:
-        """The sha256 of each file at or below the given paths."""
+        """The sha256 of each file at or below the given paths.
+
+        Of short tables the text, so that a comparison that fails shows what differs.
+        """
         files = [
             file
             for path in paths
             for file in ([self.path / path, *(self.path / path).rglob("*")])
             if file.is_file()
         ]
-        return {
-            str(file.relative_to(self.path)): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(files)
-        }
+        return {str(file.relative_to(self.path)): _identify(file) for file in sorted(files)}
+
+
+def _identify(file: Path) -> str:
+    if file.suffix == ".csv" and file.stat().st_size < _SHORT:
+        return file.read_text()
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _move_artifacts(old: Path, new: Path) -> None:

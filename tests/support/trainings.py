@@ -5,6 +5,7 @@ from typing import Any
 from fashionbench.data.examples import Examples
 from fashionbench.params import Network
 from fashionbench.pipeline.dependencies import Dependencies
+from fashionbench.training import kernels
 from fashionbench.training.epoch import Epoch, Replicate, State, initial_state, train_epoch
 
 
@@ -40,3 +41,10 @@ def train_replicate(
 def nothing_watched() -> Dependencies:
     """Return the dependencies of a training that has none."""
     return Dependencies(stage="train@tiny", files={}, params={})
+
+
+def forget_kernels() -> None:
+    """Forget which kernels this process has chosen, as a new one has not."""
+    kernels.product_kernel.cache_clear()
+    kernels.convolution_kernel.cache_clear()
+    kernels.choices.clear()

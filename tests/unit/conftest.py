@@ -1,12 +1,13 @@
 """Fixtures of the unit tests: a small real sample, as tensors."""
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from repositories import SAMPLE
-from trainings import network
+from trainings import forget_kernels, network
 
 from fashionbench.data.examples import Examples
 from fashionbench.data.sources import read_images, read_labels
@@ -14,6 +15,14 @@ from fashionbench.params import Network
 from fashionbench.training.networks import configure_torch
 
 configure_torch()
+
+
+@pytest.fixture
+def new_process() -> Iterator[None]:
+    """Forget which kernels this process has chosen, before and after a test."""
+    forget_kernels()
+    yield
+    forget_kernels()
 
 
 @pytest.fixture
