@@ -127,7 +127,7 @@ def test_kernels_that_agree_with_an_example_agree_on_any_data(
     new_process: None, monkeypatch: pytest.MonkeyPatch, trained: Network
 ) -> None:
     """Which kernel is the fastest may differ from process to process, but nothing else."""
-    differing = []
+    differing: list[str] = []
 
     def compare(
         name: str,
