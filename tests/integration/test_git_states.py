@@ -67,7 +67,8 @@ def test_without_a_name_in_git_an_experiment_ends_well_or_says_so(copied: Reposi
     for key in ("user.name", "user.email"):
         copied.run("git", "config", "--unset", key, check=False)
     nameless = replace(copied, variables=_NAMELESS)
-    done = nameless.run("dvc", "exp", "run", "--temp", "-S", "dropout_prob=0.3", check=False)
+    experiment = ("dvc", "exp", "run", "--temp", "-S", "dropout_prob=0.3", "check")
+    done = nameless.run(*experiment, check=False)
     assert "Traceback" not in done.stderr
     if done.returncode:
         assert "user" in done.stderr or "identity" in done.stderr

@@ -12,6 +12,13 @@ CLI_AND_LIGHT_STAGES = (
     "fashionbench.stages.compare",
     "fashionbench.analysis.comparison_table",
 )
+SCORING = (
+    "fashionbench.stages.evaluate",
+    "fashionbench.stages.robustness",
+    "fashionbench.evaluation.tasks",
+    "fashionbench.evaluation.robustness",
+    "fashionbench.evaluation.calibration",
+)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +31,9 @@ CLI_AND_LIGHT_STAGES = (
             "dask",
         ),
         (("fashionbench.commands.prefill", "fashionbench.commands.worker"), "dask"),
-        (("fashionbench.stages.evaluate", "fashionbench.evaluation.scores"), "mlflow"),
+        (SCORING, "mlflow"),
+        # Workers alone compute.
+        (SCORING, "torch"),
         # With nothing to do the mirror must end within a fraction of a second.
         (("fashionbench.tracking.mirror",), "torch"),
         (("fashionbench.tracking.mirror",), "scipy.stats"),

@@ -132,7 +132,8 @@ def test_a_parameter_reruns_the_stages_that_use_it(
     [
         ("page/figures.py", {"compare", "report"}),
         ("analysis/claims.py", {"report"}),
-        ("evaluation/scores.py", EVALUATE | ROBUSTNESS),
+        ("evaluation/inference.py", EVALUATE | ROBUSTNESS),
+        ("evaluation/tasks.py", EVALUATE | ROBUSTNESS),
         ("evaluation/robustness.py", ROBUSTNESS),
         ("page/trust.py", {"report"}),
         ("data/sources.py", {"check", "download", "duplicates", "prepare", "report"}),

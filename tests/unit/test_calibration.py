@@ -16,7 +16,8 @@ from fashionbench.analysis.calibration import (
     reliability,
 )
 from fashionbench.evaluation.calibration import BINS, calibration_rows
-from fashionbench.evaluation.scores import Evaluation, evaluate
+from fashionbench.evaluation.inference import evaluate
+from fashionbench.evaluation.scores import Evaluation
 
 
 def scored(images: int = 2000) -> Evaluation:

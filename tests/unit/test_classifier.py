@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from repositories import PROJECT
 from safetensors.torch import load_file, save_file
 from trainings import network
@@ -33,7 +34,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
     weights: Path, test_examples: Examples, dtype: str
 ) -> None:
+    state = torch.get_rng_state()
     classifier = Classifier(DECLARED, weights, "float32")
+    assert torch.equal(torch.get_rng_state(), state)
     probabilities = classifier.probabilities(test_examples.images.numpy().astype(dtype))
     module = restore(DECLARED, load_file(weights), "cpu")
     expected = infer(module, test_examples.images).softmax(dim=1).numpy()

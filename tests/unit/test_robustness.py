@@ -15,7 +15,7 @@ from fashionbench.data.splits import CLASSES, Split, save_split
 from fashionbench.errors import DataError
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS, IMAGES, corrupt, part_of
 from fashionbench.evaluation.robustness import robustness_rows, run_robustness
-from fashionbench.evaluation.scores import ScoringTask
+from fashionbench.evaluation.tasks import ScoringTask
 from fashionbench.training.networks import build, infer, weights_of
 
 

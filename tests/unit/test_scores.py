@@ -13,15 +13,9 @@ from trainings import network
 
 from fashionbench.data.splits import Split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.scores import (
-    EvaluationTask,
-    confusion_rows,
-    evaluate,
-    predictions,
-    run_evaluation,
-    score_rows,
-    worst_errors,
-)
+from fashionbench.evaluation.inference import evaluate
+from fashionbench.evaluation.scores import confusion_rows, predictions, score_rows, worst_errors
+from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
 from fashionbench.training.networks import build, weights_of
 
 LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5

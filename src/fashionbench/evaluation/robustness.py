@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from fashionbench.data.splits import load_split
 from fashionbench.evaluation.corruptions import (
@@ -16,8 +15,7 @@ from fashionbench.evaluation.corruptions import (
     corrupt,
     part_of,
 )
-from fashionbench.evaluation.scores import ScoringTask, restore_replicate
-from fashionbench.training.networks import infer
+from fashionbench.evaluation.tasks import ScoringTask
 
 Accuracies = Mapping[tuple[str, int], float]
 """Accuracy from 0 to 1, by kind and strength of the corruption."""
@@ -28,7 +26,13 @@ def run_robustness(task: ScoringTask) -> Accuracies:
 
     Raises DataError for weights that do not fit the network.
     """
-    module = restore_replicate(task)
+    # Imported here, in the worker: torch takes two seconds.
+    import torch
+
+    from fashionbench.evaluation.inference import load_trained
+    from fashionbench.training.networks import infer
+
+    module = load_trained(task.network, task.weights, task.device)
     by_corruption, labels = _corrupted(task.split)
     found = {}
     for corruption, images in by_corruption.items():

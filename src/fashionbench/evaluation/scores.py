@@ -1,22 +1,13 @@
-"""Score trained weights on a split."""
+"""Scores of trained weights on a split, and the tables and arrays that are written of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
 
-from fashionbench.data.examples import load_examples
 from fashionbench.data.splits import CLASSES, Split
-from fashionbench.errors import DataError
-from fashionbench.params import Device, LossInput, Network, Precision
-from fashionbench.training.losses import score
-from fashionbench.training.networks import configure_torch, infer, restore
 
 SHOWN_ERRORS = 8
 
@@ -45,69 +36,6 @@ class Evaluation:
         shares = np.full(len(present), np.nan)
         np.divide(self.confusion.diagonal(), present, out=shares, where=present > 0)
         return shares
-
-
-def evaluate(logits: Tensor, labels: Tensor, loss_input: LossInput) -> Evaluation:
-    """Score float32 logits (n, classes) against int64 labels (n,)."""
-    scored = score(logits, labels, loss_input)
-    classes = logits.shape[1]
-    # From logits: the probabilities of two classes may both round to 1.
-    predictions = logits.argmax(dim=1)
-    confidences = logits.softmax(dim=1).amax(dim=1)
-    pairs = labels * classes + predictions
-    confusion = pairs.bincount(minlength=classes**2).reshape(classes, classes)
-    return Evaluation(
-        loss=scored.loss,
-        accuracy=scored.accuracy,
-        confusion=confusion.cpu().numpy(),
-        predictions=predictions.byte().cpu().numpy(),
-        correct=(predictions == labels).cpu().numpy(),
-        confidences=confidences.cpu().numpy(),
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoringTask:
-    """The weights of one replicate and the split to score them on, as files."""
-
-    network: Network
-    device: Device
-    precision: Precision
-    weights: Path
-    split: Path
-
-    def __str__(self) -> str:
-        return f"{self.weights} on {self.split}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationTask(ScoringTask):
-    """A task whose loss is reported too."""
-
-    loss_input: LossInput
-
-
-def run_evaluation(task: EvaluationTask) -> Evaluation:
-    """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
-    module = restore_replicate(task)
-    examples = load_examples(task.split, task.device)
-    logits = infer(module, examples.images, task.precision)
-    return evaluate(logits, examples.labels, task.loss_input)
-
-
-def restore_replicate(task: ScoringTask) -> nn.Sequential:
-    """Set up this process, and return the module of a task's weights.
-
-    Raises DataError for weights that do not fit the network.
-    """
-    configure_torch()
-    try:
-        return restore(task.network, load_file(task.weights), task.device)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise DataError(
-            f"{task.weights} does not hold the weights of {task.network.name} "
-            f"({str(error).splitlines()[0]}); run dvc repro -f -s train@{task.network.name}"
-        ) from error
 
 
 BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]

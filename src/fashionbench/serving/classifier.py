@@ -11,14 +11,17 @@ from safetensors.torch import load_file
 
 from fashionbench.params import Network, Precision
 from fashionbench.serving.pixels import check_pixels
-from fashionbench.training.networks import infer, restore
+from fashionbench.training.networks import build, infer
 
 
 class Classifier:
     """A trained network on the CPU, with the arithmetic of the evaluation stage."""
 
     def __init__(self, network: Network, weights: Path, precision: Precision) -> None:
-        self._module = restore(network, load_file(weights), "cpu")
+        # Whoever loads a model goes on with the random numbers they had.
+        with torch.random.fork_rng(devices=[]):
+            self._module = build(network)
+        self._module.load_state_dict(load_file(weights))
         self._precision: Precision = precision
 
     @classmethod

@@ -11,8 +11,8 @@ def run(name: str) -> None:
     """
     params = load_params().of(name)
     network, seeds = params.network(name), params.seeds
-    with local_workers(len(seeds), "fashionbench.evaluation.scores") as workers:
-        # Imported here, while the workers start: torch takes a second, and MLflow one.
+    with local_workers(len(seeds), "fashionbench.evaluation.inference") as workers:
+        # Imported here, while the workers start: pandas takes half a second, MLflow two.
         from safetensors.numpy import load_file
 
         from fashionbench import paths, tables
@@ -20,12 +20,13 @@ def run(name: str) -> None:
         from fashionbench.evaluation import scores, weights
         from fashionbench.evaluation.calibration import calibration_rows
         from fashionbench.evaluation.selection import best_seed
+        from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
 
         # The largest split first, so that no core idles at the end while another has much left.
         waiting = {
             (seed, split): workers.submit(
-                scores.run_evaluation,
-                scores.EvaluationTask(
+                run_evaluation,
+                EvaluationTask(
                     network=network,
                     loss_input=params.loss_input,
                     device=params.device,

@@ -11,10 +11,10 @@ def run(name: str) -> None:
     """
     params = load_params().of(name)
     network, seeds = params.network(name), params.seeds
-    with local_workers(len(seeds), "fashionbench.evaluation.robustness") as workers:
-        # Imported here, while the workers start: torch takes a second.
+    with local_workers(len(seeds), "fashionbench.evaluation.inference") as workers:
+        # Imported here, while the workers start.
         from fashionbench.evaluation.robustness import robustness_rows, run_robustness
-        from fashionbench.evaluation.scores import ScoringTask
+        from fashionbench.evaluation.tasks import ScoringTask
         from fashionbench.paths import network_table, split_file, weights_file
         from fashionbench.tables import write_table
 

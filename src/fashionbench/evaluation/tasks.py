@@ -1,0 +1,41 @@
+"""What workers are given to score; the stage that gives it needs no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashionbench.evaluation.scores import Evaluation
+from fashionbench.params import Device, LossInput, Network, Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringTask:
+    """The weights of one replicate and the split to score them on, as files."""
+
+    network: Network
+    device: Device
+    precision: Precision
+    weights: Path
+    split: Path
+
+    def __str__(self) -> str:
+        return f"{self.weights} on {self.split}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationTask(ScoringTask):
+    """A task whose loss is reported too."""
+
+    loss_input: LossInput
+
+
+def run_evaluation(task: EvaluationTask) -> Evaluation:
+    """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
+    # Imported here, in the worker: torch takes two seconds.
+    from fashionbench.data.examples import load_examples
+    from fashionbench.evaluation.inference import evaluate, load_trained
+    from fashionbench.training.networks import infer
+
+    module = load_trained(task.network, task.weights, task.device)
+    examples = load_examples(task.split, task.device)
+    logits = infer(module, examples.images, task.precision)
+    return evaluate(logits, examples.labels, task.loss_input)
