@@ -50,7 +50,7 @@ class Sizes:
 
 FULL = Sizes(
     all_networks=True,
-    rounds=5,
+    rounds=3,
     perceptron_batches=None,
     convolution_batches=100,
     evaluated=10_000,
@@ -58,10 +58,10 @@ FULL = Sizes(
     images=6_000,
     epochs=2,
     factors=(1, 2, 4, 8),
-    together={"n2_mlp": 25_600, "n8_conv": 6_400},
-    on_cluster={"n2_mlp": 120, "n8_conv": 8},
+    together={"n2_mlp": 25_600, "n8_conv": 3_200},
+    on_cluster={"n2_mlp": 60, "n8_conv": 8},
     simulated_workers=(40, 200, 1_000),
-    simulated_second=0.1,
+    simulated_second=0.05,
     memory_images=60_000,
 )
 SMALL = Sizes(
