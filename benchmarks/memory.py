@@ -19,7 +19,7 @@ from fashionbench.params import PARAMS_FILE, Params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.training.networks import count_parameters
+from fashionbench.training.costs import count_parameters
 
 
 def peak_memory(params: Params, sizes: Sizes) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,8 @@ from timing import in_turns
 
 from fashionbench.params import PARAMS_FILE, Params, load_params
 from fashionbench.paths import STUDIES_DIR
+from fashionbench.training.costs import count_parameters
 from fashionbench.training.epoch import Replicate
-from fashionbench.training.networks import count_parameters
 from fashionbench.workers.chunks import CHUNK_S
 from fashionbench.workers.cluster import cluster_workers
 

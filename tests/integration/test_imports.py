@@ -33,7 +33,7 @@ SCORING = (
         (("fashionbench.commands.prefill", "fashionbench.commands.worker"), "dask"),
         (SCORING, "mlflow"),
         # Workers alone compute.
-        (SCORING, "torch"),
+        ((*SCORING, "fashionbench.stages.check", "fashionbench.stages.compare"), "torch"),
         # With nothing to do the mirror must end within a fraction of a second.
         (("fashionbench.tracking.mirror",), "torch"),
         (("fashionbench.tracking.mirror",), "scipy.stats"),

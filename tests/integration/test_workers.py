@@ -11,8 +11,8 @@ import pytest
 
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
+from fashionbench.training.costs import count_parameters
 from fashionbench.training.memory_check import needed_memory
-from fashionbench.training.networks import count_parameters
 from fashionbench.workers.local import local_workers
 from fashionbench.workers.memory import is_out_of_memory
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from fashionbench.analysis.comparison import compare_networks
-from fashionbench.analysis.costs import Costs
 from fashionbench.page.figures import accuracies_on_test
+from fashionbench.training.costs import Costs
 
 
 def curve(*accuracies_by_seed: list[float]) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from made_up_trust import TABLES
 from fashionbench.analysis.chosen import Chosen, choose, disputed
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.comparison import compare_networks
-from fashionbench.analysis.costs import Costs
 from fashionbench.analysis.explanation_words import Words
 from fashionbench.analysis.pairs import compare_pairs
 from fashionbench.analysis.results import Results
@@ -22,6 +21,7 @@ from fashionbench.page.explorer import Answers, Explorer, explore
 from fashionbench.page.page import Arm, Figure, Page
 from fashionbench.page.score_tables import classes_table, pairs_table
 from fashionbench.page.trust import describe_trust
+from fashionbench.training.costs import Costs
 
 
 def verdicts(**networks: MadeUp) -> Arm:

@@ -12,10 +12,11 @@ from trainings import network
 
 from fashionbench.analysis import comparison_table
 from fashionbench.analysis.comparison import mean_curves, summary_metrics
-from fashionbench.analysis.costs import count_costs
 from fashionbench.errors import DataError
-from fashionbench.params import Params
+from fashionbench.params import Network
 from fashionbench.tables import read_table, write_table
+from fashionbench.training.costs import count_costs
+from fashionbench.training.networks import count_parameters
 
 
 def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
@@ -41,10 +42,19 @@ def test_costs_are_counted_from_the_layers() -> None:
     assert costs.parameters == (9 * 2 + 2) + (784 * 2 * 5 + 5) + (5 * 10 + 10)
 
 
-def test_costs_are_those_that_the_benchmarks_count(params: Params) -> None:
-    n2 = params.network("n2_mlp")
-    costs = count_costs(n2, train_size=64, num_epochs=1)
-    assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(n2, 64, backward=True))
+@pytest.mark.parametrize(
+    "declared",
+    [
+        network(),
+        network(hidden_sizes=(7, 3), batch_norm=True),
+        network(conv_filters=(2, 3), hidden_sizes=(5,), batch_norm=True),
+        network(conv_filters=(2, 3), hidden_sizes=(), pool=True),
+    ],
+)
+def test_costs_are_those_that_torch_counts(declared: Network) -> None:
+    costs = count_costs(declared, train_size=64, num_epochs=1)
+    assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(declared, 64, backward=True))
+    assert costs.parameters == count_parameters(declared)
 
 
 def test_the_summary_is_flat_and_small() -> None:

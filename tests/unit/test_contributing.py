@@ -108,13 +108,13 @@ def test_a_dependency_and_a_stage_are_added(folder: Path) -> None:
     stages = folder / "src/fashionbench/stages"
     with (stages / "prepare.py").open("a", encoding="utf-8") as file:
         file.write("\nimport fashionbench.training.losses\n")
-    (stages / "count.py").write_text("from fashionbench.analysis import costs\n", encoding="utf-8")
+    (stages / "count.py").write_text("from fashionbench.analysis import pairs\n", encoding="utf-8")
     stage = "stages:\n  count:\n    cmd: count\n    deps:\n      - metrics/networks\n"
     declared.write_text(text.replace("stages:\n", stage, 1), encoding="utf-8")
     after = make_deps(folder)
     assert "src/fashionbench/training/losses.py" in set(after["prepare"]) - set(before["prepare"])
     assert after["count"][0] == "metrics/networks"
-    code = {"stages/count.py", "analysis/costs.py"}
+    code = {"stages/count.py", "analysis/pairs.py"}
     assert {f"src/fashionbench/{name}" for name in code} <= set(after["count"])
     assert {name: after[name] for name in before if name != "prepare"} == {
         name: deps for name, deps in before.items() if name != "prepare"

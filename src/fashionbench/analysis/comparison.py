@@ -10,7 +10,7 @@ from fashionbench.analysis.statistics import estimate
 
 if TYPE_CHECKING:
     # Counting costs imports torch, which reading a comparison does not need.
-    from fashionbench.analysis.costs import Costs
+    from fashionbench.training.costs import Costs
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 """The scores that are compared, each by its mean and 95% interval over seeds."""

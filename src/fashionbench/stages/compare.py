@@ -13,7 +13,6 @@ from safetensors.numpy import load_file
 
 from fashionbench.analysis.calibration import compare_calibration
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
-from fashionbench.analysis.costs import count_costs
 from fashionbench.analysis.files import (
     CALIBRATION_FILE,
     COMPARISON_FILE,
@@ -29,6 +28,7 @@ from fashionbench.page import figures, image_figures, trust_figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table, study
 from fashionbench.tables import read_table, write_table
+from fashionbench.training.costs import count_costs
 
 Tables = Mapping[str, pd.DataFrame]
 """Tables by network."""

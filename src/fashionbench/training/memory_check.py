@@ -3,7 +3,7 @@
 from fashionbench.errors import ConfigError
 from fashionbench.params import Network, Params
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.training.networks import count_parameters
+from fashionbench.training.costs import count_parameters
 
 _GIB = 2**30
 _BYTES = 4

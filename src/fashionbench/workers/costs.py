@@ -1,6 +1,7 @@
 """How much work a training still is, to begin with the longest."""
 
 from fashionbench.params import Network
+from fashionbench.training.costs import layers_of
 from fashionbench.training.replicates import EpochTask
 
 
@@ -11,15 +12,7 @@ def remaining_cost(task: EpochTask) -> int:
 
 def operations(network: Network) -> int:
     """Count the multiplications of a network for one image; those of normalisation are few."""
-    total, channels, pixels = 0, 1, network.input_size
-    for filters in network.conv_filters:
-        total += pixels * 9 * channels * filters
-        channels, pixels = filters, pixels // 4 if network.pool else pixels
-    features = channels * pixels
-    for size in (*network.hidden_sizes, network.num_classes):
-        total += features * size
-        features = size
-    return total
+    return sum(layer.products for layer in layers_of(network))
 
 
 def _epochs_left(task: EpochTask) -> int:
