@@ -12,7 +12,7 @@ from fashionbench.studies.words import summarise
 
 def studies(folder: Path) -> str:
     """Return all studies: their titles, their verdicts once they have been run, their costs."""
-    lines = ["| Study | Verdicts | It takes |", "|---|---|---|"]
+    lines = ["| Study | Verdicts | On two cores |", "|---|---|---|"]
     for path in sorted((folder / STUDIES_DIR).glob(f"*/{STUDY_FILE}")):
         declared, name = read_study(path), path.parent.name
         record = folder / PUBLISHED_DIR / name / RECORD_FILE.name

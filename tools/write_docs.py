@@ -109,12 +109,12 @@ def claims(folder: Path) -> str:
         lines.append(f"- {_LOSSES[loss_input]}: {found}.")
     if len(arms) > 1:
         rows = zip(*arms.values(), strict=True)
-        shared = "; ".join(
-            row[0]["words"]
+        shared = ", ".join(
+            str(row[0]["claim"])
             for row in rows
             if all(record["verdict"] == "reproduced" for record in row)
         )
-        lines.append(f"- Reproduced with either loss: {shared or 'none'}.")
+        lines.append(f"- Claims reproduced with either loss: {shared or 'none'}.")
     forks = [
         f"claim {record['claim']} with {loss_input} would be {record['on_test']}"
         for loss_input, records in arms.items()
