@@ -13,12 +13,13 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 from study_table import studies
 from trust_blocks import duplicates, model_card
 
+from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.files import CLAIMS_FILE
 from fashionbench.analysis.result_files import parse_result
 from fashionbench.analysis.verdict_records import BY_ARM, VerdictsByArm
@@ -49,7 +50,6 @@ _TEMPLATES = {
     "l2_strength": "${item.l2}",
     "networks": "networks.${key}",
 }
-_VERDICTS = ("reproduced", "contradicted", "inconclusive", "vacuous", "not applicable")
 _LOSSES = {
     "probabilities": "With the report's loss, cross-entropy of softmax outputs",
     "logits": "With the textbook's loss, cross-entropy of logits",
@@ -105,7 +105,7 @@ def claims(folder: Path) -> str:
     lines = []
     for loss_input, records in arms.items():
         counts = Counter(record["verdict"] for record in records)
-        found = ", ".join(f"{counts[name]} {name}" for name in _VERDICTS if counts[name])
+        found = ", ".join(f"{counts[name]} {name}" for name in get_args(Verdict) if counts[name])
         lines.append(f"- {_LOSSES[loss_input]}: {found}.")
     if len(arms) > 1:
         rows = zip(*arms.values(), strict=True)
@@ -116,16 +116,21 @@ def claims(folder: Path) -> str:
         )
         lines.append(f"- Claims reproduced with either loss: {shared or 'none'}.")
     forks = [
-        f"claim {record['claim']} with {loss_input} would be {record['on_test']}"
+        f"{', '.join(numbers)} with {loss_input}"
         for loss_input, records in arms.items()
-        for record in records
-        if record["on_test"] not in (None, record["verdict"])
+        if (numbers := [str(one["claim"]) for one in records if _depends_on_split(one)])
     ]
-    found = "; ".join(forks) or "no verdict would be another"
-    lines.append(f"- If the report's “validation” was the official test set: {found}.")
+    lines.append(
+        "- Other on the official test set, should that be the report's “validation”: claims "
+        f"{' and '.join(forks) or 'none'}."
+    )
     arm = next(iter(read_arms(folder).values()))
     lines.append(f"- Would one run have misled? {describe_misled(arm.claims)}")
     return "\n".join(lines)
+
+
+def _depends_on_split(record: dict[str, Any]) -> bool:
+    return record["on_test"] not in (None, record["verdict"])
 
 
 def criteria(folder: Path) -> str:

@@ -1,7 +1,9 @@
 """Studies in words: effects, and their verdicts in one line."""
 
 from collections.abc import Mapping
+from typing import get_args
 
+from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.verdict_records import VerdictRecord
 from fashionbench.analysis.verdict_words import format_ends
 from fashionbench.studies.records import EffectRecord, StudyRecord
@@ -32,7 +34,9 @@ def _numbered(claims: tuple[VerdictRecord, ...]) -> str:
 
 def _counted(claims: tuple[VerdictRecord, ...]) -> str:
     verdicts = [one.verdict for one in claims]
-    return ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(sorted(verdicts)))
+    return ", ".join(
+        f"{verdicts.count(name)} {name}" for name in get_args(Verdict) if name in verdicts
+    )
 
 
 def _by_loss(found: Mapping[str, str]) -> str:
