@@ -1,5 +1,5 @@
 # make                 install, run the whole pipeline, print the comparison
-# make quick           the same pipeline as a two-minute preview, beside the results
+# make quick           the same pipeline as a preview of minutes, beside the results
 # make test            lint, types and the fast tests: a few minutes
 # make test-all        the same, then the slow tests
 # make study NAME=name run a study, such as logits, and show it on the page
