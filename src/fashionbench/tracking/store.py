@@ -121,6 +121,8 @@ def _lock_file(database: Path | None) -> Path:
 def _connect(uri: str) -> MlflowClient:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It prints the traceback of each error of a database, which becomes one line here.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     check_folder(uri)
     check_database(uri)
     mlflow.set_tracking_uri(uri)
