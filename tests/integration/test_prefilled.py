@@ -1,5 +1,6 @@
 """All networks trained ahead of ``dvc repro``: here, and on a cluster."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +25,16 @@ def finished_replicates(repository: Repository) -> set[str]:
 
 
 @pytest.mark.slow(minutes=2)
-@pytest.mark.tries("fashionbench prefill")
+@pytest.mark.tries("dvc repro prepare", "fashionbench prefill")
 def test_dvc_finds_finished_what_was_trained_ahead(
     with_own_code: Repository, undisturbed: dict[str, str]
 ) -> None:
     repository = with_own_code
+    shutil.rmtree(repository.path / "data/prepared")
+    missing = repository.run(*PREFILL, check=False)
+    assert "is not a split" in missing.stderr
+    assert "run dvc repro prepare" in missing.stderr
+    repository.run("dvc", "repro", "prepare")
     said = repository.run(*PREFILL).stdout
     assert "slow: 2 replicates are finished" in said
     assert len(finished_replicates(repository)) == 2
