@@ -43,10 +43,10 @@ def test_what_a_user_looks_at(copied: Repository, request: pytest.FixtureRequest
 
 
 @pytest.mark.slow
-@pytest.mark.tries("dvc checkout", "mlflow ui")
+@pytest.mark.tries("dvc checkout dvc.yaml", "mlflow ui")
 def test_mlflow_ui_shows_the_runs_of_the_repository(copied: Repository) -> None:
     (copied.path / "models/n2_mlp/seed_0.safetensors").unlink()
-    copied.run("dvc", "checkout")
+    copied.run("dvc", "checkout", "dvc.yaml")
     assert (copied.path / "models/n2_mlp/seed_0.safetensors").exists()
     port = free_port()
     with (copied.path / ".dvc/tmp/ui.log").open("wb") as log:
