@@ -85,10 +85,11 @@ test: $(READY)
 test-all: test
 	pytest -m slow
 
-# --temp: in a copy, so the workspace and its results stay as they are.
+# --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without the studies,
+# or DVC warns of each output of one that has not run.
 quick: repository $(READY)
 	@! dvc exp list --name-only | grep -qx quick || dvc exp remove quick
-	dvc exp run --temp --name quick $(QUICK)
+	dvc exp run --temp --name quick $(QUICK) dvc.yaml
 	fashionbench table --rev quick
 
 # A pipeline of its own, and then the project's: its page shows the study.

@@ -110,9 +110,7 @@ def _train(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
 
 def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
     names = [name for name in stage["params"] if "${" not in name]
-    tables = [
-        Path(path).stem for out in stage["outs"] if (path := next(iter(out))).endswith(".csv")
-    ]
+    tables = [Path(path).stem for table in stage["plots"] for path in table]
     return {
         "cmd": f"{_UP}bin/fashionbench evaluate-all",
         "deps": [_from_project(dep).removesuffix("/${key}") for dep in stage["deps"]],
