@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil
+from math import ceil, log
 from pathlib import Path
 from time import sleep
 
@@ -19,9 +19,9 @@ from sizes import Sizes
 from steps import Measured
 from timing import in_turns
 
-from fashionbench.params import PARAMS_FILE, Params, load_params
+from fashionbench.params import PARAMS_FILE, Network, Params, load_params
 from fashionbench.paths import STUDIES_DIR
-from fashionbench.training.costs import count_parameters
+from fashionbench.training.costs import count_costs, count_parameters
 from fashionbench.training.epoch import Replicate
 from fashionbench.workers.chunks import CHUNK_S
 from fashionbench.workers.cluster import cluster_workers
@@ -126,15 +126,27 @@ def _pipeline_and_studies(params: Params, measured: Mapping[str, Measured]) -> I
     studies = [load_params(path) for path in sorted(STUDIES_DIR.glob(f"*/{PARAMS_FILE}"))]
     for pipeline in (params, *studies):
         for name in pipeline.networks:
-            if name in measured:
-                yield from _chains(pipeline.of(name), name, measured[name])
+            yield from _chains(pipeline.of(name), pipeline.network(name), params, measured)
 
 
-def _chains(params: Params, name: str, found: Measured) -> list[Chain]:
+def _chains(
+    params: Params, network: Network, project: Params, measured: Mapping[str, Measured]
+) -> list[Chain]:
+    """Return a network's replicates, at the speed of the measured one that is most like it."""
+    cost = _epoch_cost(network, params)
+    like, found = min(
+        measured.items(),
+        key=lambda item: abs(log(cost / _epoch_cost(project.network(item[0]), params))),
+    )
+    own = cost / _epoch_cost(project.network(like), params)
     steps = ceil(params.train_size / params.batch_size)
-    epoch = steps * found.steps["fashionbench"] + found.evaluation
+    epoch = own * (steps * found.steps["fashionbench"] + found.evaluation)
     epochs_each = ceil(CHUNK_S / epoch)
     whole, rest = divmod(params.num_epochs, epochs_each)
     chunks = (*[epochs_each * epoch] * whole, *([rest * epoch] if rest else []))
-    state = _STATE_BYTES * count_parameters(params.network(name))
-    return [Chain(name, chunks, state)] * len(params.seeds)
+    state = _STATE_BYTES * count_parameters(network)
+    return [Chain(network.name, chunks, state)] * len(params.seeds)
+
+
+def _epoch_cost(network: Network, params: Params) -> float:
+    return count_costs(network, params.train_size, 1).train_teraflop

@@ -61,7 +61,7 @@ FULL = Sizes(
     together={"n2_mlp": 25_600, "n8_conv": 3_200},
     on_cluster={"n2_mlp": 60, "n8_conv": 8},
     simulated_workers=(40, 200, 1_000),
-    simulated_second=0.05,
+    simulated_second=0.1,
     memory_images=60_000,
 )
 SMALL = Sizes(

@@ -12,7 +12,7 @@ from cores import ALL_CORES, on_all_cores, on_one_core
 from installed import commands_to_try, install, registry_answers
 from interruptions import wait_until
 from PIL import Image
-from repositories import PROJECT, Repository
+from repositories import PROJECT, Repository, stages_of
 from servers import HOST, answers, free_port
 from stores import by_name, client_of, runs_of
 
@@ -118,6 +118,8 @@ def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
     assert short.run("dvc", "exp", "list", "--name-only").stdout.split() == ["quick", "quick-2"]
     after = short.run(*experiments).stdout.split()
     assert len(set(before) & set(after)) == 1
+    # What it trained and scored is in DVC's run cache by then.
+    assert stages_of(short.run("make", "quick", SMALL).stdout) == {"compare", "report", "mirror"}
 
 
 @pytest.mark.slow(minutes=2)

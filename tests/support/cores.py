@@ -1,4 +1,4 @@
-"""Cores: one for each process of pytest, and all of them for the tests that are about that."""
+"""Cores: one for a process of pytest, and all of them for the tests that are about that."""
 
 import os
 import shutil
@@ -8,10 +8,10 @@ ALL_CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") 
 
 
 def take_one(worker: str) -> None:
-    """Keep the pytest-xdist worker of this name (``gw0``, ``gw1``, ...) to one core of its own.
+    """Keep the pytest-xdist worker of this name (``gw0``, ``gw1``, ...) to one core.
 
     What it starts inherits that, so a stage starts one process that computes instead of two, and
-    two tests at once do not wait for each other.
+    tests on different cores do not wait for each other.
     """
     if ALL_CORES:
         os.sched_setaffinity(0, {ALL_CORES[int(worker.removeprefix("gw")) % len(ALL_CORES)]})
