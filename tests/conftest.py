@@ -15,6 +15,9 @@ from shared import make_once
 from fashionbench.params import Hyperparameters, Params, load_params
 from fashionbench.pipeline.processor import pin_arithmetic
 
+# Before the conftest.py of a folder below imports torch.
+pin_arithmetic()
+
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Give each core a process, and two for slow tests, which wait for a fifth of their time."""
@@ -23,8 +26,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_configure() -> None:
-    """Set up the arithmetic, and keep each process of pytest-xdist to one core."""
-    pin_arithmetic()
+    """Keep each process of pytest-xdist to one core."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         cores.take_one(worker)
 
