@@ -141,11 +141,11 @@ def _clone() -> Iterator[tuple[Path, str]]:
 
 def run_pipeline(repository: Path, settings: Sequence[str] = (), study: str | None = None) -> None:
     """Run all stages in a repository, up to date or not; VerificationError if one fails."""
-    target = [(STUDIES_DIR / study / PIPELINE_FILE).as_posix()] if study else []
-    command = ["dvc", "repro", "--force", *target]
+    target = (STUDIES_DIR / study / PIPELINE_FILE if study else PIPELINE_FILE).as_posix()
+    command = ["dvc", "repro", "--force", target]
     if settings:
         words = [word for value in settings for word in ("-S", value)]
-        command = ["dvc", "exp", "run", "--force", *words, *target]
+        command = ["dvc", "exp", "run", "--force", *words, target]
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
