@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from fashionbench.data.examples import Examples
 from fashionbench.params import Network
 from fashionbench.pipeline.dependencies import Dependencies
@@ -24,6 +26,11 @@ def network(**changes: Any) -> Network:
         l2_strength=0.0,
     )
     return Network(**{**plain.__dict__, **changes})
+
+
+def parameters_of(module: nn.Module) -> int:
+    """Count the trainable parameters of a module."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def train_replicate(

@@ -8,7 +8,7 @@ import pytest
 import timing
 from comparisons import COMPARISON, CURVES
 from rich.console import Console
-from trainings import network
+from trainings import network, parameters_of
 
 from fashionbench.analysis import comparison_table
 from fashionbench.analysis.comparison import mean_curves, summary_metrics
@@ -16,7 +16,7 @@ from fashionbench.errors import DataError
 from fashionbench.params import Network
 from fashionbench.tables import read_table, write_table
 from fashionbench.training.costs import count_costs
-from fashionbench.training.networks import count_parameters
+from fashionbench.training.networks import build
 
 
 def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
@@ -54,7 +54,7 @@ def test_costs_are_counted_from_the_layers() -> None:
 def test_costs_are_those_that_torch_counts(declared: Network) -> None:
     costs = count_costs(declared, train_size=64, num_epochs=1)
     assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(declared, 64, backward=True))
-    assert costs.parameters == count_parameters(declared)
+    assert costs.parameters == parameters_of(build(declared))
 
 
 def test_the_summary_is_flat_and_small() -> None:

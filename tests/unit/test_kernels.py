@@ -2,14 +2,19 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from trainings import forget_kernels, network
 
-from fashionbench.params import Network
+from fashionbench.data.examples import Examples
+from fashionbench.params import Hyperparameters, Network
 from fashionbench.training import arithmetic, definition, kernels, self_test
+from fashionbench.training.epoch import Replicate, initial_state, train_epoch, weights
+from fashionbench.training.networks import infer, restore
 
 SHAPE = (3, 8, 6)
 # Batch normalisation hands its images on by plane, and twelve filters fill no vector.
@@ -155,3 +160,30 @@ def with_other_values(operand: object) -> object:
         )
     assert isinstance(operand, Sequence)
     return [with_other_values(chunk) for chunk in operand]
+
+
+@pytest.mark.parametrize(
+    "trained", [ODD, replace(ODD, batch_norm=False, pool=True)], ids=["normalised", "pooled"]
+)
+def test_whichever_kernel_is_the_fastest_a_replicate_has_the_same_bits(
+    new_process: None,
+    monkeypatch: pytest.MonkeyPatch,
+    hyperparameters: Hyperparameters,
+    test_examples: Examples,
+    trained: Network,
+) -> None:
+    """What follows a convolution sums in an order that depends on the layout of its images."""
+    replicate = Replicate(network=trained, hyperparameters=hyperparameters, seed=0)
+
+    def train_and_infer(place: int) -> list[Tensor]:
+        def choose(name: str, *tried: Any) -> kernels.Kernel:
+            return list(kernels._agreeing(*tried).values())[place]
+
+        monkeypatch.setattr(kernels, "_choose", choose)
+        forget_kernels()
+        _, state = train_epoch(replicate, 1, initial_state(replicate), test_examples, test_examples)
+        module = restore(trained, weights(state), "cpu")
+        return [*state.values(), infer(module, test_examples.images)]
+
+    with_first, with_last = train_and_infer(0), train_and_infer(-1)
+    assert all(map(torch.equal, with_first, with_last))

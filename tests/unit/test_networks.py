@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from trainings import network
+from trainings import network, parameters_of
 
 from fashionbench.data.examples import Examples
 from fashionbench.params import Params
@@ -11,7 +11,6 @@ from fashionbench.training.networks import (
     ChannelsLastFlatten,
     Dropout,
     build,
-    count_parameters,
     infer,
     pixels_to_inputs,
 )
@@ -33,7 +32,7 @@ from fashionbench.training.networks import (
 def test_the_reports_networks_have_their_parameters(
     params: Params, name: str, parameters: int
 ) -> None:
-    assert count_parameters(params.network(name)) == parameters
+    assert parameters_of(build(params.network(name))) == parameters
 
 
 def test_params_declare_the_eight_networks_and_no_other(params: Params) -> None:
@@ -63,7 +62,7 @@ def test_pooling_halves_the_image() -> None:
     declared = network(conv_filters=(2, 3), pool=True, hidden_sizes=())
     assert build(declared)(torch.rand(2, 28, 28)).shape == (2, 10)
     convolutions = 2 * (9 + 1) + 3 * (9 * 2 + 1)
-    assert count_parameters(declared) == convolutions + 10 * (3 * 7 * 7 + 1)
+    assert parameters_of(build(declared)) == convolutions + 10 * (3 * 7 * 7 + 1)
 
 
 def test_glorots_initialisation_is_kerass() -> None:

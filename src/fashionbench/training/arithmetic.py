@@ -4,9 +4,9 @@ The result of a float32 sum depends on its order, and libraries choose the order
 the order is defined, and a kernel is used only where it keeps to the definition:
 
 - **Product** of (m, k) and (k, n): the k terms of an output are cut into chunks of
-  ``kernels.CHUNK``; the
-  last may be shorter. Each chunk is a chain of fused multiply-adds in the order of k, starting at
-  zero: ``s = fma(a[k], b[k], s)``, rounded to float32 every time. The chunks are added in order.
+  ``kernels.CHUNK``; the last may be shorter. Each chunk is a chain of fused multiply-adds in the
+  order of k, starting at zero: ``s = fma(a[k], b[k], s)``, rounded to float32 every time. The
+  chunks are added in order.
 - **Convolution**, 3x3 with zeros around the image: for each output one chain of fused multiply-adds
   over kernel rows, kernel columns and input channels, the channels innermost.
 - **Gradient of a convolution for its inputs**: the same with the kernel turned by 180 degrees, over

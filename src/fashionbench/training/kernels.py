@@ -10,7 +10,9 @@ So nothing is assumed. The first time that a process meets an operation of some 
 computes an example with a known result (:mod:`fashionbench.training.definition`); the fastest of
 those that agree to the last bit is used from then on. That takes milliseconds per size. What is
 tried must be what is computed later: the operands of a product are laid out as the example's were,
-and a kernel for convolutions lays its operands out itself.
+and a kernel for convolutions lays its operands out itself. The images that it returns are channels
+last, whichever kernel it is: what ATen computes with them, such as the sum of a gradient for a bias
+or batch normalisation in evaluation, has other bits for another layout.
 
 If no kernel agrees, the first one is used and a warning names the operation: its bits then hold for
 one kind of processor only.
@@ -121,7 +123,7 @@ def convolution_kernel(operation: str, shape: tuple[int, ...], filters: int) -> 
 
 
 def _convolve(inputs: Tensor, weight: Tensor) -> Tensor:
-    return torch.conv2d(_channels_last(inputs), _channels_last(weight), padding=1)
+    return _channels_last(torch.conv2d(_channels_last(inputs), _channels_last(weight), padding=1))
 
 
 def _convolve_planes(inputs: Tensor, weight: Tensor) -> Tensor:
@@ -138,7 +140,7 @@ def _convolve_patches(inputs: Tensor, weight: Tensor) -> Tensor:
     multiply = product_kernel(layout(patches), layout(by_tap), layout(out))
     # Nine terms are one chunk.
     multiply((patches,), (by_tap,), out)
-    return out.view(n, height, width, -1).permute(0, 3, 1, 2)
+    return _channels_last(out.view(n, height, width, -1).permute(0, 3, 1, 2))
 
 
 def input_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:
@@ -147,7 +149,7 @@ def input_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:
 
 
 def _input_gradient(gradient: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:
-    return input_gradient(*map(_channels_last, (gradient, inputs, weight)))
+    return _channels_last(input_gradient(*map(_channels_last, (gradient, inputs, weight))))
 
 
 def _input_gradient_of_planes(gradient: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:

@@ -145,11 +145,11 @@ def restore(
 ) -> nn.Sequential:
     """Build a network's module with a copy of the weights of a state dict.
 
-    Draws no random numbers. Raises RuntimeError for weights of another network.
+    Leaves torch's global generator as it is. Raises RuntimeError for weights of another network.
     """
-    with torch.device("meta"):
-        module = build(network, generator=generator)
-    module.to_empty(device=device)
+    # Drawn in vain, which takes less time than torch's meta device takes to be imported.
+    with torch.random.fork_rng(devices=[]):
+        module = build(network, generator=generator).to(device)
     module.load_state_dict(weights)
     return module
 
@@ -157,12 +157,6 @@ def restore(
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
     """Return the module's state dict, on the CPU and in the plain memory layout that files need."""
     return {name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()}
-
-
-def count_parameters(network: Network) -> int:
-    """Count the trainable parameters of a network."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in build(network).parameters() if p.requires_grad)
 
 
 def pixels_to_inputs(images: Tensor, out: Tensor | None = None) -> Tensor:
