@@ -19,6 +19,12 @@ from fashionbench.pipeline.processor import pin_arithmetic
 pin_arithmetic()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Give each core a process, and two for slow tests, which wait for a fifth of their time."""
+    cores_here = len(cores.ALL_CORES) or os.cpu_count() or 1
+    return cores_here * (2 if config.option.markexpr == "slow" else 1)
+
+
 def pytest_configure() -> None:
     """Keep each process of pytest-xdist to one core."""
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
