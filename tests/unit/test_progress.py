@@ -6,6 +6,7 @@ from rich.console import Console
 
 from fashionbench.training.epoch import Epoch
 from fashionbench.training.progress import TrainingProgress
+from fashionbench.workers.at_once import Bars
 
 
 def row(seed: int, epoch: int) -> Epoch:
@@ -46,3 +47,22 @@ def test_a_terminal_gets_a_bar_with_scores_and_remaining_time() -> None:
     assert "epoch 2" in shown
     assert "val loss 1.5000" in shown
     assert "left" in shown
+
+
+def test_a_log_of_many_networks_gets_a_line_for_each_tenth_of_one() -> None:
+    file = io.StringIO()
+    with Bars(Console(file=file, force_terminal=False)) as bars:
+        bars.add("n2_mlp", 3)
+        bars.add("n8_conv", 40)
+        for _ in range(5):
+            bars.advance("n8_conv")
+        bars.advance("n2_mlp")
+        for _ in range(3):
+            bars.advance("n8_conv")
+        bars.finish("n8_conv", 2)
+    assert file.getvalue().splitlines() == [
+        "n8_conv: 4 of 40 epochs",
+        "n2_mlp: 1 of 3 epochs",
+        "n8_conv: 8 of 40 epochs",
+        "n8_conv: 2 replicates are finished",
+    ]

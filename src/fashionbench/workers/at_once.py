@@ -110,7 +110,7 @@ class _Training:
 
 
 class Bars:
-    """A bar per network on a terminal; elsewhere a line when a network is finished."""
+    """A bar per network on a terminal; elsewhere a line for each tenth of a network's epochs."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
@@ -137,7 +137,12 @@ class Bars:
 
     def advance(self, network: str) -> None:
         """Show that one epoch more is there."""
-        self._progress.advance(self._tasks[network])
+        number = self._tasks[network]
+        self._progress.advance(number)
+        task = self._progress.tasks[number]
+        done, total = int(task.completed), int(task.total or 0)
+        if not self._console.is_terminal and done * 10 // total > (done - 1) * 10 // total:
+            self._console.print(f"{network}: {done} of {total} epochs", soft_wrap=True)
 
     def finish(self, network: str, replicates: int) -> None:
         """Say that replicates of a network are finished."""
