@@ -93,6 +93,7 @@ def press_ctrl_c(repository: Repository, cluster: Cluster) -> None:
         wait_until(lambda: (terminal.read(), epochs_on_disk(repository) > before)[1])
         terminal.press_ctrl_c()
         wait_until(lambda: (terminal.read(), dvc.poll() is not None)[1])
+        assert dvc.returncode, terminal.read()
         assert "Traceback" not in terminal.read()
     wait_until(cluster.is_idle, seconds=20)
 
