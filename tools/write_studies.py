@@ -144,7 +144,7 @@ def _analyse(study: Study, project: Path) -> dict[str, Any]:
         *code_of("analyse", project),
         *(
             f"src/fashionbench/page/templates/{name}"
-            for name in ("macros.jinja", "study.jinja", "study_page.html.jinja")
+            for name in ("macros.jinja", "study.jinja", "study_page.html.jinja", "style.css")
         ),
     ]
     made = ["figures", "report.html", "study.json", *(["pairs.csv"] if study.report_claims else [])]

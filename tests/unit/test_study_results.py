@@ -12,7 +12,9 @@ from made_up_studies import SEEDS, design_of, made_up
 from trainings import network, train_replicate
 
 from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.results import Results
+from fashionbench.analysis.verdict_records import ArmRecord
 from fashionbench.analysis.verdicts import judge
 from fashionbench.data.examples import Examples
 from fashionbench.page import figures, study_figures
@@ -23,7 +25,7 @@ from fashionbench.studies.claims import claims_of
 from fashionbench.studies.design import Design
 from fashionbench.studies.effects import effects_of
 from fashionbench.studies.records import StudyArmRecord, StudyRecord
-from fashionbench.studies.words import describe_effect, summarise
+from fashionbench.studies.words import describe_effect, describe_more_seeds, summarise
 from fashionbench.training.epoch import Replicate
 
 DOSES = {0.1: 0.84, 0.3: 0.88, 0.5: 0.85}
@@ -182,8 +184,28 @@ def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds() -> None:
     section = render_section("seeds", record, {})
     assert "Probabilities, 3 seeds" in section
     assert "Probabilities, 5 seeds" in section
+    assert f"Trained on probabilities, {describe_more_seeds(*arm.report)}" in section
     assert section.count('class="verdict') == 2 * len(CLAIMS)
     assert summarise(record).endswith("(probabilities)")
+
+
+def test_more_seeds_decide_claims_and_overturn_verdicts() -> None:
+    many = judge(CLAIMS, of_report())
+
+    def few(verdicts: Mapping[int, Verdict]) -> ArmRecord:
+        claims = tuple(
+            one.model_copy(update={"verdict": verdicts.get(one.claim, one.verdict)})
+            for one in many.claims
+        )
+        return many.model_copy(update={"seeds": 2, "claims": claims})
+
+    assert describe_more_seeds(few({}), many) == (
+        "5 seeds decide none of the claims that 2 leave open, and overturn no verdict."
+    )
+    opened = few({2: "inconclusive", 8: "inconclusive", 4: "contradicted"})
+    assert describe_more_seeds(opened, many) == (
+        "5 seeds decide claims 2 and 8, which 2 leave open, and overturn the verdict on claim 4."
+    )
 
 
 def test_the_first_epochs_of_a_longer_training_are_those_of_the_shorter(

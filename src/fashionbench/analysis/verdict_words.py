@@ -171,13 +171,14 @@ def describe_misled(records: Sequence[VerdictRecord]) -> str:
     disagreeing = [record for record in opened if 0 < record.holds < record.n]
     agreeing = [record for record in opened if record not in disagreeing]
     if disagreeing:
-        text += f"On {_claims(disagreeing)} one seed says what another denies. "
+        text += f"On {name_claims(disagreeing)} one seed says what another denies. "
     if agreeing:
-        text += f"On {_claims(agreeing)} all seeds agree, but are too few to be sure. "
+        text += f"On {name_claims(agreeing)} all seeds agree, but are too few to be sure. "
     return text.strip() or "There are too few seeds to tell."
 
 
-def _claims(records: Sequence[VerdictRecord]) -> str:
+def name_claims(records: Sequence[VerdictRecord]) -> str:
+    """Name one claim or several by their numbers, such as ``claims 2, 3 and 9``."""
     numbers = [str(record.claim) for record in records]
     if len(numbers) == 1:
         return f"claim {numbers[0]}"

@@ -31,6 +31,7 @@ def render_section(name: str, record: StudyRecord, svg: Mapping[str, str]) -> Ma
             words=verdict_words,
             symbols=verdict_words.SYMBOLS,
             describe_effect=words.describe_effect,
+            describe_more_seeds=words.describe_more_seeds,
         )
     )
 

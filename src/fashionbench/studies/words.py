@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import get_args
 
 from fashionbench.analysis.conditions import Verdict
-from fashionbench.analysis.verdict_records import VerdictRecord
-from fashionbench.analysis.verdict_words import format_ends
+from fashionbench.analysis.verdict_records import ArmRecord, VerdictRecord
+from fashionbench.analysis.verdict_words import format_ends, name_claims
 from fashionbench.studies.records import EffectRecord, StudyRecord
 
 
@@ -18,6 +18,21 @@ def describe_effect(effect: EffectRecord) -> str:
         text = f"{100 * effect.mean:.2f} points"
         ends = format_ends(effect.unit, effect.interval) if effect.interval else ""
     return f"{text} {ends}".strip() + f" ({len(effect.values)} seeds)"
+
+
+def describe_more_seeds(fewer: ArmRecord, more: ArmRecord) -> str:
+    """Say which claims that ``fewer`` seeds leave open ``more`` decide, and which they overturn."""
+    pairs = zip(fewer.claims, more.claims, strict=True)
+    changed = [(old, new) for old, new in pairs if old.verdict != new.verdict]
+    decided = [new for old, new in changed if old.verdict == "inconclusive"]
+    overturned = [new for old, new in changed if old.verdict != "inconclusive"]
+    first = (
+        f"{name_claims(decided)}, which {fewer.seeds} leave open,"
+        if decided
+        else f"none of the claims that {fewer.seeds} leave open,"
+    )
+    second = f"the verdict on {name_claims(overturned)}" if overturned else "no verdict"
+    return f"{more.seeds} seeds decide {first} and overturn {second}."
 
 
 def summarise(record: StudyRecord) -> str:
