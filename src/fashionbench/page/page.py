@@ -22,6 +22,7 @@ from fashionbench.page.templating import template
 
 GLYPHS = "●■◆✚▲▼▶◀"
 """The shapes of the networks' points, as scripts/figures.js draws them."""
+_FRACTION = re.compile(r"(scale\([^)]*\)|(?<![\w.])-?\d+\.\d\d)\d*")
 _LETTER = re.compile(r'<path id="(DejaVu[^"]*)".*?/>\n?', flags=re.S)
 
 
@@ -103,7 +104,7 @@ def render(page: Page) -> str:
 def inline(figure: Figure) -> Markup:
     """Prepare a figure for inlining: ids unique within the page, and the colour of the text."""
     body = figure.svg[figure.svg.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
+    body = _lean(body)
     prefix = re.sub(r"\W", "-", figure.name)
     # Letters are the same in all figures, and keep their ids.
     body = re.sub(r'( id="|href="#|url\(#)(?!DejaVu)', rf"\g<1>{prefix}-", body)
@@ -111,6 +112,13 @@ def inline(figure: Figure) -> Markup:
     opening = re.sub(r' (width|height)="[^"]*"', "", body[: body.index(">")])
     label = Markup(' role="img" aria-label="{}"').format(figure.alt)
     return Markup(opening) + label + Markup(body[body.index(">") :])
+
+
+def _lean(svg: str) -> str:
+    """Leave out what draws nothing: metadata, comments, indentation, less than 0.01 of a unit."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
+    svg = re.sub(r"\n\s*", "\n", svg).replace("xlink:href", "href")
+    return _FRACTION.sub(r"\1", svg)
 
 
 def _share_letters(html: str) -> str:
