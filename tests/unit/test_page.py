@@ -13,7 +13,7 @@ from repositories import PROJECT
 
 from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.explanation_words import Words
-from fashionbench.page.page import Figure, render
+from fashionbench.page.page import Figure, inline, render
 
 COMMITTED = PROJECT / "metrics/report.html"
 LARGEST = 4_000_000
@@ -149,6 +149,21 @@ def test_only_the_scripts_of_the_page_are_allowed() -> None:
     allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     assert policy == (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src " + allowed
+    )
+
+
+def test_figures_leave_out_what_draws_nothing() -> None:
+    svg = (
+        '<?xml version="1.0"?>\n<svg width="9pt" viewBox="0 0 9 9">\n'
+        " <metadata>\n  <made>today</made>\n </metadata>\n <!-- line2d_1 -->\n"
+        '  <use xlink:href="#m0" x="-12.34567" y="30" transform="scale(0.0625 -0.015625)"/>\n'
+        '  <g id="line2d_1">\n   <path d="M 0.001 1.5"/>\n  </g>\n</svg>\n'
+    )
+    figure = Figure(name="a figure", svg=svg, caption="", alt="a line")
+    assert inline(figure) == (
+        '<svg viewBox="0 0 9 9" role="img" aria-label="a line">\n'
+        '<use href="#a-figure-m0" x="-12.34" y="30" transform="scale(0.0625 -0.015625)"/>\n'
+        '<g>\n<path d="M 0.00 1.5"/>\n</g>\n</svg>\n'
     )
 
 

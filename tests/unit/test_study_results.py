@@ -1,8 +1,10 @@
 """What is made of a study's results: effects, figures, its section of the page, its copy."""
 
 import html
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -163,8 +165,10 @@ def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Param
     assert ' id="study-doses-dropout_prob-' in section
     page = render_page(record, svg, {"Parameters": {"seeds": "5"}})
     assert "<title>fashionbench: Made &lt;up&gt;</title>" in page
+    levels = [int(level) for level in re.findall(r"<h(\d)", page)]
+    assert all(below - above <= 1 for above, below in pairwise(levels))
     assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
-    assert summarise(record) == "18 reproduced, 19 reproduced (with either loss)"
+    assert summarise(record) == "18 and 19 reproduced (with either loss)"
 
 
 def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds() -> None:
@@ -205,6 +209,11 @@ def test_more_seeds_decide_claims_and_overturn_verdicts() -> None:
     opened = few({2: "inconclusive", 8: "inconclusive", 4: "contradicted"})
     assert describe_more_seeds(opened, many) == (
         "5 seeds decide claims 2 and 8, which 2 leave open, and overturn the verdict on claim 4."
+    )
+    fewer = tuple(one.model_copy(update={"n": 3}) if one.claim == 8 else one for one in many.claims)
+    assert describe_more_seeds(opened, many.model_copy(update={"claims": fewer})) == (
+        "5 seeds decide claims 2 and 8 (3 seeds), which 2 leave open, and overturn the verdict on "
+        "claim 4."
     )
 
 

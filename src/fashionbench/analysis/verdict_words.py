@@ -177,12 +177,24 @@ def describe_misled(records: Sequence[VerdictRecord]) -> str:
     return text.strip() or "There are too few seeds to tell."
 
 
-def name_claims(records: Sequence[VerdictRecord]) -> str:
-    """Name one claim or several by their numbers, such as ``claims 2, 3 and 9``."""
-    numbers = [str(record.claim) for record in records]
-    if len(numbers) == 1:
-        return f"claim {numbers[0]}"
-    return f"claims {', '.join(numbers[:-1])} and {numbers[-1]}"
+def name_claims(records: Sequence[VerdictRecord], seeds: int | None = None) -> str:
+    """Name one claim or several by their numbers, such as ``claims 2, 3 and 9``.
+
+    Claims that rest on fewer than ``seeds`` say so: ``claims 8 and 15 (10 seeds)``.
+    """
+    names = [
+        f"{record.claim} ({record.n} seeds)"
+        if seeds and 0 < record.n < seeds
+        else f"{record.claim}"
+        for record in records
+    ]
+    return f"claim{'s' if len(names) > 1 else ''} {conjoin(names)}"
+
+
+def conjoin(names: Sequence[str]) -> str:
+    """Join names as a sentence does: ``2, 3 and 9``."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _sentence(condition: ConditionRecord) -> str:

@@ -115,9 +115,13 @@ def inline(figure: Figure) -> Markup:
 
 
 def _lean(svg: str) -> str:
-    """Leave out what draws nothing: metadata, comments, indentation, less than 0.01 of a unit."""
+    """Leave out what draws nothing.
+
+    That is metadata, comments, indentation, names of groups and less than 0.01 of a unit.
+    """
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.S)
     svg = re.sub(r"\n\s*", "\n", svg).replace("xlink:href", "href")
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     return _FRACTION.sub(r"\1", svg)
 
 

@@ -11,8 +11,13 @@ from fashionbench.studies import words
 from fashionbench.studies.records import StudyRecord
 
 
-def render_section(name: str, record: StudyRecord, svg: Mapping[str, str]) -> Markup:
-    """Return a study as a section of HTML; ``svg`` are its figures by name."""
+def render_section(
+    name: str, record: StudyRecord, svg: Mapping[str, str], level: int = 3
+) -> Markup:
+    """Return a study as a section of HTML.
+
+    ``svg`` are its figures by name, ``level`` that of its heading.
+    """
     figures = [
         Figure(
             name=f"study-{name}-{figure.name}",
@@ -25,6 +30,7 @@ def render_section(name: str, record: StudyRecord, svg: Mapping[str, str]) -> Ma
     return Markup(
         template("study.jinja").render(
             name=name,
+            level=level,
             study=record,
             figures=figures,
             inline=inline,
@@ -40,7 +46,7 @@ def render_page(
     record: StudyRecord, svg: Mapping[str, str], made_from: Mapping[str, Mapping[str, str]]
 ) -> str:
     """Return a study as a page of its own; ``made_from`` as on the project's page."""
-    section = render_section("own", record, svg)
+    section = render_section("own", record, svg, level=2)
     return template("study_page.html.jinja").render(
         study=record, section=section, made_from=made_from
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from fashionbench.analysis.conditions import Claim, Condition
 from fashionbench.analysis.quantities import difference, each_epoch
+from fashionbench.analysis.verdict_words import conjoin
 from fashionbench.errors import ConfigError
 from fashionbench.studies import declared
 from fashionbench.studies import quantities as of_studies
@@ -37,7 +38,7 @@ def _final(found: declared.Final, design: Design) -> list[Condition]:
     low, high = _bounds(found)
     where = {"test": "test accuracy", "val": "validation accuracy", None: "accuracy"}[found.split]
     compare = of_studies.final_accuracies(found.points, found.split)
-    return [Condition(f"{where} of {_and(found.points)}", compare, "accuracy", low, high)]
+    return [Condition(f"{where} of {conjoin(found.points)}", compare, "accuracy", low, high)]
 
 
 def _difference(found: declared.Difference, design: Design) -> list[Condition]:
@@ -52,8 +53,8 @@ def _change(found: declared.Change, design: Design) -> list[Condition]:
     low, high = _bounds(found)
     curve = "gap of train over validation" if found.of == "gap" else "validation"
     words = (
-        f"{curve} accuracy of {_and(found.points)} after epoch {found.end} minus that after epoch "
-        f"{found.start}"
+        f"{curve} accuracy of {conjoin(found.points)} after epoch {found.end} minus that after "
+        f"epoch {found.start}"
     )
     compare = of_studies.changes(found.points, found.of, found.start, found.end)
     return [Condition(words, compare, "points", low, high)]
@@ -140,13 +141,8 @@ def _check_points(points: list[str], design: Design) -> None:
     labels = [point.label for point in design.points]
     for point in points:
         if point not in labels:
-            raise ConfigError(f"study.yaml: there is no point {point}; there are {_and(labels)}")
+            raise ConfigError(f"study.yaml: there is no point {point}; there are {conjoin(labels)}")
 
 
 def _name(value: declared.Level) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _and(names: list[str]) -> str:
-    *others, last = dict.fromkeys(names)
-    return f"{', '.join(others)} and {last}" if others else last

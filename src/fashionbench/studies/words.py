@@ -5,7 +5,7 @@ from typing import get_args
 
 from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.verdict_records import ArmRecord, VerdictRecord
-from fashionbench.analysis.verdict_words import format_ends, name_claims
+from fashionbench.analysis.verdict_words import conjoin, format_ends, name_claims
 from fashionbench.studies.records import EffectRecord, StudyRecord
 
 
@@ -27,11 +27,11 @@ def describe_more_seeds(fewer: ArmRecord, more: ArmRecord) -> str:
     decided = [new for old, new in changed if old.verdict == "inconclusive"]
     overturned = [new for old, new in changed if old.verdict != "inconclusive"]
     first = (
-        f"{name_claims(decided)}, which {fewer.seeds} leave open,"
+        f"{name_claims(decided, more.seeds)}, which {fewer.seeds} leave open,"
         if decided
         else f"none of the claims that {fewer.seeds} leave open,"
     )
-    second = f"the verdict on {name_claims(overturned)}" if overturned else "no verdict"
+    second = f"the verdict on {name_claims(overturned, more.seeds)}" if overturned else "no verdict"
     return f"{more.seeds} seeds decide {first} and overturn {second}."
 
 
@@ -44,7 +44,10 @@ def summarise(record: StudyRecord) -> str:
 
 
 def _numbered(claims: tuple[VerdictRecord, ...]) -> str:
-    return ", ".join(f"{one.claim} {one.verdict}" for one in claims)
+    by_verdict: dict[Verdict, list[str]] = {}
+    for one in claims:
+        by_verdict.setdefault(one.verdict, []).append(str(one.claim))
+    return ", ".join(f"{conjoin(numbers)} {verdict}" for verdict, numbers in by_verdict.items())
 
 
 def _counted(claims: tuple[VerdictRecord, ...]) -> str:
