@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -80,12 +80,14 @@ def test_an_error_frees_its_slot_and_the_end_cancels_what_waits(
         return epoch_of(0, 1)
 
     task = task_of(hyperparameters, seed=0, width=1)
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, ThreadPoolExecutor(1) as watcher:
         with LongestFirst(thread, 1) as executor:
             with pytest.raises(WorkerError, match="died"):
                 executor.submit(fail, task).result(10)
             running, waiting = executor.submit(hang, task), executor.submit(hang, task)
+            waits = watcher.submit(wait, [waiting], 10)
         assert waiting.cancelled()
+        assert waits.result(20).done == {waiting}
         with pytest.raises(RuntimeError, match="after the end"):
             executor.submit(hang, task)
         gate.set()

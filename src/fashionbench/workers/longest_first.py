@@ -49,6 +49,8 @@ class LongestFirst(Executor):
             waiting, self._waiting = self._waiting, []
         for *_, future in waiting:
             future.cancel()
+            # concurrent.futures.wait, in another thread, does not wake before that.
+            future.set_running_or_notify_cancel()
 
     def _begin(self) -> None:
         """Hand on as many tasks as there are free slots."""
