@@ -171,6 +171,14 @@ def test_what_a_study_does_not_have_is_named(
         judged(params, condition, doses(0.84, 0.88, 0.85))
 
 
+def test_points_that_there_are_are_named_once_whatever_the_losses(params: Params) -> None:
+    claim = {"number": 1, "words": "So", "conditions": [FINAL], "why": "Because."}
+    factors, losses = {"dropout_prob": [0.1, 0.3]}, ["probabilities", "logits"]
+    design = design_of(params, factors=factors, losses=losses, claims=[claim])
+    with pytest.raises(ConfigError, match=f"there are {LABELS[0]} and {LABELS[1]}$"):
+        claims_of(design)
+
+
 def test_the_reports_own_value_must_be_among_those_compared(params: Params) -> None:
     claim = {"number": 1, "words": "So", "conditions": [LEAD], "why": "Because."}
     design = design_of(params, factors={"dropout_prob": [0.1, 0.3]}, claims=[claim])

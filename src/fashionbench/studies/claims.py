@@ -138,7 +138,8 @@ def _bounds(found: Bounded) -> tuple[float, float]:
 
 
 def _check_points(points: list[str], design: Design) -> None:
-    labels = [point.label for point in design.points]
+    # Points trained on either loss share a label.
+    labels = [*dict.fromkeys(point.label for point in design.points)]
     for point in points:
         if point not in labels:
             raise ConfigError(f"study.yaml: there is no point {point}; there are {conjoin(labels)}")
