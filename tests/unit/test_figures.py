@@ -41,6 +41,8 @@ def test_every_replicate_is_a_point_and_every_curve_a_line() -> None:
     (accuracy,) = figures.draw_accuracy(COMPARISON, REPLICATES).axes
     drawn = [np.atleast_1d(line.get_xdata()).tolist() for line in accuracy.lines]
     assert REPLICATES["good"] in drawn
+    lowest = max(np.max(line.get_ydata()) for line in accuracy.lines)
+    assert accuracy.get_ylim()[0] >= lowest + 0.1, "replicates lie on the axis"
     for axes in figures.draw_network("good", CURVES["good"]).axes:
         # Of training and validation one line for each of two seeds, and their mean.
         assert len(axes.lines) == 2 * (2 + 1)

@@ -113,7 +113,8 @@ def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
         _draw_scores(axes, comparison, replicates, range(len(comparison)), horizontal=True)
         axes.set(xlabel="test accuracy")
         axes.set_yticks(range(len(comparison)), list(comparison["network"]))
-        axes.invert_yaxis()
+        # The first network on top, and half a row of room below the last one's replicates.
+        axes.set_ylim(len(comparison) - 0.5, -0.5)
     return figure
 
 
