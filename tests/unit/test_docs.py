@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import write_docs
 from repositories import PROJECT
+from study_table import studies
 from write_docs import documents, renew
 
 DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)]
@@ -56,6 +57,15 @@ def folder(tmp_path: Path) -> Path:
     for name in ("README.md", "CONTRIBUTING.md", "Makefile", "params.yaml", "dvc.yaml"):
         shutil.copy(PROJECT / name, folder)
     return folder
+
+
+def test_a_study_is_linked_to_its_page_once_it_has_run(folder: Path) -> None:
+    shutil.rmtree(folder / "metrics/studies/dropout")
+    rows = dict(re.findall(r"^\| \[(\w+)\]\((.*)$", studies(folder), flags=re.MULTILINE))
+    assert rows["dropout"].startswith("studies/dropout/study.yaml)")
+    assert "| not run yet | not run yet |" in rows["dropout"]
+    assert rows["logits"].startswith("studies/logits/metrics/report.html)")
+    assert "|  | " in rows["logits"], "there are no verdicts with probabilities"
 
 
 @pytest.mark.tries("make docs")

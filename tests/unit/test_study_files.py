@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from made_up_studies import design_of
 from repositories import PROJECT
@@ -184,3 +185,15 @@ def test_a_wrong_study_is_refused_with_the_reason(
     (tmp_path / "study.yaml").write_text(text.replace(*change, 1))
     with pytest.raises((ConfigError, ValueError), match=reason.replace("?", r"\?")):
         files_of(tmp_path, PROJECT)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_projects_networks_have_the_projects_curves_in_every_study(study: str) -> None:
+    """Whatever was trained beside them, and however many epochs and seeds followed."""
+    logits = STUDIES["logits"]
+    for table in STUDIES[study].glob("metrics/networks/*/curves.csv"):
+        places = [folder / table.relative_to(STUDIES[study]) for folder in (PROJECT, logits)]
+        for place in filter(Path.exists, places):
+            ours, theirs = (pd.read_csv(path, dtype=str) for path in (place, table))
+            shared = ours.merge(theirs[["seed", "epoch"]])
+            assert len(shared.merge(theirs)) == len(shared) > 0, table

@@ -1,11 +1,11 @@
 """Studies in words: effects, and their verdicts in one line."""
 
-from collections.abc import Mapping
 from typing import get_args
 
 from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.verdict_records import ArmRecord, VerdictRecord
 from fashionbench.analysis.verdict_words import conjoin, format_ends, name_claims
+from fashionbench.params import LossInput
 from fashionbench.studies.records import EffectRecord, StudyRecord
 
 
@@ -35,12 +35,19 @@ def describe_more_seeds(fewer: ArmRecord, more: ArmRecord) -> str:
     return f"{more.seeds} seeds decide {first} and overturn {second}."
 
 
-def summarise(record: StudyRecord) -> str:
-    """Give the verdicts of a study by loss in one line."""
+def verdicts_by_loss(record: StudyRecord) -> dict[LossInput, str]:
+    """Give the verdicts by loss: on which own claims, or else on how many of the report's."""
     if record.claims:
-        by_loss = {name: arm.claims.claims for name, arm in record.arms.items()}
-        return _by_loss({name: _numbered(claims) for name, claims in by_loss.items()})
-    return _by_loss({name: _counted(arm.report[-1].claims) for name, arm in record.arms.items()})
+        return {name: _numbered(arm.claims.claims) for name, arm in record.arms.items()}
+    return {name: _counted(arm.report[-1].claims) for name, arm in record.arms.items()}
+
+
+def summarise(record: StudyRecord) -> str:
+    """Give the verdicts of a study in one line."""
+    found = verdicts_by_loss(record)
+    if len(set(found.values())) == 1 and len(found) > 1:
+        return f"{next(iter(found.values()))} (with either loss)"
+    return "; ".join(f"{text} ({name})" for name, text in found.items())
 
 
 def _numbered(claims: tuple[VerdictRecord, ...]) -> str:
@@ -55,9 +62,3 @@ def _counted(claims: tuple[VerdictRecord, ...]) -> str:
     return ", ".join(
         f"{verdicts.count(name)} {name}" for name in get_args(Verdict) if name in verdicts
     )
-
-
-def _by_loss(found: Mapping[str, str]) -> str:
-    if len(set(found.values())) == 1 and len(found) > 1:
-        return f"{next(iter(found.values()))} (with either loss)"
-    return "; ".join(f"{text} ({name})" for name, text in found.items())
