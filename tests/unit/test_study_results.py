@@ -124,6 +124,7 @@ def test_every_replicate_is_a_point_of_the_curve_and_the_reports_value_is_marked
     ("names", "scale", "places"),
     [
         (["0.0001", "0.01"], "log", [0.0001, 0.01]),
+        (["16", "128", "512"], "log", [16.0, 128.0, 512.0]),
         (["0", "0.5"], "linear", [0.0, 0.5]),
         (["adam", "sgd"], "linear", [0.0, 1.0]),
     ],
@@ -135,6 +136,14 @@ def test_the_axis_fits_the_values(names: list[str], scale: str, places: list[flo
     assert axes.get_xscale() == scale
     (line,) = [line for line in axes.lines if line.get_label() == "logits"]
     assert np.asarray(line.get_xdata()).tolist() == places
+
+
+def test_labels_of_a_short_logarithmic_axis_are_the_values() -> None:
+    values = {name: [0.8, 0.9] for name in ("16", "32", "512")}
+    (axes,) = study_figures.draw_doses("batch_size", {"logits": values}, "32").axes
+    axes.figure.canvas.draw()
+    labels = [tick.get_text() for tick in axes.get_xticklabels(which="both")]
+    assert labels == ["16", "32", "512"]
 
 
 def test_figures_of_epochs_mark_what_is_read_and_where_the_report_ends(params: Params) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from made_up import MadeUp, near, results
+from scipy.stats import ttest_1samp
 
 from fashionbench.analysis.conditions import Claim, Comparison, Condition, Verdict
 from fashionbench.analysis.evidence import Decision, Evidence
@@ -60,6 +61,18 @@ def test_the_interval_of_the_mean_is_one_answer(
     values: list[float], low: float, high: float, decision: Decision
 ) -> None:
     assert decide(condition(values, low=low, high=high)) == decision
+
+
+@pytest.mark.parametrize("bounds", [{"low": 0.0}, {"high": 0.0}])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_p_value_may_be_as_small_as_it_likes(bounds: dict[str, float], sign: int) -> None:
+    values = [sign * (1 + value / 10) for value in SCATTERED * 4]
+    claim = Claim(1, "words", (condition(values, **bounds),), "why")
+    evidence = examine(claim, NOTHING).evidence
+    assert evidence is not None
+    expected = ttest_1samp(values, 0).pvalue
+    assert 0 < expected < 1e-40
+    assert evidence.p() == pytest.approx(expected, abs=0)
 
 
 @pytest.mark.parametrize(

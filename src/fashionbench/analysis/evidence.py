@@ -116,7 +116,8 @@ class Evidence:
 
         Not corrected for the number of comparisons.
         """
-        p_low, p_high = (1 - self._one_sided(sign) for sign in (1, -1))
+        # The other tail: one minus a p-value would be zero from 1e-16 on.
+        p_low, p_high = (self._one_sided(sign, beyond=True) for sign in (1, -1))
         return np.minimum(np.nan_to_num(p_low, nan=0.0), np.nan_to_num(p_high, nan=0.0))
 
     def p(self) -> float:
@@ -189,16 +190,18 @@ class Evidence:
         together = np.unique(self.condition[self.some])
         return alone + [np.flatnonzero(self.condition == number) for number in together]
 
-    def _one_sided(self, side: int) -> Array:
-        """Return the p-values, (k,), of means not beyond ``low`` (side 1) or ``high`` (side -1).
+    def _one_sided(self, side: int, *, beyond: bool = False) -> Array:
+        """Return the p-values, (k,), of means not above ``low`` (side 1) or below ``high`` (-1).
 
+        With ``beyond`` those of the opposite, which sum up to 1 with them.
         nan for a mean without spread that lies on the bound: it lies neither within nor outside by
         chance.
         """
         mean, error = self._mean_and_error()
         bound = self.low if side > 0 else self.high
         with np.errstate(divide="ignore", invalid="ignore"):
-            p_values: Array = stdtr(self.n - 1, side * (bound - mean) / error)
+            distance = side * (bound - mean) / error
+        p_values: Array = stdtr(self.n - 1, -distance if beyond else distance)
         return p_values
 
     def _mean_and_error(self) -> tuple[Array, Array]:

@@ -20,6 +20,7 @@ ByValue = Mapping[str, Sequence[float]]
 """One accuracy per seed by the value of a factor, in words."""
 WIDE_RANGE = 30
 """Values whose largest is this many times the smallest get a logarithmic axis."""
+TWO_DECADES = 100
 
 _COLOURS = (NETWORK_COLOURS[5], NETWORK_COLOURS[6])
 _POINT: dict[str, Any] = {
@@ -81,6 +82,10 @@ def _place(axes: Axes, names: Sequence[str]) -> list[float]:
         return places
     if min(places) > 0 and max(places) / min(places) >= WIDE_RANGE:
         axes.set_xscale("log")
+        if max(places) / min(places) < TWO_DECADES:
+            # It has too few powers of ten to label, and the labels of all ticks overlap.
+            axes.set_xticks(places, names)
+            axes.set_xticks([], minor=True)
     return places
 
 
