@@ -66,7 +66,7 @@ def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = (), study: str | No
         outputs = compare(committed, read_hashes(folder / place / LOCK_FILE))
         comparisons = compare_scores(scores, read_scores(folder / place))
     differing = [output for output in outputs if not output.is_identical]
-    console.print(_as_table(outputs, lock, commit))
+    console.print(outputs_as_table(outputs, lock, commit))
     if not differing:
         console.print("Identical.", style="bold")
     elif is_x86():
@@ -207,9 +207,7 @@ def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
 
 
 def _scores_as_table(comparisons: Sequence[ScoreComparison]) -> Table:
-    table = Table(title="Means over seeds", box=SIMPLE_HEAD, padding=(0, 1))
-    for heading in ("Score", "committed", "95% interval", "now", ""):
-        table.add_column(heading, no_wrap=True)
+    table = _table("Means over seeds", "Score", "committed", "95% interval", "now", "")
     for found in comparisons:
         table.add_row(
             found.name,
@@ -221,15 +219,11 @@ def _scores_as_table(comparisons: Sequence[ScoreComparison]) -> Table:
     return table
 
 
-def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
+def outputs_as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
+    """Show for each output both hashes, abbreviated, and whether they are the same."""
     identical = sum(output.is_identical for output in outputs)
-    table = Table(
-        title=f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}",
-        box=SIMPLE_HEAD,
-        padding=(0, 1),
-    )
-    for heading in ("Output", "committed", "now", ""):
-        table.add_column(heading, no_wrap=True)
+    title = f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}"
+    table = _table(title, "Output", "committed", "now", "")
     for output in outputs:
         table.add_row(
             output.path,
@@ -237,6 +231,15 @@ def _as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
             (output.now or "none")[:_SHOWN],
             "same" if output.is_identical else "DIFFERS",
         )
+    return table
+
+
+def _table(title: str, name: str, *values: str) -> Table:
+    """An empty table; where it is too wide, long names are folded and values stay whole."""
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column(name, overflow="fold")
+    for heading in values:
+        table.add_column(heading, no_wrap=True)
     return table
 
 
