@@ -1,11 +1,25 @@
 """Studies run by real DVC: made, made again in a clone, and never trained twice."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from installed import install
-from repositories import NETWORKS, Repository, add_study, stages_of
+from repositories import (
+    NETWORKS,
+    PROJECT,
+    SMALL_RUN,
+    Repository,
+    add_study,
+    as_yaml,
+    make_repository,
+    stages_of,
+)
 from stores import client_of, runs_of
+from write_studies import studies
+
+from fashionbench.yaml_files import read_yaml
 
 LOGITS = f"""\
 title: The textbook's loss
@@ -105,3 +119,46 @@ def assert_mlflow_shows_the_study_above_its_points(repository: Repository) -> No
     assert len(seeds) == 2 * len(POINTS)
     assert len(runs) == 1 + len(POINTS) + len(seeds)
     assert not [run for run in runs_of(client) if "fashionbench.study" in run.data.tags]
+
+
+def at_small_size(declared: dict[str, Any]) -> dict[str, Any]:
+    """Leave two seeds for all networks of a declared study, and batches that can be filled."""
+    networks = {
+        name: {key: value for key, value in network.items() if key != "seeds"}
+        for name, network in declared["networks"].items()
+    }
+    small = declared | {"seeds": 2, "networks": networks}
+    if "report_claims" in declared:
+        small["report_claims"] = [2]
+    if "batch_size" in declared.get("factors", {}):
+        sizes = [
+            size for size in declared["factors"]["batch_size"] if size <= SMALL_RUN["train_size"]
+        ]
+        small["factors"] = declared["factors"] | {"batch_size": sizes}
+    return small
+
+
+@pytest.mark.slow(minutes=11)
+def test_a_clone_makes_every_study_again_to_the_byte(tmp_path: Path) -> None:
+    small = make_repository(tmp_path / "small")
+    small.change_params(networks=read_yaml(PROJECT / "params.yaml")["networks"])
+    names = [folder.name for folder in studies(PROJECT)]
+    for name in names:
+        declared = read_yaml(PROJECT / "studies" / name / "study.yaml")
+        declare(small, name, as_yaml(at_small_size(declared)))
+    for name in names:
+        run_all_but_the_mirror(small, name)
+    small.run("git", "add", "-A")
+    small.run("git", "commit", "-qm", "results of all studies")
+
+    small.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
+    clone = Repository(tmp_path / "clone")
+    for name in names:
+        assert f"studies/{name}/dvc.yaml:train" in run_all_but_the_mirror(clone, name)
+        # The lock has the hash of every output, and git the tables, figures and page themselves.
+        assert clone.run("git", "status", "--porcelain").stdout == ""
+
+
+def run_all_but_the_mirror(repository: Repository, study: str) -> set[str]:
+    """Run a study without its last stage, which logs to MLflow and has no outputs."""
+    return stages_of(repository.run("dvc", "repro", f"studies/{study}/dvc.yaml:publish").stdout)

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -104,12 +105,10 @@ class Repository:
 
     def change_params(self, **changes: Any) -> None:
         """Rewrite params.yaml with new values."""
-        yaml = YAML()
         path = self.path / "params.yaml"
-        content = yaml.load(path.read_text())
+        content = YAML().load(path.read_text())
         content.update(changes)
-        with path.open("w") as file:
-            yaml.dump(content, file)
+        path.write_text(as_yaml(content))
 
     def copy(self, path: Path) -> "Repository":
         """A copy of the whole repository, to change at will."""
@@ -176,6 +175,13 @@ def make_finished(path: Path) -> Repository:
     repository.run("git", "add", "-A")
     repository.run("git", "commit", "-qm", "results")
     return repository
+
+
+def as_yaml(content: Mapping[str, Any]) -> str:
+    """Write YAML as text, with the comments of what was read with them."""
+    text = io.StringIO()
+    YAML().dump(content, text)
+    return text.getvalue()
 
 
 def add_study(repository: Repository, name: str, declared: str) -> Path:
