@@ -2,19 +2,26 @@
 # make quick           the same pipeline as a preview of minutes, beside the results
 # make test            lint, types and the fast tests: a few minutes
 # make test-all        the same, then the slow tests
-# make study NAME=name run a study, such as logits, and show it on the page
+# make study NAME=name run a study, such as logits, and print its verdicts; SIZE=quick is a preview
 # make verify          remake everything in a clean clone and compare it with the committed hashes;
-#                      SIZE=quick does so for what make quick runs, STUDY=name for a study
+#                      SIZE=quick does so for what make quick runs, STUDY=name for a study. It leaves
+#                      a receipt in rebuilds/, which names BY=mailto:me@example.org;
+#                      EMULATED=EPYC-Milan runs all of its Python on that processor, by qemu-user
 # make quick.lock      renew the hashes that make verify SIZE=quick compares with
 # make docs            renew the generated blocks of README.md and docs/
 # make simulations     renew the simulated tables of docs/statistics.md: a few minutes
-# make screenshots     renew the README's pictures of the page and of MLflow, with chromium
+# make screenshots     renew the pictures of the page and of MLflow, with chromium
 # make deps            renew the code dependencies in dvc.yaml from the imports, and the pipelines
 #                      of all studies
 # make bench           measure the speed here, beside what one would use instead;
 #                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
 # make bench-pipeline  run the whole pipeline and measure where its time goes
 # make audit           look for known vulnerabilities of the locked packages
+# make sbom.cdx.json   write the bill of materials of the locked packages, in CycloneDX's form
+# make release         gather results, weights and metadata into one archive in release/;
+#                      KEY=private.pem signs the champion
+# make torch VERSION=2.13.0
+#                      print which operations have other bits under that version of torch
 # make lock            resolve the dependencies of pyproject.toml into requirements*.txt
 # make install         only make the environment
 # No environment has to be activated: every recipe finds its commands first.
@@ -34,27 +41,36 @@ FITTING_PYTHON = $(or $(shell \
   done),$(error found no Python 3.11 or later: looked for $(or $(PYTHON),$(PYTHONS)) \
   (to name one: make PYTHON=/path/to/python3.11)))
 IS_FITTING := 'import sys; sys.exit(sys.version_info < (3, 11))'
-VERSION := 'import sys; print("%d.%d" % sys.version_info[:2])'
+PYTHON_VERSION := 'import sys; print("%d.%d" % sys.version_info[:2])'
 
 # "anew" if the environment is missing or broken, else empty. $(READY) holds the folder it was made in:
 # after a move, its scripts would look for Python in the old place.
 ANEW := $(shell \
   test "$$(cat $(READY) 2>/dev/null)" = '$(CURDIR)' && test -x $(VENV)/bin/python \
-  $(if $(PYTHON),&& test -d $(VENV)/lib/python$$('$(PYTHON)' -c $(VERSION) 2>/dev/null)) \
+  $(if $(PYTHON),&& test -d $(VENV)/lib/python$$('$(PYTHON)' -c $(PYTHON_VERSION) 2>/dev/null)) \
   || echo anew)
 
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# DVC asks for the name of the user, and in many containers there is none.
+export LOGNAME ?= $(shell id -un 2>/dev/null)
 
-QUICK := -S 'seeds=[0]' -S num_epochs=3 -S train_size=6000
+QUICK_VALUES := seeds=[0] num_epochs=3 train_size=6000
+QUICK := $(QUICK_VALUES:%=-S '%')
 SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
 STUDY :=
+EMULATED :=
+# What the table of portable operations and the self-test import.
+FOR_TORCH := numpy pydantic ruamel.yaml safetensors
+BY :=
+KEY :=
+VERSION :=
 
-.PHONY: all install test test-all quick study verify quick.lock audit bench bench-pipeline lock \
-  docs simulations screenshots deps repository anew
+.PHONY: all install test test-all quick study verify quick.lock audit release torch bench bench-pipeline \
+  lock docs simulations screenshots deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -63,9 +79,11 @@ all: repository $(READY)
 install: $(READY)
 
 # $(READY) is written last, so an interrupted installation starts over. --use-pep517 is for the one
-# package that comes as source without a pyproject.toml.
+# package that comes as source without a pyproject.toml. Nothing is executable on a noexec disk.
 $(READY): requirements.txt pyproject.toml $(ANEW)
-	$(if $(ANEW),"$(FITTING_PYTHON)" -m venv --clear $(VENV),rm $@)
+	$(if $(ANEW),"$(FITTING_PYTHON)" -m venv --clear $(or $(realpath $(VENV)),$(VENV)),rm $@)
+	@test -x $(VENV)/bin/pip || { rm -r $(VENV) && echo >&2 'this disk forbids to execute files; name a' \
+	  'folder on another for the environment: ln -s /path/to/folder $(VENV)' && false; }
 	python -m pip install --use-pep517 --require-hashes -r requirements.txt
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo '$(CURDIR)' > $@
@@ -85,27 +103,47 @@ test: $(READY)
 test-all: test
 	pytest -m slow
 
-# --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without the studies,
-# or DVC warns of each output of one that has not run.
+# --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without studies.
 quick: repository $(READY)
 	@! dvc exp list --name-only | grep -qx quick || dvc exp remove quick
 	dvc exp run --temp --name quick $(QUICK) dvc.yaml
 	fashionbench table --rev quick
+	@echo "The page of this preview: $$(fashionbench page --rev quick)"
 
-# A pipeline of its own, and then the project's: its page shows the study.
+# A pipeline of its own, which DVC knows from now on: see .dvcignore. The project's page shows the study
+# after the next dvc repro.
 study: repository $(READY)
-	$(if $(NAME),,$(error name a study: make study NAME=logits))
-	dvc repro studies/$(NAME)/dvc.yaml
-	dvc repro
+	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error name a study, such as make study NAME=logits: \
+	  $(patsubst studies/%/dvc.yaml,%,$(wildcard studies/*/dvc.yaml))))
+	@grep -qsx '!/$(NAME)/dvc.yaml' studies/.dvcignore || echo '!/$(NAME)/dvc.yaml' >> studies/.dvcignore
+	$(STUDY_$(SIZE))
+	cd studies/$(NAME) && fashionbench verdicts $(if $(filter quick,$(SIZE)),--rev quick-$(NAME))
 
-verify: repository $(READY)
-	fashionbench verify $(if $(STUDY),--study $(STUDY),$(VERIFY_$(SIZE)))
+STUDY_full = dvc repro studies/$(NAME)/dvc.yaml
+define STUDY_quick
+@! dvc exp list --name-only | grep -qx quick-$(NAME) || dvc exp remove quick-$(NAME)
+dvc exp run --temp --copy-paths studies/.dvcignore --name quick-$(NAME) $(QUICK) \
+  $(QUICK_VALUES:%=-S 'studies/$(NAME)/params.yaml:%') studies/$(NAME)/dvc.yaml
+endef
+
+verify: repository $(READY) $(if $(EMULATED),$(VENV)-emulated/bin/python)
+	$(if $(EMULATED),QEMU_CPU=$(EMULATED) $(CURDIR)/$(VENV)-emulated/bin/)python -m fashionbench verify \
+	  $(if $(STUDY),--study $(STUDY),$(VERIFY_$(SIZE))) $(if $(BY),--by '$(BY)')
+
+# The environment once more, with a Python that qemu runs; DVC, which computes nothing, runs as it is.
+$(VENV)-emulated/bin/python: $(READY)
+	mkdir -p $(@D)
+	cp $(VENV)/pyvenv.cfg $(VENV)-emulated
+	ln -sfn '$(CURDIR)/$(VENV)/lib' $(VENV)-emulated/lib
+	ln -sf '$(CURDIR)/$(VENV)/bin/dvc' $(@D)
+	printf '#!/bin/sh\nexec qemu-x86_64 -0 "$$0" "%s" "$$@"\n' "$$(readlink -f $(VENV)/bin/python)" > $@
+	chmod +x $@
 
 # Commit it after each change of the code.
 quick.lock: repository $(READY)
 	fashionbench verify --write --lock $@ $(QUICK)
 
-# From the committed results, params.yaml, dvc.yaml and the modules' docstrings.
+# From the committed results, params.yaml and dvc.yaml.
 docs: $(READY)
 	python tools/write_docs.py
 
@@ -125,6 +163,31 @@ audit:
 	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
 	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt
 	rm -r $(VENV)-audit
+
+sbom.cdx.json: requirements.txt pyproject.toml
+	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-sbom
+	$(VENV)-sbom/bin/python -m pip install --quiet cyclonedx-bom
+	$(VENV)-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --of JSON --validate -o $@ requirements.txt
+	rm -r $(VENV)-sbom
+
+# model_signing imports pyopenssl without saying so.
+release: repository $(READY) sbom.cdx.json
+	$(if $(KEY),"$(FITTING_PYTHON)" -m venv --clear $(VENV)-sign)
+	$(if $(KEY),$(VENV)-sign/bin/python -m pip install --quiet model_signing pyopenssl)
+	python tools/release.py $(if $(KEY),$(VENV)-sign/bin/model_signing '$(KEY)')
+	$(if $(KEY),rm -r $(VENV)-sign)
+
+# layers.py has the cases: it is the tests'.
+torch: export PYTHONPATH := src:tests/support
+torch: $(READY)
+	$(if $(VERSION),,$(error name a version of torch, such as make torch VERSION=2.13.0))
+	"$(FITTING_PYTHON)" -m venv --clear $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --quiet torch==$(VERSION) $(FOR_TORCH)
+	python tools/other_torch.py > $(VENV)-torch/locked.json
+	$(VENV)-torch/bin/python tools/other_torch.py > $(VENV)-torch/other.json
+	python tools/other_torch.py $(VENV)-torch/locked.json $(VENV)-torch/other.json
+	rm -r $(VENV)-torch
 
 bench: $(VENV)/.bench
 	python benchmarks/bench.py $(BENCH)

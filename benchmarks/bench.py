@@ -1,7 +1,7 @@
 """How fast fashionbench is on this machine: ``make bench`` prints it and keeps it beside this file.
 
 results.md has the tables; accuracy.svg sets each network's accuracy against the time it takes to
-train, growth.svg shows how the cost grows. ``--small`` runs the same code in little time.
+train. ``--small`` runs the same code in little time.
 """
 
 import subprocess
@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import contenders
-from growth import NETWORK, kept_pools, measure_growth, throughput_of_two
-from memory import peak_memory
 from on_cluster import measure_cluster
 from sizes import FULL, SMALL, Sizes, parse_arguments
 from steps import Measured, Task, measure
 from timing import describe_machine, in_turns, one_core
+from together import kept_pools, throughput_of_two
 
 from fashionbench.data.sources import RAW_DIR
 from fashionbench.data.splits import load_split
@@ -26,7 +25,7 @@ from fashionbench.errors import ConfigError, DataError, FashionbenchError
 from fashionbench.params import Params, load_params
 from fashionbench.paths import split_file
 from fashionbench.tables import read_table
-from fashionbench.workers.local import local_workers
+from fashionbench.workers.local import local_processes
 
 LOOPS = ("tensors in memory", "DataLoader", "scikit-learn", "JAX")
 
@@ -65,7 +64,7 @@ def check(sizes: Sizes) -> None:
 def bench(params: Params, sizes: Sizes, output: Path) -> None:
     """Measure, print the report and write it and the drawings into a folder."""
     # Workers import this file too, and have no use for what takes another second.
-    from drawings import draw_accuracy, draw_growth
+    from drawings import draw_accuracy
 
     from fashionbench.analysis.files import COMPARISON_FILE
     from fashionbench.page.figures import save_svg
@@ -79,8 +78,7 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
             for name in sizes.together
             if name in params.networks
         }
-        points = list(measure_growth(params, sizes, pools)) if NETWORK in params.networks else []
-        on_cluster = list(measure_cluster(params, sizes, pools, measured))
+        on_cluster = list(measure_cluster(params, sizes, pools))
     report = "\n\n".join(
         [
             *_introduction(sizes, left_out),
@@ -89,8 +87,8 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
             *_speed(measured.values(), sizes),
             "## On a Dask cluster",
             _table("What", "Found", rows=on_cluster),
-            "## Commands and memory",
-            _table("What", "", rows=[*_command_rows(commands), *peak_memory(params, sizes)]),
+            "## Commands",
+            _table("Command", "Seconds", rows=_command_rows(commands)),
         ]
     )
     sys.stdout.write(report + "\n")
@@ -99,8 +97,6 @@ def bench(params: Params, sizes: Sizes, output: Path) -> None:
     if COMPARISON_FILE.exists():
         drawing = draw_accuracy(measured, read_table(COMPARISON_FILE), params)
         save_svg(drawing, output / "accuracy.svg")
-    if points:
-        save_svg(draw_growth(points), output / "growth.svg")
 
 
 def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
@@ -109,7 +105,7 @@ def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
         task = Task(
             network=params.network(name), hyperparameters=params.hyperparameters, sizes=sizes
         )
-        with one_core(), local_workers(1) as worker:
+        with one_core(), local_processes(1) as worker:
             yield worker.submit(measure, task).result()
 
 
@@ -117,8 +113,6 @@ def _left_out(params: Params, comparison_file: Path) -> Iterator[str]:
     """What cannot be measured or drawn here, each with the reason."""
     if not contenders.has_jax():
         yield "JAX, which is not installed"
-    if NETWORK not in params.networks:
-        yield f"growth.svg, since params.yaml has no {NETWORK}"
     if not comparison_file.exists():
         yield f"accuracy.svg, since there is no {comparison_file}"
 
@@ -221,7 +215,7 @@ def _run(command: list[str]) -> None:
 
 def _command_rows(commands: dict[str, float]) -> Iterator[tuple[str, str]]:
     for name, taken in commands.items():
-        yield name, f"{taken:.2f} s"
+        yield name, f"{taken:.2f}"
 
 
 def _table(*headings: str, rows: Any) -> str:

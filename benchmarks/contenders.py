@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from fashionbench.data.examples import Examples
+from fashionbench.data.sources import RAW_DIR
 from fashionbench.params import Hyperparameters, Network
 from fashionbench.training.epoch import Replicate, initial_state, train_epoch
 
@@ -48,7 +50,11 @@ def dataloader(network: Network, hyperparameters: Hyperparameters, images: int) 
     from torchvision.transforms import ToTensor
 
     # https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html
-    data = FashionMNIST(root=Path("data"), train=True, transform=ToTensor())
+    with TemporaryDirectory() as folder:
+        raw = Path(folder, "FashionMNIST/raw")
+        raw.parent.mkdir()
+        raw.symlink_to(RAW_DIR.absolute())
+        data = FashionMNIST(root=folder, train=True, transform=ToTensor())
     loader = DataLoader(
         Subset(data, range(images)), batch_size=hyperparameters.batch_size, shuffle=True
     )

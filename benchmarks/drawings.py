@@ -1,12 +1,10 @@
-"""The drawings of ``make bench``."""
+"""The drawing of ``make bench``."""
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
-from growth import NETWORK, Point
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from steps import Measured
@@ -52,32 +50,4 @@ def draw_accuracy(
         axes.margins(x=0.15)
         axes.set_ylim(shown["val_accuracy_low"].min() - 0.015)
         axes.grid(alpha=0.3)
-    return figure
-
-
-def draw_growth(points: Sequence[Point]) -> Figure:
-    """A panel for each thing that grows, with the line of a cost in proportion to it."""
-    by_kind = sorted(points, key=lambda point: point.grows)
-    panels = {kind: list(group) for kind, group in groupby(by_kind, lambda point: point.grows)}
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(11, 2.8), layout="constrained")
-        for axes, (kind, found) in zip(
-            figure.subplots(1, len(panels)), panels.items(), strict=True
-        ):
-            values, times = zip(*((point.value, point.seconds) for point in found), strict=True)
-            axes.plot(values, times, "o-", color="#0063a6", label="measured")
-            first = found[0]
-            proportional = [
-                first.seconds * (first.value / value if kind == "cores" else value / first.value)
-                for value in values
-            ]
-            axes.plot(values, proportional, ":", color="#7a7a7a", label="in proportion")
-            axes.set_xscale("log", base=2)
-            axes.set_yscale("log", base=2)
-            axes.set(xlabel=kind)
-            axes.set_xticks(values, [str(value) for value in values])
-            axes.yaxis.set_major_formatter(ScalarFormatter())
-            axes.grid(alpha=0.3)
-        figure.axes[0].set_ylabel(f"seconds to train {NETWORK}")
-        figure.axes[0].legend(frameon=False)
     return figure

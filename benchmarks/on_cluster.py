@@ -1,39 +1,29 @@
-"""What a Dask cluster costs beside local workers, and how long a large one would take."""
+"""What a Dask cluster costs beside local workers."""
 
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from math import ceil, log
 from pathlib import Path
 from time import sleep
 
 from distributed import Client
-from growth import Pools, seeds_of, training
-from simulation import Chain, simulate
 from sizes import Sizes
-from steps import Measured
 from timing import in_turns
+from together import Pools, seeds_of, training
 
-from fashionbench.params import PARAMS_FILE, Network, Params, load_params
-from fashionbench.paths import STUDIES_DIR
-from fashionbench.training.costs import count_costs, count_parameters
+from fashionbench.params import Params
 from fashionbench.training.epoch import Replicate
-from fashionbench.workers.chunks import CHUNK_S
+from fashionbench.training.replicates import Workers
 from fashionbench.workers.cluster import cluster_workers
 
 CORES = 2
-_STATE_BYTES = 12
-"""Of each parameter: its value and Adam's two moments."""
 
 
-def measure_cluster(
-    params: Params, sizes: Sizes, pools: Pools, measured: Mapping[str, Measured]
-) -> Iterator[tuple[str, str]]:
+def measure_cluster(params: Params, sizes: Sizes, pools: Pools) -> Iterator[tuple[str, str]]:
     """Yield rows of text: what was measured, and what was found."""
     with started_cluster(CORES) as cluster:
         for name, epochs in sizes.on_cluster.items():
@@ -47,20 +37,10 @@ def measure_cluster(
         yield f"all networks at once, {CORES} workers", f"{_prefill(params, sizes, cluster):.1f} s"
     with started_cluster(1) as alone:
         yield "all networks at once, 1 worker", f"{_prefill(params, sizes, alone):.1f} s"
-    chains = list(_pipeline_and_studies(params, measured))
-    for workers in sizes.simulated_workers:
-        found = simulate(chains, workers, sizes.simulated_second)
-        yield (
-            f"pipeline and studies, {workers} simulated workers",
-            (
-                f"{found.makespan / 60:.1f} minutes; the floor is {found.floor / 60:.1f}; "
-                f"scheduler busy {found.scheduler_load:.1%}, {found.tasks} tasks"
-            ),
-        )
 
 
 @contextmanager
-def started_cluster(workers: int) -> Iterator[Executor]:
+def started_cluster(workers: int) -> Iterator[Workers]:
     """Start a scheduler and workers, as one would by hand; they end with the block."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"
@@ -75,8 +55,8 @@ def started_cluster(workers: int) -> Iterator[Executor]:
                 processes.append(_start(*command))
             with Client(address, set_as_default=False) as client:
                 client.wait_for_workers(workers)
-            with cluster_workers(address) as executor:
-                yield executor
+            with cluster_workers(address) as cluster:
+                yield cluster
         finally:
             for process in processes:
                 process.terminate()
@@ -94,7 +74,7 @@ def _address_in(file: Path) -> str:
 
 
 def _beside_local(
-    params: Params, name: str, epochs: int, sizes: Sizes, local: Executor, cluster: Executor
+    params: Params, name: str, epochs: int, sizes: Sizes, local: Workers, cluster: Workers
 ) -> dict[str, float]:
     """Return the median seconds in which either trains one replicate per core."""
     hyperparameters = replace(params.hyperparameters, num_epochs=epochs)
@@ -106,10 +86,10 @@ def _beside_local(
             )
             for kind, workers in (("local", local), ("cluster", cluster))
         }
-        return in_turns(work, sizes.growth_rounds)
+        return in_turns(work, sizes.rounds)
 
 
-def _prefill(params: Params, sizes: Sizes, workers: Executor) -> float:
+def _prefill(params: Params, sizes: Sizes, workers: Workers) -> float:
     """Return the seconds in which workers train a replicate of each network, all at once."""
     hyperparameters = replace(params.hyperparameters, num_epochs=sizes.epochs)
     replicates = [
@@ -118,35 +98,4 @@ def _prefill(params: Params, sizes: Sizes, workers: Executor) -> float:
     ]
     with tempfile.TemporaryDirectory() as folder:
         work = training(workers, replicates, sizes.images, Path(folder))
-        return in_turns({"": work}, sizes.growth_rounds)[""]
-
-
-def _pipeline_and_studies(params: Params, measured: Mapping[str, Measured]) -> Iterator[Chain]:
-    """Yield what each replicate of the project and of its studies would be for a worker."""
-    studies = [load_params(path) for path in sorted(STUDIES_DIR.glob(f"*/{PARAMS_FILE}"))]
-    for pipeline in (params, *studies):
-        for name in pipeline.networks:
-            yield from _chains(pipeline.of(name), pipeline.network(name), params, measured)
-
-
-def _chains(
-    params: Params, network: Network, project: Params, measured: Mapping[str, Measured]
-) -> list[Chain]:
-    """Return a network's replicates, at the speed of the measured one that is most like it."""
-    cost = _epoch_cost(network, params)
-    like, found = min(
-        measured.items(),
-        key=lambda item: abs(log(cost / _epoch_cost(project.network(item[0]), params))),
-    )
-    own = cost / _epoch_cost(project.network(like), params)
-    steps = ceil(params.train_size / params.batch_size)
-    epoch = own * (steps * found.steps["fashionbench"] + found.evaluation)
-    epochs_each = ceil(CHUNK_S / epoch)
-    whole, rest = divmod(params.num_epochs, epochs_each)
-    chunks = (*[epochs_each * epoch] * whole, *([rest * epoch] if rest else []))
-    state = _STATE_BYTES * count_parameters(network)
-    return [Chain(network.name, chunks, state)] * len(params.seeds)
-
-
-def _epoch_cost(network: Network, params: Params) -> float:
-    return count_costs(network, params.train_size, 1).train_teraflop
+        return in_turns({"": work}, sizes.rounds)[""]

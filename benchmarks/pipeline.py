@@ -73,6 +73,7 @@ def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
             describe_machine(),
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
             f"the rest {1 - training / total:.1%}",
+            f"- the largest process: {_largest_process() / 1e6:.0f} MB of memory",
             "",
             "| Stage | Seconds | Cores idle |",
             "|---|---:|---:|",
@@ -105,6 +106,12 @@ def run_stages(repository: Path, targets: Sequence[str]) -> list[StageTime]:
         StageTime(stage, wall=following[1] - started, computing=following[2] - computed)
         for (stage, started, computed), following in pairwise(marks)
     ]
+
+
+def _largest_process() -> int:
+    """Return the bytes that the largest of all processes that have ended had in memory."""
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): kilobytes on Linux.
 
 
 def _computing_of_ended_children() -> float:

@@ -15,11 +15,9 @@ class Sizes:
 
     ``rounds`` are those of steps, evaluations and commands. Epochs of ``perceptron_batches`` (the
     whole epoch if None: what it does once must have its true weight) and ``convolution_batches``
-    are timed, and the evaluation of ``evaluated`` images. A training that grows has ``images`` and
-    ``epochs``, times one of ``factors``, and ``growth_rounds``. ``together`` has, by the network,
-    the images on which two replicates train at once, and ``on_cluster`` for how many epochs on a
-    cluster. Clusters of ``simulated_workers`` take ``simulated_second`` seconds for a second.
-    Memory is looked at while the stage trains on at most ``memory_images``.
+    are timed, and the evaluation of ``evaluated`` images. Trainings on workers take ``epochs`` of
+    ``images``; ``together`` has, by the network, the images on which two replicates train at once,
+    and ``on_cluster`` the epochs that they take on a cluster.
     """
 
     all_networks: bool
@@ -27,20 +25,15 @@ class Sizes:
     perceptron_batches: int | None
     convolution_batches: int
     evaluated: int
-    growth_rounds: int
     images: int
     epochs: int
-    factors: tuple[int, ...]
     together: Mapping[str, int]
     on_cluster: Mapping[str, int]
-    simulated_workers: tuple[int, ...]
-    simulated_second: float
-    memory_images: int
 
     @property
     def least_images(self) -> int:
         """The training images without which less would be measured than these sizes say."""
-        return max(self.evaluated, self.images * max(self.factors), *self.together.values())
+        return max(self.evaluated, self.images, *self.together.values())
 
     def choose(self, networks: Mapping[str, object]) -> list[str]:
         """The names of the networks to measure: all, or the first and the last."""
@@ -54,15 +47,10 @@ FULL = Sizes(
     perceptron_batches=None,
     convolution_batches=100,
     evaluated=10_000,
-    growth_rounds=3,
     images=6_000,
     epochs=2,
-    factors=(1, 2, 4, 8),
     together={"n2_mlp": 25_600, "n8_conv": 3_200},
     on_cluster={"n2_mlp": 60, "n8_conv": 8},
-    simulated_workers=(40, 200, 1_000),
-    simulated_second=0.1,
-    memory_images=60_000,
 )
 SMALL = Sizes(
     all_networks=False,
@@ -70,15 +58,10 @@ SMALL = Sizes(
     perceptron_batches=2,
     convolution_batches=2,
     evaluated=128,
-    growth_rounds=1,
     images=64,
     epochs=1,
-    factors=(1, 2),
     together={"n2_mlp": 128, "n8_conv": 128},
     on_cluster={"n2_mlp": 2, "n8_conv": 1},
-    simulated_workers=(4,),
-    simulated_second=0.001,
-    memory_images=128,
 )
 
 

@@ -9,9 +9,11 @@ from sizes import Sizes
 from timing import MATRIX_SIZE, flops, in_turns, multiply
 
 from fashionbench.data.examples import Examples, load_examples
+from fashionbench.networks.declared import build
+from fashionbench.networks.forward import INFERENCE_BATCH, infer
 from fashionbench.params import Hyperparameters, Network
 from fashionbench.paths import split_file
-from fashionbench.training.networks import INFERENCE_BATCH, build, configure_torch, infer
+from fashionbench.portable.processor import configure_torch
 
 
 @dataclass(frozen=True, kw_only=True)

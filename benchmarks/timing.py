@@ -11,9 +11,9 @@ from time import perf_counter
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from fashionbench.networks.declared import build
 from fashionbench.params import Network
 from fashionbench.pipeline.environment import describe
-from fashionbench.training.networks import build
 
 MATRIX_SIZE = 1024
 

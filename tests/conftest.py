@@ -12,8 +12,9 @@ from interruptions import RESULTS, TRAIN, make_untrained
 from repositories import PROJECT, Repository, make_finished
 from shared import make_once
 
+from fashionbench import datasets
 from fashionbench.params import Hyperparameters, Params, load_params
-from fashionbench.pipeline.processor import pin_arithmetic
+from fashionbench.portable.processor import pin_arithmetic
 
 # Before the conftest.py of a folder below imports torch.
 pin_arithmetic()
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _minutes(item: pytest.Item) -> int:
     mark = item.get_closest_marker("slow")
     return int(mark.kwargs.get("minutes", 0)) if mark else 0
+
+
+@pytest.fixture(autouse=True)
+def declared_data_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder with a params.yaml alone have the data sets of this project."""
+    monkeypatch.setattr(datasets, "project_folder", lambda: PROJECT)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, FloatRect, ViewportSize, sync_playwrigh
 
 from fashionbench.analysis.files import PAGE_FILE
 from fashionbench.params import PARAMS_FILE, load_params
-from fashionbench.tracking.view_address import LOCAL_SERVER, view_address
+from fashionbench.tracking.address import LOCAL_SERVER, view_address
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "docs/screenshots"
@@ -27,12 +27,17 @@ FOLDER = PROJECT / "docs/screenshots"
 _VIEW = "#first=n5_batch_norm&second=n2_mlp&class=6"
 _PART = "section[aria-labelledby=pair]"
 _PAGE_SIZE: ViewportSize = {"width": 1000, "height": 700}
+_SCREENS: tuple[ViewportSize, ...] = (
+    {"width": 1440, "height": 900},
+    {"width": 390, "height": 844},
+)
+"""A desk's and a phone's."""
 _MLFLOW_SIZE: ViewportSize = {"width": 1500, "height": 640}
 _PATIENCE_MS = 120_000
 
 
 def main() -> None:
-    """Write both pictures; SystemExit without a browser or without results."""
+    """Write all pictures; SystemExit without a browser or without results."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("there is no chromium (apt-get install chromium)")
@@ -77,7 +82,12 @@ def wait_for(address: str) -> None:
 
 
 def take_page(browser: Browser) -> None:
-    """Take the page's comparison of two networks."""
+    """Take the page's first screen on a desk and a phone, and its comparison of two networks."""
+    for size in _SCREENS:
+        screen = browser.new_page(viewport=size)
+        screen.goto((PROJECT / PAGE_FILE).as_uri())
+        screen.locator("#explorer[aria-busy=false]").wait_for(timeout=_PATIENCE_MS)
+        save(screen.screenshot(), f"first-{size['width']}.png")
     page = browser.new_page(viewport=_PAGE_SIZE)
     page.goto((PROJECT / PAGE_FILE).as_uri() + _VIEW)
     page.locator("#explorer[aria-busy=false]").wait_for(timeout=_PATIENCE_MS)

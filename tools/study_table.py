@@ -6,10 +6,9 @@ from typing import get_args
 from fashionbench.analysis.files import PAGE_FILE
 from fashionbench.params import LossInput
 from fashionbench.paths import STUDIES_DIR
-from fashionbench.studies.declared import STUDY_FILE, read_study
+from fashionbench.studies.design import STUDY_FILE, read_study
 from fashionbench.studies.published import PUBLISHED_DIR
-from fashionbench.studies.records import RECORD_FILE, read_record
-from fashionbench.studies.words import verdicts_by_loss
+from fashionbench.studies.records import RECORD_FILE, read_record, verdicts_by_loss
 
 LOSSES = get_args(LossInput)
 

@@ -7,41 +7,62 @@ always runs needs no list.
 
 import ast
 import io
+import subprocess
 import sys
-from collections.abc import Set
+from collections.abc import Callable, Set
+from functools import cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fashionbench.errors import FashionbenchError
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 WITHOUT_EFFECT = (
     "errors.py",
     "messages.py",
+    "terminal.py",
     "training/progress.py",
     "tracking/*.py",
     "workers/*.py",
 )
-"""Modules that cannot change results: messages, displays, MLflow, and the processes that run tasks,
-which compute the same bits wherever they are."""
+"""Modules that cannot change results: messages, displays, MLflow, and workers, which decide where
+and when epochs run; also on a cluster, what runs there is the code of other packages."""
 
 _CODE = "src/"
 
 
 def main() -> None:
-    """Rewrite dvc.yaml, and print whether it has changed."""
+    """Rewrite dvc.yaml; print whether it has changed, and which code git does not know."""
     path = PROJECT / "dvc.yaml"
     old = path.read_text(encoding="utf-8")
     new = with_dependencies(old, PROJECT)
     if new != old:
         path.write_text(new, encoding="utf-8")
         sys.stdout.write("dvc.yaml: the lists of code are up to date again\n")
+    unknown = ["git", "ls-files", "--others", "--exclude-standard", _CODE]
+    answer = subprocess.run(unknown, cwd=PROJECT, capture_output=True, text=True, check=False)
+    for file in answer.stdout.splitlines():
+        sys.stdout.write(f"git does not know {file}, and experiments lack it: git add {file}\n")
+
+
+def report_mistakes(work: Callable[[], None]) -> None:
+    """Do the work of a tool; a mistake in a file ends it with one line that names the file."""
+    try:
+        work()
+    except SyntaxError as error:
+        sys.exit(f"make deps: {error.filename}, line {error.lineno}: {error.msg}")
+    except (FashionbenchError, YAMLError, ValueError, OSError) as error:
+        sys.exit(f"make deps: {' '.join(str(error).split())}")
 
 
 def with_dependencies(text: str, folder: Path) -> str:
     """Return the text of a dvc.yaml with the lists of code of the project in ``folder``.
 
-    Raises ValueError for a relative import, SyntaxError for a module that is not Python.
+    Raises ValueError for a relative import, a module that is not there or a stage without one,
+    SyntaxError for a module that is not Python, YAMLError for a text that is not YAML.
     """
     yaml = YAML()
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -51,7 +72,7 @@ def with_dependencies(text: str, folder: Path) -> str:
     for name, declared in pipeline["stages"].items():
         stage = declared.get("do", declared)
         if not stage.get("always_changed"):
-            _replace_code(stage["deps"], code_of(name, folder))
+            _replace_code(stage.setdefault("deps", []), code_of(name, folder))
     written = io.StringIO()
     yaml.dump(pipeline, written)
     return written.getvalue()
@@ -60,6 +81,8 @@ def with_dependencies(text: str, folder: Path) -> str:
 def code_of(stage: str, folder: Path) -> list[str]:
     """Return the modules that a stage of the project in ``folder`` depends on, sorted."""
     package = folder / "src/fashionbench"
+    if not (package / f"stages/{stage}.py").exists():
+        raise ValueError(f"the stage {stage} of dvc.yaml has no src/fashionbench/stages/{stage}.py")
     without_effect = {file for pattern in WITHOUT_EFFECT for file in package.glob(pattern)}
     files = needed_by(f"fashionbench.stages.{stage}", package, without_effect)
     return sorted(file.relative_to(folder).as_posix() for file in files)
@@ -93,26 +116,44 @@ def files_of(module: str, package: Path) -> set[Path]:
 def imported_by(path: Path, package: Path) -> set[Path]:
     """Return the package's own files that a file imports, at its top or inside a function.
 
-    Raises ValueError for a relative import.
+    Raises ValueError for a relative import, and for a module that is not there.
     """
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
+    files: set[Path] = set()
+    for node in _imports(path.read_text(encoding="utf-8"), path):
+        modules, names = [alias.name for alias in node.names], []
         if isinstance(node, ast.ImportFrom):
             if node.level or not node.module:
                 raise ValueError(f"{path}, line {node.lineno}: import by the full name instead")
-            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    own = [name for name in modules if name.split(".")[0] == package.name]
-    return {file for name in own for file in files_of(name, package)}
+            modules = [node.module]
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for module in modules:
+            place = package.parent.joinpath(*module.split("."))
+            is_own = package in (place, *place.parents)
+            if is_own and not (place.is_dir() or place.with_suffix(".py").exists()):
+                raise ValueError(f"{path}, line {node.lineno}: there is no module {module}")
+        own = [name for name in (*modules, *names) if name.split(".")[0] == package.name]
+        files |= {file for name in own for file in files_of(name, package)}
+    return files
+
+
+@cache
+def _imports(text: str, path: Path) -> list[ast.Import | ast.ImportFrom]:
+    nodes = ast.walk(_parsed(text, path))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 def has_code(path: Path) -> bool:
     """Return whether a file holds more than a docstring."""
     return any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in _parsed(path.read_text(encoding="utf-8"), path).body
     )
+
+
+@cache
+def _parsed(text: str, path: Path) -> ast.Module:
+    """Return the tree of a module; kept, since most stages need most modules."""
+    return ast.parse(text, str(path))
 
 
 def _replace_code(deps: list[str], code: list[str]) -> None:
@@ -128,4 +169,4 @@ def _replace_code(deps: list[str], code: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report_mistakes(main)

@@ -1,11 +1,11 @@
 """Rewrite the generated blocks of README.md and docs/: ``make docs``.
 
 A block stands between ``<!-- begin NAME: make docs -->`` and ``<!-- end NAME -->``. What it says
-comes from the results in metrics/, from params.yaml, dvc.yaml and the docstrings of the modules, so
-that no number is copied by hand. Files whose blocks are up to date are not touched.
+comes from the results in metrics/, from params.yaml and from dvc.yaml, so that no number is copied
+by hand. Files whose blocks are up to date are not touched.
 """
 
-import ast
+import json
 import os
 import re
 import subprocess
@@ -19,37 +19,28 @@ from ruamel.yaml import YAML
 from study_table import studies
 from trust_blocks import duplicates, model_card
 
-from fashionbench.analysis.conditions import Verdict
-from fashionbench.analysis.files import CLAIMS_FILE
-from fashionbench.analysis.result_files import parse_result
-from fashionbench.analysis.verdict_records import BY_ARM, VerdictsByArm
-from fashionbench.analysis.verdict_words import describe_misled
+from fashionbench.analysis.files import CLAIMS_FILE, COMPARISON_FILE, parse_result
+from fashionbench.claims.language import Verdict
+from fashionbench.claims.verdicts import BY_ARM, VerdictsByArm
+from fashionbench.claims.words import (
+    describe_holds,
+    describe_misled,
+    format_effect,
+    format_ends,
+    format_region,
+)
+from fashionbench.page.page import winner
+from fashionbench.pipeline.rebuilds import Receipt
+from fashionbench.studies.published import PUBLISHED_DIR
+from fashionbench.studies.records import RECORD_FILE, read_record
+from fashionbench.tables import read_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
-PACKAGES = (
-    "pipeline",
-    "data",
-    "training",
-    "workers",
-    "evaluation",
-    "analysis",
-    "studies",
-    "page",
-    "serving",
-    "tracking",
-    "stages",
-    "commands",
-)
-"""From the ground up: each imports only from those before it."""
+SCHEMA_FILE = Path("docs/receipt.schema.json")
 
 # What dvc.yaml writes in place of a parameter's name.
-_TEMPLATES = {
-    "dropout_prob": "${item.dropout}",
-    "l1_strength": "${item.l1}",
-    "l2_strength": "${item.l2}",
-    "networks": "networks.${key}",
-}
+_TEMPLATES = {"networks": "networks.${key}", "dataset": "datasets.yaml"}
 _LOSSES = {
     "probabilities": "With the report's loss, cross-entropy of softmax outputs",
     "logits": "With the textbook's loss, cross-entropy of logits",
@@ -64,6 +55,13 @@ def main() -> None:
         if new != old:
             path.write_text(new, encoding="utf-8")
             sys.stdout.write(f"{path.relative_to(PROJECT)} is up to date again\n")
+    (PROJECT / SCHEMA_FILE).write_text(receipt_schema(), encoding="utf-8")
+
+
+def receipt_schema() -> str:
+    """Return the form of receipts of rebuilds, as JSON Schema."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(schema | Receipt.model_json_schema(), indent=2) + "\n"
 
 
 def documents(folder: Path) -> list[Path]:
@@ -99,6 +97,22 @@ def verdicts(folder: Path) -> str:
     return _printed_by("verdicts", folder)
 
 
+def answer(folder: Path) -> str:
+    """Say in five lines who won, and which of the report's sentences hold with either loss."""
+    lines = [f"- {winner(read_table(folder / COMPARISON_FILE))}"]
+    arms = [arm.claims for arm in read_arms(folder).values()]
+    with_each = " with either loss" if len(arms) > 1 else ""
+    for verdict, heading in {"reproduced": "Holds", "contradicted": "Does not hold"}.items():
+        rows = zip(*arms, strict=True)
+        same = [row[0].words for row in rows if {one.verdict for one in row} == {verdict}]
+        lines += [f"- {heading}{with_each}: {'; '.join(same) or 'none of the sentences'}."]
+    vacuous = [one.words for one in arms[0] if one.verdict == "vacuous"]
+    if vacuous:
+        lines += [f"- Of a network that learned nothing: {'; '.join(vacuous)}."]
+    left = sum(one.verdict in ("inconclusive", "mixed") for one in arms[0])
+    return "\n".join([*lines, f"- Left open with the report's loss: {left} of {len(arms[0])}."])
+
+
 def claims(folder: Path) -> str:
     """Return the verdicts counted, one line per loss, what holds with all, and what depends."""
     arms = _read_claims(folder)
@@ -121,12 +135,44 @@ def claims(folder: Path) -> str:
         if (numbers := [str(one["claim"]) for one in records if _depends_on_split(one)])
     ]
     lines.append(
-        "- Other on the official test set, should that be the report's “validation”: claims "
-        f"{' and '.join(forks) or 'none'}."
+        "- Verdicts that differ on the official test set, which may be the report's “validation”: "
+        f"claims {' and '.join(forks) or 'none'}."
     )
-    arm = next(iter(read_arms(folder).values()))
-    lines.append(f"- Would one run have misled? {describe_misled(arm.claims)}")
+    lines.append(f"- Would one run have misled? {_misled(folder)}")
     return "\n".join(lines)
+
+
+def _misled(folder: Path) -> str:
+    """Say how often one run misleads: by the study of more seeds, if it has been published."""
+    path = folder / PUBLISHED_DIR / "seeds" / RECORD_FILE.name
+    if not path.exists():
+        return describe_misled(next(iter(read_arms(folder).values())).claims)
+    arms = read_record(path).arms
+    return " ".join(
+        f"With {name}, by {arm.report[-1].seeds} seeds: {describe_misled(arm.report[-1].claims)}"
+        for name, arm in arms.items()
+    )
+
+
+def example(folder: Path) -> str:
+    """Return one claim from its sentence to its verdict: the first that one comparison decides."""
+    arm = next(iter(read_arms(folder).values()))
+    record = next(
+        one
+        for one in arm.claims
+        if one.is_decided and one.level and len(one.conditions) == 1 and not one.remark
+    )
+    (condition,) = record.conditions
+    values = ", ".join(f"{100 * value:.2f}" for value in condition.values)
+    ends = condition.adjusted and format_ends(condition.unit, condition.adjusted)
+    return (
+        f"The sentence is “{record.words}”; the condition is that *{condition.quantity}* lies "
+        f"{format_region(condition)}. The {record.n} seeds give {values}: the sentence holds in "
+        f"{describe_holds(record)}. The mean is {format_effect(condition)}, Student's t interval. "
+        f"Because {len(arm.claims)} claims are tested at once, the interval that decides is the "
+        f"wider {ends}. It lies {'within' if record.verdict == 'reproduced' else 'outside'} the "
+        f"claimed region, and most seeds say the same: **{record.verdict}**."
+    )
 
 
 def _depends_on_split(record: dict[str, Any]) -> bool:
@@ -148,10 +194,10 @@ def parameters(folder: Path) -> str:
     stages = _read_yaml(folder / "dvc.yaml")["stages"]
     lines = ["| Parameter | Value | Meaning | Stages that read it |", "|---|---|---|---|"]
     for name, value in values.items():
-        if name not in ("networks", "none"):
+        if name != "networks":
             found = re.search(rf"^{name}:.*?#(.*)$", text, flags=re.M)
             meaning = found[1].strip() if found else ""
-            readers = ", ".join(_readers(name, stages))
+            readers = ", ".join(_readers(name, stages)) or "train"
             lines.append(f"| `{name}` | {value} | {meaning} | {readers} |")
     return "\n".join(lines)
 
@@ -165,28 +211,15 @@ def networks(folder: Path) -> str:
     ]
     for name, layers in declared.items():
         filters, units = (
-            ", ".join(map(str, layers[kind])) or "none" for kind in ("conv_filters", "hidden_sizes")
+            ", ".join(map(str, layers.get(kind, []))) or "none"
+            for kind in ("conv_filters", "hidden_sizes")
         )
-        used = (layers[kind] for kind in ("dropout", "l1", "l2") if layers[kind] != "none")
-        strengths = ", ".join(f"`{parameter}`" for parameter in used) or "none"
-        normalised = "yes" if layers["batch_norm"] else "no"
+        if "module" in layers:
+            filters = units = f"`{layers['module']}`"
+        used = (layers.get(kind, "none") for kind in ("dropout", "l1", "l2"))
+        strengths = ", ".join(f"`{name}`" for name in used if name != "none") or "none"
+        normalised = "yes" if layers.get("batch_norm") else "no"
         lines.append(f"| {name} | {filters} | {units} | {normalised} | {strengths} |")
-    return "\n".join(lines)
-
-
-def modules(folder: Path) -> str:
-    """Return every module with the first paragraph of its docstring, package by package."""
-    package = folder / "src/fashionbench"
-    lines = []
-    for parent in (package, *(package / name for name in PACKAGES)):
-        described = {
-            path.name: _summary(path)
-            for path in sorted(parent.glob("*.py"))
-            if not path.name.startswith("__")
-        }
-        if described:
-            lines.append(f"\n### {parent.relative_to(package.parent).as_posix()}\n")
-            lines += [f"- `{name}`: {summary}" for name, summary in described.items()]
     return "\n".join(lines)
 
 
@@ -195,14 +228,15 @@ BLOCKS = {
     for generate in (
         results,
         verdicts,
+        answer,
         claims,
         criteria,
+        example,
         studies,
         parameters,
         networks,
         model_card,
         duplicates,
-        modules,
     )
 }
 """What fills a block, by its name: a function of the project's folder."""
@@ -235,15 +269,14 @@ def _readers(parameter: str, stages: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name, stage in stages.items()
-        if names & {*stage.get("do", stage).get("params", ())}
+        # An entry for another file is a mapping.
+        if names
+        & {
+            key
+            for entry in stage.get("do", stage).get("params", ())
+            for key in ([entry] if isinstance(entry, str) else entry)
+        }
     ]
-
-
-def _summary(module: Path) -> str:
-    """Return the first paragraph of a module's docstring, without markup."""
-    docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-    paragraph = " ".join(docstring.partition("\n\n")[0].split())
-    return re.sub(r":\w+:`|`", "", paragraph)
 
 
 if __name__ == "__main__":

@@ -11,31 +11,43 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from write_dependencies import code_of
+from write_dependencies import code_of, report_mistakes
 
-from fashionbench.params import PARAMS_FILE, Params, load_params
-from fashionbench.paths import HIGHLIGHTS_DIR, PREDICTIONS_DIR, STUDIES_DIR, network_table
+from fashionbench.claims.language import CLAIMS_FILE, in_order, read_declared
+from fashionbench.data.sources import RAW_DIR
+from fashionbench.datasets import DATASETS_FILE
+from fashionbench.errors import ConfigError
+from fashionbench.params import PARAMS_FILE, STRENGTHS, Params, images_of, load_params
+from fashionbench.paths import (
+    HIGHLIGHTS_DIR,
+    NETWORKS_DIR,
+    PREDICTIONS_DIR,
+    PREPARED_DIR,
+    SPLITS,
+    STUDIES_DIR,
+    network_table,
+    split_file,
+)
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
-from fashionbench.studies.claims import claims_of
-from fashionbench.studies.declared import STUDY_FILE, Study, read_study
-from fashionbench.studies.design import Design, Point, study_params
+from fashionbench.studies.design import STUDY_FILE, Design, Point, Study, read_study, study_params
+from fashionbench.studies.obtained import OBTAINED_FILE
 from fashionbench.yaml_files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 _UP = "../../"
-_SHARED = ("src/", "data/prepared/")
+_RUN = f"sh {_UP}bin/fashionbench"
+_SHARED = ("src/", "data/prepared/", "networks")
 """What a study takes from the project."""
 _CACHED = ("confusion", "weights")
 """Tables that git has of the project's networks, and DVC's cache alone of a study's many points."""
-_STRENGTHS = ("dropout_prob", "l1_strength", "l2_strength")
-"""Parameters on which a network depends only if it names them: a study's stage does so always."""
 _IN_GIT = {"cache": False}
 _HEADER = "# Made by make deps from study.yaml and the project's {name}: edit those.\n"
 
 
 def main() -> None:
     """Rewrite the files of all studies, and print which have changed."""
+    check_all_numbers(PROJECT)
     for folder in studies(PROJECT):
         for name in write_study(folder, PROJECT):
             sys.stdout.write(f"{(folder / name).relative_to(PROJECT)} is up to date again\n")
@@ -44,6 +56,24 @@ def main() -> None:
 def studies(project: Path) -> list[Path]:
     """Return the folders of all studies of a project."""
     return [path.parent for path in sorted((project / STUDIES_DIR).glob(f"*/{STUDY_FILE}"))]
+
+
+def check_all_numbers(project: Path) -> None:
+    """Raise ConfigError if two claims, of the report or of any study, have the same number."""
+    places: dict[str, Path] = {}
+    of_files = {project / CLAIMS_FILE: read_declared(project / CLAIMS_FILE)}
+    of_files |= {one / STUDY_FILE: read_study(one / STUDY_FILE).claims for one in studies(project)}
+    for path, claims in of_files.items():
+        for claim in claims:
+            if claim.number in places:
+                files = " and ".join(
+                    one.relative_to(project).as_posix() for one in (places[claim.number], path)
+                )
+                raise ConfigError(
+                    f"{files} have a claim with the number {claim.number} each; the next free one "
+                    f"is {max(in_order(one)[0] for one in places) + 1}"
+                )
+            places[claim.number] = path
 
 
 def write_study(folder: Path, project: Path) -> list[str]:
@@ -64,9 +94,11 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
     """
     study, shared = read_study(folder / STUDY_FILE), read_yaml(project / PARAMS_FILE)
     design = Design(study, load_params(project / PARAMS_FILE))
-    claims_of(design)  # Raises for a claim about points that the study does not have.
+    # These raise for claims about points that it does not have, or that the report does not make.
+    design.claims(folder / STUDY_FILE)
+    design.transferred()
     params = study_params(design, shared)
-    Params.model_validate(params)
+    Params.model_validate(params, context=project)
     made = {PARAMS_FILE: params, PIPELINE_FILE: _pipeline(design, project)}
     return {
         # Parameters of a network stand in one line, where they fit.
@@ -76,16 +108,18 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
 
 
 def _pipeline(design: Design, project: Path) -> dict[str, Any]:
+    """Return a study's dvc.yaml."""
     stages = read_yaml(project / PIPELINE_FILE)["stages"]
+    made = {
+        "train": _train(stages["train"]["do"], design.points),
+        "evaluate": _evaluate(stages["evaluate"]["do"], design.points),
+        "compare": _compare(stages["compare"]),
+        "analyse": _analyse(design.study, project),
+        "publish": _always("publish", "metrics/comparison.csv", "metrics/study.json"),
+        "mirror": _always("mirror", "metrics/comparison.csv", "metrics/report.html"),
+    }
     return {
-        "stages": {
-            "train": _train(stages["train"]["do"], design.points),
-            "evaluate": _evaluate(stages["evaluate"]["do"], design.points),
-            "compare": _compare(stages["compare"]),
-            "analyse": _analyse(design.study, project),
-            "publish": _always("publish", "metrics/comparison.csv", "metrics/study.json"),
-            "mirror": _always("mirror", "metrics/comparison.csv", "metrics/report.html"),
-        },
+        "stages": _with_images(made, stages, design),
         "plots": [
             {f"metrics/curves/{kind}": {"x": "epoch", "y": ["train", "val"], "y_label": kind}}
             for kind in ("loss", "accuracy")
@@ -94,27 +128,75 @@ def _pipeline(design: Design, project: Path) -> dict[str, Any]:
     }
 
 
+def _with_images(made: dict[str, Any], stages: Mapping[str, Any], design: Design) -> dict[str, Any]:
+    """Return a study's stages with those that prepare its own images, and get its own data sets.
+
+    Not all of these may be had, and a later run may find more: so they are looked for in each run,
+    and what was fetched before stays.
+    """
+    own, datasets = [point.own for point in design.points], design.own_datasets
+    if not any(images_of(of) for of in own):
+        return made
+    needs_project = not all(images_of(of) for of in own)
+    splits = {f"{_UP}{split_file(split)}": str(PREPARED_DIR / split) for split in SPLITS}
+    places = {dep: [dep, of] if needs_project else [of] for dep, of in splits.items()}
+    obtained = [str(OBTAINED_FILE)] if datasets else []
+    for name in ("train", "evaluate", "compare", "analyse", "mirror"):
+        deps = [of for dep in made[name]["deps"] for of in places.get(dep, [dep])]
+        made[name]["deps"] = [*deps, *obtained]
+    download, prepare = (_as_in_project(name, stages[name]) for name in ("download", "prepare"))
+    if any(images_of(of) and "dataset" not in of for of in own):
+        prepare["deps"] += [f"{_UP}{RAW_DIR}"]
+    prepare["deps"] += obtained
+    prepare["params"] += ["networks"]
+    prepare["outs"] = [*splits.values()]
+    if not datasets:
+        prepare["deps"].remove(str(RAW_DIR))
+        return {"prepare": prepare} | made
+    made["analyse"]["deps"] += [f"{_UP}{DATASETS_FILE}"]
+    download["outs"] = [{str(RAW_DIR): {"persist": True}}, {str(OBTAINED_FILE): _IN_GIT}]
+    download["always_changed"] = True
+    made = {"download": download, "prepare": prepare} | made
+    if not all("dataset" in of for of in own):
+        datasets = ["${dataset}", *datasets]
+    for stage in made.values():
+        for entry in stage.get("params", []):
+            if isinstance(entry, dict):
+                _name_datasets(entry, datasets)
+    return made
+
+
+def _as_in_project(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
+    deps = [_from_project(dep) for dep in stage["deps"] if dep != "data/source"]
+    return {"cmd": f"{_RUN} {name}", "deps": deps, "params": _params(stage)}
+
+
+def _name_datasets(params: dict[str, list[str]], datasets: Sequence[str]) -> None:
+    """Name the parameters of each data set."""
+    for file, keys in params.items():
+        params[file] = [key.replace("${dataset}", name) for name in datasets for key in keys]
+
+
 def _train(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
     """Return one stage for all points: DVC reads every pipeline of a repository for each command.
 
     The curves of a study are in DVC's cache alone, so that DVC's run cache restores the stage.
     """
-    names = [name for name in stage["params"] if "${" not in name]
     return {
-        "cmd": f"{_UP}bin/fashionbench train-all",
-        "deps": [_from_project(dep) for dep in stage["deps"]],
-        "params": [*names, *_STRENGTHS, "networks"],
+        "cmd": f"{_RUN} train",
+        "deps": [_from_project(dep) for dep in _without_networks(stage)],
+        "params": [*STRENGTHS, "networks", *_params(stage)],
         "outs": ["models", *(str(network_table(point.name, "curves")) for point in points)],
     }
 
 
 def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
-    names = [name for name in stage["params"] if "${" not in name]
     tables = [Path(path).stem for table in stage["plots"] for path in table]
+    tables = [table for table in tables if table != "${key}"]  # Predictions and highlights.
     return {
-        "cmd": f"{_UP}bin/fashionbench evaluate-all",
-        "deps": [_from_project(dep).removesuffix("/${key}") for dep in stage["deps"]],
-        "params": [*names, "networks"],
+        "cmd": f"{_RUN} evaluate",
+        "deps": [_from_project(dep).removesuffix("/${key}") for dep in _without_networks(stage)],
+        "params": ["networks", *_params(stage)],
         "outs": [
             str(PREDICTIONS_DIR),
             str(HIGHLIGHTS_DIR),
@@ -128,11 +210,29 @@ def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, An
     }
 
 
+def _without_networks(stage: Mapping[str, Any]) -> list[str]:
+    """Return what a stage depends on; for a study, all modules of networks in one."""
+    of_networks = (f"{NETWORKS_DIR}/${{key}}.json", str(NETWORKS_DIR))
+    return ["networks" if dep in of_networks else dep for dep in stage["deps"]]
+
+
+def _params(stage: Mapping[str, Any]) -> list[str | dict[str, Any]]:
+    """Return the parameters of a stage but for those of one network, and those of the data set."""
+    named = [name for name in stage["params"] if isinstance(name, str) and "${" not in name]
+    of_files = [entry for entry in stage["params"] if not isinstance(entry, str)]
+    return [
+        *named,
+        *({f"{_UP}{file}": keys for file, keys in entry.items()} for entry in of_files),
+    ]
+
+
 def _compare(stage: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "cmd": f"{_UP}{stage['cmd']}",
-        "deps": [_from_project(dep) for dep in stage["deps"] if dep != "data/highlights"],
-        "params": stage["params"],
+        "cmd": f"{_RUN} compare",
+        "deps": [
+            _from_project(dep) for dep in _without_networks(stage) if dep != "data/highlights"
+        ],
+        "params": _params(stage),
         "outs": [
             {f"metrics/{name}": _IN_GIT} for name in ("comparison.csv", "curves", "summary.json")
         ],
@@ -149,15 +249,14 @@ def _analyse(study: Study, project: Path) -> dict[str, Any]:
     ]
     made = ["figures", "report.html", "study.json", *(["pairs.csv"] if study.report_claims else [])]
     return {
-        "cmd": f"{_UP}bin/fashionbench analyse",
+        "cmd": f"{_RUN} analyse",
         "deps": [
             "data/predictions",
             "metrics/comparison.csv",
             "metrics/networks",
             "params.yaml",
             "study.yaml",
-            f"{_UP}data/prepared/test.safetensors",
-            f"{_UP}data/prepared/val.safetensors",
+            *([f"{_UP}{CLAIMS_FILE}"] if study.report_claims or study.transfers else []),
             f"{_UP}params.yaml",
             *(f"{_UP}{file}" for file in sorted(code)),
         ],
@@ -166,7 +265,7 @@ def _analyse(study: Study, project: Path) -> dict[str, Any]:
 
 
 def _always(stage: str, *deps: str) -> dict[str, Any]:
-    return {"cmd": f"{_UP}bin/fashionbench {stage}", "deps": list(deps), "always_changed": True}
+    return {"cmd": f"{_RUN} {stage}", "deps": list(deps), "always_changed": True}
 
 
 def _from_project(dep: str) -> str:
@@ -186,4 +285,4 @@ def _as_yaml(content: Mapping[str, Any], *, in_lines: bool) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    report_mistakes(main)

@@ -1,1 +1,1 @@
-"""A comparison of eight networks on Fashion-MNIST that can be trusted and repeated."""
+"""A comparison of networks on labelled images, first on Fashion-MNIST, that can be repeated."""

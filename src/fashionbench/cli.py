@@ -1,21 +1,25 @@
-"""The command line: ``fashionbench`` and, in dvc.yaml, ``bin/fashionbench``."""
+"""The command line: ``fashionbench`` and, in dvc.yaml, ``sh bin/fashionbench``."""
 
 import argparse
 import os
+import re
+import select
 import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from fashionbench.errors import FashionbenchError
+from fashionbench.paths import describe_not_copied, in_workspace
 from fashionbench.pipeline.launch import Terminated, prepared_process
 from fashionbench.repository import find_repository
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+CLOSED_PIPE = 128 + signal.SIGPIPE
 """Exit statuses of a command that a signal ended: 128 and its number, as in shells."""
 
 Argument = Callable[[argparse.ArgumentParser], object]
@@ -42,22 +46,42 @@ class Command:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    An error that the user can fix is one line on stderr and status 1.
+    An error that the user can fix is one line on stderr and status 1. A reader that closes the
+    pipe, as ``head`` does, ends the command without a word.
     """
-    parsed = _parser().parse_args(arguments)
+    # Closed by the caller (>&-): whatever is written goes nowhere.
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    given = sys.argv[1:] if arguments is None else arguments
+    # A picture whose name begins with a dash is no option.
+    given = [f"./{part}" if part[:1] == "-" and Path(part).is_file() else part for part in given]
+    try:
+        return _run(_parser().parse_args(given))
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        return CLOSED_PIPE
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _flush(stream)
+
+
+def _run(parsed: argparse.Namespace) -> int:
     parsed.start = Path.cwd()
     try:
         with prepared_process():
             if not parsed.command.anywhere:
                 os.chdir(find_repository(parsed.start))
             parsed.command.run(parsed)
-    except (FashionbenchError, OSError, ModuleNotFoundError) as error:
-        if os.environ.get(DEBUG_VARIABLE):
+            sys.stdout.flush()
+    except (FashionbenchError, OSError, ImportError) as error:
+        is_closed_pipe = isinstance(error, BrokenPipeError) and _is_unread()
+        if is_closed_pipe or _is_bug(error) or os.environ.get(DEBUG_VARIABLE):
             raise
         sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
-        if os.environ.get("DVC_EXP_NAME") and not isinstance(error, ModuleNotFoundError):
+        if os.environ.get("DVC_EXP_NAME") and not isinstance(error, ImportError):
             # A queued experiment has no terminal; its user looks for the reason in MLflow.
-            from fashionbench.tracking.failures import log_failure
+            from fashionbench.tracking.runs import log_failure
 
             log_failure(_describe(error))
         return 1
@@ -77,21 +101,65 @@ def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return (
-            f"{place}{error.strerror}; fix that and run the same command again, it continues where "
+            f"{place}{error.strerror}; fix that and run the same command again: it resumes where "
             "it can"
         )
+    if isinstance(error, ImportError):
+        return _describe_missing(error)
+    return " ".join(str(error).split())
+
+
+def _is_bug(error: Exception) -> bool:
+    """Tell whether an import failed for another reason than a missing module."""
+    return isinstance(error, ImportError) and not _missing(error)
+
+
+def _missing(error: ImportError) -> str:
+    """Return the full name of the module that is not there; empty if it is something else."""
     if isinstance(error, ModuleNotFoundError):
+        return str(error.name)
+    # "from package import module".
+    found = re.match(r"cannot import name '(\w+)' from '(\w+(?:\.\w+)+)'", str(error))
+    is_package = Path(error.path or "").name == "__init__.py"
+    return f"{found[2]}.{found[1]}" if found and is_package else ""
+
+
+def _describe_missing(error: ImportError) -> str:
+    name = _missing(error)
+    if not name.startswith("fashionbench."):
         return (
-            f"{sys.executable} has no package {error.name}; activate the environment "
+            f"{sys.executable} has no package {name}; activate the environment "
             "(. .venv/bin/activate), or make it (make install)"
         )
-    return " ".join(str(error).split())
+    file = Path("src", *name.split(".")).with_suffix(".py")
+    if in_workspace():
+        return f"there is no {file}; restore it, or correct the import"
+    return describe_not_copied(file)
+
+
+def _is_unread() -> bool:
+    """Tell whether stdout or stderr is a pipe whose reader has gone."""
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        poll.register(stream.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _flush(stream: TextIO) -> None:
+    """Write what is left; where that fails, leave nothing for Python to fail on at its end."""
+    try:
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fashionbench",
-        description="Compare eight networks on Fashion-MNIST. DVC runs the stages: see dvc.yaml.",
+        description="Compare networks on labelled images, by default a report's eight on "
+        "Fashion-MNIST. DVC runs the stages: see dvc.yaml.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
@@ -106,18 +174,15 @@ def _parser() -> argparse.ArgumentParser:
 # Commands import what they need when they run, since torch and MLflow take seconds.
 
 
-def _stage(name: str, *arguments: str, module: str = "") -> Callable[[argparse.Namespace], None]:
-    """Return a function that runs a stage with the named command-line arguments.
-
-    ``module`` has the stage's code if it is not named as the stage.
-    """
+def _stage(name: str, *arguments: str) -> Callable[[argparse.Namespace], None]:
+    """Return a function that runs a stage with the named command-line arguments."""
 
     def run(parsed: argparse.Namespace) -> None:
         from fashionbench.pipeline.stage_lock import stage_lock
 
         # The stage's own code is a dependency: it is hashed first, and imported afterwards.
         with stage_lock(name, getattr(parsed, "network", None)) as dependencies:
-            stage = import_module(f"fashionbench.stages.{module or name}")
+            stage = import_module(f"fashionbench.stages.{name}")
             values = {"dependencies": dependencies} | vars(parsed)
             stage.run(*(values[argument] for argument in arguments))
 
@@ -132,21 +197,44 @@ def _mirror(_: argparse.Namespace) -> None:
 
 
 def _verdicts(parsed: argparse.Namespace) -> None:
-    from fashionbench.analysis.explanation_words import print_explanations
-    from fashionbench.analysis.verdict_table import print_verdicts
+    from fashionbench.commands.look import show_verdicts
 
-    print_verdicts(parsed.rev, markdown=parsed.markdown)
-    print_explanations(parsed.rev, markdown=parsed.markdown)
+    show_verdicts(parsed.rev, markdown=parsed.markdown)
 
 
 def _table(parsed: argparse.Namespace) -> None:
-    from fashionbench.analysis.comparison_table import print_comparison
+    from fashionbench.commands.look import show_sweep, show_table
 
-    print_comparison(parsed.rev, markdown=parsed.markdown)
-    if not parsed.markdown:
-        from fashionbench.tracking.view_address import print_view_address
+    first, *others = parsed.rev or [None]
+    if others:
+        show_sweep(parsed.rev, markdown=parsed.markdown)
+    else:
+        show_table(first, markdown=parsed.markdown)
 
-        print_view_address()
+
+def _ask(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.ask import ask
+
+    ask(" ".join(parsed.question), parsed.form)
+
+
+def _judge(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.judge import judge
+
+    judge(
+        parsed.claims,
+        parsed.runs,
+        parsed.model,
+        parsed.seed,
+        page=parsed.page,
+        markdown=parsed.markdown,
+    )
+
+
+def _page(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.look import show_page
+
+    show_page(parsed.rev)
 
 
 def _prefill(_: argparse.Namespace) -> None:
@@ -167,6 +255,12 @@ def _predict(parsed: argparse.Namespace) -> None:
     predict(parsed.images, parsed.network, parsed.form, parsed.start)
 
 
+def _dataset(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.add_dataset import add
+
+    add(parsed.name, parsed.folder, parsed.size)
+
+
 def _doctor(_: argparse.Namespace) -> None:
     from fashionbench.commands.doctor import examine
 
@@ -180,40 +274,73 @@ def _verify(parsed: argparse.Namespace) -> None:
     # In the folder of a study it is that study which is meant.
     name = parsed.study or study()
     os.chdir(project_folder())
-    run = verify.write_lock if parsed.write else verify.verify
-    run(parsed.lock, parsed.settings, name)
+    if parsed.write:
+        verify.write_lock(parsed.lock, parsed.settings, name)
+    else:
+        verify.verify(parsed.lock, parsed.settings, name, parsed.by)
+
+
+def _receipts(parsed: argparse.Namespace) -> None:
+    from fashionbench.commands.receipts import show
+    from fashionbench.paths import project_folder
+
+    os.chdir(project_folder())
+    show(parsed.receipts, check=parsed.check, rerun=parsed.rerun)
 
 
 def _absolute(path: str) -> Path:
-    return Path(path).absolute()
+    return Path(os.path.expanduser(path)).absolute()
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return int(text)
 
 
 def _argument(*names: str, **options: Any) -> Argument:
     return lambda parser: parser.add_argument(*names, **options)
 
 
+def _form(name: str, help_line: str) -> Argument:
+    return _argument(
+        f"--{name}",
+        dest="form",
+        action="store_const",
+        const=name,
+        default="text",
+        help=help_line,
+    )
+
+
 _NETWORK = _argument("network", help="a network declared in params.yaml")
+_NETWORKS = _argument("network", nargs="?", help="a network of params.yaml; none in a study")
 _REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
 _MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
 
 COMMANDS = {
-    "check": Command("stage: validate params.yaml", _stage("check")),
+    "check": Command("stage: validate params.yaml, data set and claims", _stage("check")),
+    "source": Command(
+        "stage: check that FASHIONBENCH_DATA has the files of the data set", _stage("source")
+    ),
     "download": Command(
-        "stage: download and verify the official files",
+        "stage: download and verify the files of the data set",
         _stage("download", "folder"),
-        _argument("--from", dest="folder", type=_absolute, help="folder that holds the four files"),
+        _argument("--from", dest="folder", type=_absolute, help="folder that holds the files"),
     ),
     "duplicates": Command("stage: count images that occur more than once", _stage("duplicates")),
     "prepare": Command(
         "stage: split the images into train, validation and test", _stage("prepare")
     ),
     "train": Command(
-        "stage: train all replicates of a network",
+        "stage: train all replicates of a network, or of a study",
         _stage("train", "network", "dependencies"),
-        _NETWORK,
+        _NETWORKS,
     ),
     "evaluate": Command(
-        "stage: score all replicates of a network", _stage("evaluate", "network"), _NETWORK
+        "stage: score all replicates of a network, or of a study",
+        _stage("evaluate", "network"),
+        _NETWORKS,
     ),
     "robustness": Command(
         "stage: score all replicates of a network on corrupted images",
@@ -222,44 +349,76 @@ COMMANDS = {
     ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),
-    "train-all": Command(
-        "stage of a study: train all replicates of all its networks",
-        _stage("train", "dependencies", module="train_all"),
-    ),
-    "evaluate-all": Command(
-        "stage of a study: score all replicates of all its networks",
-        _stage("evaluate", module="evaluate_all"),
-    ),
     "analyse": Command("stage of a study: judge its claims and draw it", _stage("analyse")),
     "publish": Command("stage of a study: copy what the page shows of it", _stage("publish")),
     "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),
     "table": Command(
-        "print the comparison of the last run, or of another one", _table, _REV, _MARKDOWN
+        "print the comparison of the last run or another one, or the differences of several",
+        _table,
+        _argument(
+            "--rev",
+            nargs="+",
+            help="a commit, a branch or an experiment instead of the workspace; of several, what "
+            "differs from the first",
+        ),
+        _MARKDOWN,
     ),
     "verdicts": Command(
         "print the verdicts of the last run, or of another one", _verdicts, _REV, _MARKDOWN
     ),
+    "page": Command("print the path of the page of the last run, or of another one", _page, _REV),
+    "ask": Command(
+        "answer a question from the results, such as 'n5_batch_norm - n2_mlp > 1 point'",
+        _ask,
+        _argument(
+            "question", nargs="+", help="in words as above, on IMAGES or a class, with a loss"
+        ),
+        _form("json", "print JSON, with every seed"),
+        _form("markdown", "print Markdown"),
+    ),
+    "judge": Command(
+        "judge claims about the runs of any project: a CSV file, or an MLflow experiment",
+        _judge,
+        _argument("claims", type=Path, help="claims in YAML, about metrics by their names"),
+        _argument(
+            "runs",
+            help="FILE.csv with a row per run; ADDRESS#EXPERIMENT; or an experiment in "
+            "MLFLOW_TRACKING_URI",
+        ),
+        _argument("--model", default="model", help="the column, parameter or tag of the model"),
+        _argument("--seed", default="seed", help="the column, parameter or tag that pairs runs"),
+        _argument("--page", type=Path, help="write a page with all effects to this file"),
+        _MARKDOWN,
+        anywhere=True,
+    ),
     "predict": Command(
         "classify images with the best network, or with another one",
         _predict,
-        _argument("images", nargs="+", type=Path, metavar="IMAGE", help="a picture of an article"),
+        _argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures"),
         _argument("--network", help="a network instead of the best of all"),
+        _form("json", "print JSON, with all probabilities"),
+        _form("csv", "print CSV"),
+    ),
+    "dataset": Command(
+        "add images of your own to datasets.yaml",
+        _dataset,
+        _argument("action", choices=["add"], help="what to do"),
+        _argument("name", help="how the data set is called in datasets.yaml"),
         _argument(
-            "--json",
-            dest="form",
-            action="store_const",
-            const="json",
-            default="text",
-            help="print JSON, with all probabilities",
+            "folder",
+            type=_absolute,
+            help="a folder with IDX files, or with a folder of pictures for each class; or an .npz",
         ),
-        _argument("--csv", dest="form", action="store_const", const="csv", help="print CSV"),
+        _argument("--size", metavar="HEIGHTxWIDTH", help="resize pictures to so many pixels"),
     ),
     "prefill": Command("train all networks at once, ahead of dvc repro", _prefill),
     "worker": Command(
-        "train for others, as a worker of a Dask cluster",
+        "join a Dask cluster as a worker",
         _worker,
         _argument("scheduler", help="the address of Dask's scheduler, such as tcp://host:8786"),
-        _argument("options", nargs=argparse.REMAINDER, help="of dask worker, such as --nworkers 8"),
+        _argument(
+            "options", nargs=argparse.REMAINDER, help="options of dask worker, such as --nworkers 8"
+        ),
         anywhere=True,
     ),
     "doctor": Command(
@@ -272,7 +431,9 @@ COMMANDS = {
         _argument(
             "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
         ),
-        _argument("--write", action="store_true", help="create that lock instead"),
+        _argument(
+            "--write", action="store_true", help="write that lock instead of comparing with it"
+        ),
         _argument(
             "-S",
             dest="settings",
@@ -280,6 +441,25 @@ COMMANDS = {
             default=[],
             metavar="NAME=VALUE",
             help="a parameter to run the pipeline with, as for dvc exp run",
+        ),
+        _argument(
+            "--by",
+            metavar="URI",
+            default="urn:fashionbench:unnamed",
+            help="who verifies, for the receipt, such as mailto:me@example.org",
+        ),
+    ),
+    "receipts": Command(
+        "list on which processors results were remade",
+        _receipts,
+        _argument("receipts", nargs="*", type=_absolute, metavar="RECEIPT", help="instead of all"),
+        _argument("--check", action="store_true", help="refuse receipts that git contradicts"),
+        _argument(
+            "--rerun",
+            type=_positive,
+            default=0,
+            metavar="N",
+            help="check, and train N replicates of each again, chosen at random",
         ),
     ),
 }

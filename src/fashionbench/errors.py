@@ -22,7 +22,7 @@ class DivergedError(TrainingError):
 
 
 class WorkerError(FashionbenchError):
-    """A worker process of a stage has died or has run out of memory."""
+    """A worker of a stage has died or run out of memory, or no scheduler of workers answers."""
 
 
 class ChangedError(FashionbenchError):

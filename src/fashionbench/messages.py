@@ -12,8 +12,8 @@ _IN_PLAIN_WORDS = {
     "dict_type": "input should be a mapping",
     "model_type": "input should be a mapping",
     "tuple_type": "input should be a list",
-    "string_pattern_mismatch": "a name is a lower-case letter and then at most 39 lower-case "
-    "letters, digits or underscores",
+    "string_pattern_mismatch": "a name starts with a lower-case letter, followed by at most 39 "
+    "lower-case letters, digits or underscores",
 }
 
 _VALUES = Repr()

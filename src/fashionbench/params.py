@@ -3,22 +3,32 @@
 Imports nothing heavy, so that a wrong parameter is refused within a fraction of a second.
 """
 
+import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
+from fashionbench.datasets import DATASETS_FILE, Dataset, Own, load_dataset
 from fashionbench.errors import ConfigError
 from fashionbench.messages import did_you_mean, explain
 from fashionbench.yaml_files import read_yaml
@@ -26,7 +36,23 @@ from fashionbench.yaml_files import read_yaml
 PARAMS_FILE = Path("params.yaml")
 
 LossInput = Literal["probabilities", "logits"]
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal[
+    "adam",
+    "adamw",
+    "sgd",
+    "adadelta",
+    "adagrad",
+    "adamax",
+    "nadam",
+    "radam",
+    "rmsprop",
+]
+"""Names of torch.optim, in lower case."""
+PORTABLE_OPTIMIZERS: frozenset[Optimizer] = frozenset(("adam", "adamw", "sgd", "adamax", "radam"))
+"""Those whose steps have the same bits on every processor; the others take a square root by MKL."""
+Schedule = Literal["constant", "cosine", "step", "one_cycle"]
+Activation = Literal["relu", "tanh", "sigmoid", "leaky_relu", "elu", "silu", "gelu"]
+Padding = Literal["same", "valid"]
 Initialisation = Literal["pytorch", "glorot"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
@@ -41,12 +67,24 @@ Shared = Literal[
     "loss_input",
     "optimizer",
     "momentum",
+    "weight_decay",
+    "schedule",
     "initialisation",
     "seeds",
     "device",
     "precision",
+    "dataset",
+    "split_seed",
+    "train_size",
+    "val_size",
 ]
 """Parameters that all networks share, and of which one may have a value of its own."""
+
+OF_IMAGES: tuple[Shared, ...] = ("dataset", "split_seed", "train_size", "val_size")
+"""Those by which images are prepared: a network's own only in a study, which prepares them."""
+
+STRENGTHS = ("dropout_prob", "l1_strength", "l2_strength")
+"""Parameters that only networks read which name them."""
 
 # Names become folders, shell words and MLflow names, so they are kept to what is safe in all.
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -63,7 +101,28 @@ def _refuse_lookalikes(value: object) -> object:
 Exactly = BeforeValidator(_refuse_lookalikes)
 # A million filters or units are more than any memory holds; beyond, the products would overflow.
 LayerSize = Annotated[int, Field(gt=0, le=1_000_000)]
-_MOST_POOLINGS = 4  # 28 pixels become 14, 7, 3 and 1.
+_MODULE = re.compile(r"networks/([^\W\d]\w*/)*[^\W\d]\w*\.py:[^\W\d]\w*")
+_OF_LAYERS = {
+    "conv_filters",
+    "pool",
+    "hidden_sizes",
+    "batch_norm",
+    "activation",
+    "padding",
+    "input_dropout",
+    "conv_dropout",
+}
+
+
+def _check_module(value: str) -> str:
+    if not _MODULE.fullmatch(value):
+        raise ValueError(
+            "must name a Python file in networks/ and a class or function of it, such as "
+            "networks/residual.py:Residual"
+        )
+    return value
+
+
 LayerSizes = Annotated[tuple[LayerSize, ...], Field(strict=False, max_length=100)]
 
 
@@ -71,29 +130,46 @@ LayerSizes = Annotated[tuple[LayerSize, ...], Field(strict=False, max_length=100
 class Network:
     """One network, declared completely: every strength is a number, 0 where it is not used.
 
-    ``conv_filters`` are the filters of successive 3x3 convolutions, with 2x2 max pooling after each
-    if ``pool`` is set; ``hidden_sizes`` are the units of successive fully connected layers after
-    them. ``input_size`` is in pixels.
+    It is built of plain layers, or by ``module``, a ``networks/file.py:name`` that is called with
+    ``arguments``, a JSON object. ``conv_filters`` are the filters of successive 3x3
+    convolutions, with 2x2 max pooling after each if ``pool`` is set; ``hidden_sizes`` are the units
+    of successive fully connected layers after them. ``shape`` is that of an image, (height, width)
+    or (height, width, 3), and ``input_dropout`` the probability that a value of it is left out,
+    ``conv_dropout`` that of a value that leaves the convolutions.
+    ``images`` names the prepared images if these are others than the project's.
     """
 
     name: str
-    input_size: int
+    shape: tuple[int, ...]
     num_classes: int
-    conv_filters: tuple[int, ...]
-    pool: bool
-    hidden_sizes: tuple[int, ...]
-    batch_norm: bool
-    dropout_prob: float
-    l1_strength: float
-    l2_strength: float
+    conv_filters: tuple[int, ...] = ()
+    pool: bool = False
+    hidden_sizes: tuple[int, ...] = ()
+    batch_norm: bool = False
+    activation: Activation = "relu"
+    padding: Padding = "same"
+    input_dropout: float = 0.0
+    conv_dropout: float = 0.0
+    module: str = ""
+    arguments: str = "{}"
+    dropout_prob: float = 0.0
+    l1_strength: float = 0.0
+    l2_strength: float = 0.0
+    images: str = ""
+
+    @property
+    def input_size(self) -> int:
+        """The number of values of an image."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
     """How every network is trained.
 
-    ``momentum`` is that of the optimizer ``sgd``. After t steps the learning rate is
-    ``learning_rate / (1 + learning_rate_decay * t)``.
+    ``momentum`` is that of the optimizer ``sgd``; ``weight_decay`` is what torch's optimizer of the
+    same name makes of it. After t steps the learning rate is ``learning_rate / (1 +
+    learning_rate_decay * t)``, times the share that ``schedule`` has for them.
     """
 
     learning_rate: float
@@ -103,9 +179,20 @@ class Hyperparameters:
     loss_input: LossInput
     optimizer: Optimizer
     momentum: float
+    weight_decay: float
+    schedule: Schedule
     initialisation: Initialisation
     device: Device
     precision: Precision
+
+    @property
+    def is_portable(self) -> bool:
+        """Whether all processors of an architecture make the same bits of such a training."""
+        return (
+            self.device == "cpu"
+            and self.precision == "float32"
+            and self.optimizer in PORTABLE_OPTIMIZERS
+        )
 
 
 class _Model(BaseModel):
@@ -113,38 +200,63 @@ class _Model(BaseModel):
 
 
 class NetworkParams(_Model):
-    """An entry of ``networks``.
+    """An entry of ``networks``: plain layers, or a ``module`` of the repository.
 
-    ``dropout``, ``l1`` and ``l2`` name the parameter to use; ``own`` holds values of shared
-    parameters for this network alone.
+    ``dropout``, ``l1`` and ``l2`` name the parameter to use; a module that takes dropout gets its
+    probability as the argument ``dropout``. ``own`` holds values of shared parameters for this
+    network alone.
     """
 
-    conv_filters: LayerSizes
+    conv_filters: LayerSizes = ()
     pool: bool = False
-    hidden_sizes: LayerSizes
-    batch_norm: bool
-    dropout: Literal["dropout_prob", "none"]
-    l1: Literal["l1_strength", "none"]
-    l2: Literal["l2_strength", "none"]
+    hidden_sizes: LayerSizes = ()
+    batch_norm: bool = False
+    activation: Activation = "relu"
+    padding: Padding = "same"
+    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    conv_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    module: Annotated[str, AfterValidator(_check_module)] | None = None
+    arguments: dict[str, Any] = {}
+    dropout: Literal["dropout_prob", "none"] = "none"
+    l1: Literal["l1_strength", "none"] = "none"
+    l2: Literal["l2_strength", "none"] = "none"
     own: dict[Shared, Any] = {}
 
     @model_validator(mode="after")
     def _check_layers(self) -> Self:
+        if self.module:
+            layers = sorted(self.model_fields_set & _OF_LAYERS)
+            if layers:
+                raise ValueError(
+                    f"{layers[0]}: is for networks of plain layers, and this one is made by module "
+                    f"= '{self.module}'; pass it in arguments"
+                )
+            return self
+        if self.arguments:
+            raise ValueError("arguments: are those of a module, and none is named")
         if not self.conv_filters and not self.hidden_sizes:
-            raise ValueError("needs at least one layer in conv_filters or hidden_sizes")
-        if self.pool and not 0 < len(self.conv_filters) <= _MOST_POOLINGS:
             raise ValueError(
-                f"pool = true: needs 1 to {_MOST_POOLINGS} convolutions in conv_filters, since "
-                "each pooling halves the image"
+                "needs at least one layer in conv_filters or hidden_sizes, or a module"
             )
+        for name, used in (
+            ("pool = true", self.pool),
+            ("padding = 'valid'", self.padding == "valid"),
+            (f"conv_dropout = {self.conv_dropout}", self.conv_dropout),
+        ):
+            if used and not self.conv_filters:
+                raise ValueError(f"{name}: is for convolutions, and conv_filters has none")
         return self
 
 
 class Params(_Model):
-    """The whole of ``params.yaml``."""
+    """The whole of ``params.yaml``, with the data set that it names.
 
-    input_size: Annotated[Literal[784], Exactly]
-    num_classes: Annotated[Literal[10], Exactly]
+    Values that the data set has of its own stand in place of those in the file.
+    """
+
+    dataset: Annotated[Dataset, PlainSerializer(lambda dataset: dataset.name)]
+    input_size: Annotated[int, Exactly]
+    num_classes: Annotated[int, Exactly]
     learning_rate: PositiveFloat
     learning_rate_decay: Annotated[float, Field(ge=0)]
     batch_size: PositiveInt
@@ -155,6 +267,8 @@ class Params(_Model):
     loss_input: LossInput
     optimizer: Optimizer
     momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Schedule
     initialisation: Initialisation
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1, max_length=1000)]
     split_seed: Seed
@@ -162,13 +276,52 @@ class Params(_Model):
     val_size: PositiveInt
     device: Device
     precision: Precision
-    none: Annotated[Literal[0], Exactly]
     networks: Annotated[dict[NetworkName, NetworkParams], Field(min_length=1)]
+    # Where data sets are declared; the file's values in whose place stand those of a data set; and
+    # the prepared images of a single network, if it has some of its own.
+    _folder: Path = PrivateAttr(Path())
+    _replaced: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _images: str = PrivateAttr("")
+
+    def __eq__(self, other: object) -> bool:
+        # By what it holds, wherever it was read from.
+        return isinstance(other, Params) and dict(self) == dict(other)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _look_up_dataset(
+        cls, values: Any, check: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
+        if not isinstance(values, dict) or not isinstance(values.get("dataset"), str):
+            return check(values)
+        folder = info.context or Path()
+        declared = load_dataset(values["dataset"], folder)
+        own = declared.own.model_dump(exclude_none=True)
+        params = check(values | own | {"dataset": declared})
+        params._folder = folder
+        params._replaced = {name: values[name] for name in Own.model_fields}
+        return params
+
+    @model_validator(mode="after")
+    def _check_dataset(self) -> Self:
+        declared = self.dataset
+        for name, wanted in (
+            ("input_size", declared.input_size),
+            ("num_classes", len(declared.classes)),
+        ):
+            value = getattr(self, name)
+            if value != wanted:
+                raise ValueError(
+                    f"{name} = {value}: must be {wanted}, since dataset = {declared.name} has "
+                    f"{declared.in_words} in {len(declared.classes)} classes; correct it here, or "
+                    f"under own of {declared.name} in {DATASETS_FILE}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds = {list(self.seeds)}: each seed may stand only once")
+            raise ValueError(f"seeds = {list(self.seeds)}: each seed may appear only once")
         if self.batch_size > self.train_size:
             raise ValueError(
                 f"batch_size = {self.batch_size}: must be at most train_size = {self.train_size}"
@@ -178,7 +331,7 @@ class Params(_Model):
             raise ValueError(
                 f"batch_size = {self.batch_size}: makes a batch of one image of "
                 f"train_size = {self.train_size}, which batch normalisation ({normalised[0]}) "
-                "cannot use; change either by one"
+                "cannot use; change one of them by one"
             )
         return self
 
@@ -195,13 +348,35 @@ class Params(_Model):
     def of(self, name: str) -> Self:
         """Return the parameters of a network: the shared ones with those of its own in their place.
 
-        Raises ConfigError for an unknown name.
+        A number as ``seeds`` of its own means so many of the shared ones, the first. Raises
+        ConfigError for an unknown name.
         """
-        own = self._declared(name).own
+        own: dict[str, Any] = {str(key): of for key, of in self._declared(name).own.items()}
         if not own:
             return self
+        if type(own.get("seeds")) is int and own["seeds"] > 0:
+            own = own | {"seeds": self.seeds[: own["seeds"]]}
+        images = images_of(own)
+        if "dataset" in own:
+            dataset = load_dataset(own["dataset"], self._folder)
+            of_dataset = dataset.own.model_dump(exclude_none=True)
+            own = self._replaced | of_dataset | own | {"dataset": dataset}
         network = self.networks[name].model_copy(update={"own": {}})
-        return type(self).model_validate({**dict(self), **own, "networks": {name: network}})
+        params = type(self).model_validate({**dict(self), **own, "networks": {name: network}})
+        params._images = images
+        return params
+
+    @property
+    def own_images(self) -> dict[str, Self]:
+        """The parameters of a network of all prepared images that are networks' own, by name."""
+        found = [self.of(name) for name in self.networks]
+        return {params._images: params for params in found if params._images}
+
+    @property
+    def own_datasets(self) -> dict[str, Self]:
+        """The parameters of a network of each data set that networks have of their own, by name."""
+        found = self.own_images.values()
+        return {of.dataset.name: of for of in found if of.dataset.name != self.dataset.name}
 
     @property
     def hyperparameters(self) -> Hyperparameters:
@@ -213,17 +388,22 @@ class Params(_Model):
     def network(self, name: str) -> Network:
         """The network ``name`` with its strengths looked up; ConfigError for an unknown name."""
         declared, values = self._declared(name), self.of(name)
+        strengths: dict[str, Any] = {
+            parameter: 0.0 if used == "none" else float(getattr(values, parameter))
+            for parameter, used in zip(
+                STRENGTHS, (declared.dropout, declared.l1, declared.l2), strict=True
+            )
+        }
+        layers: dict[str, Any] = {field: getattr(declared, field) for field in _OF_LAYERS}
         return Network(
             name=name,
-            input_size=self.input_size,
-            num_classes=self.num_classes,
-            conv_filters=declared.conv_filters,
-            pool=declared.pool,
-            hidden_sizes=declared.hidden_sizes,
-            batch_norm=declared.batch_norm,
-            dropout_prob=float(getattr(values, declared.dropout)),
-            l1_strength=float(getattr(values, declared.l1)),
-            l2_strength=float(getattr(values, declared.l2)),
+            shape=values.dataset.shape,
+            num_classes=values.num_classes,
+            images=values._images,
+            module=declared.module or "",
+            arguments=json.dumps(declared.arguments, sort_keys=True),
+            **layers,
+            **strengths,
         )
 
     def _declared(self, name: str) -> NetworkParams:
@@ -233,6 +413,15 @@ class Params(_Model):
                 f"declared are {', '.join(self.networks)}{did_you_mean(name, self.networks)}"
             )
         return self.networks[name]
+
+
+def images_of(own: Mapping[str, Any]) -> str:
+    """Name the images that are prepared by a network's ``own`` values: empty for the project's."""
+    return "_".join(
+        str(own[name]) if name == "dataset" else f"{name}_{own[name]}"
+        for name in OF_IMAGES
+        if name in own
+    )
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
@@ -245,7 +434,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} must be a mapping of parameters, not {type(raw).__name__}")
     try:
-        return Params.model_validate(raw)
+        return Params.model_validate(raw, context=path.parent)
     except ValidationError as error:
         # A misspelt key is also a missing one: the misspelling is what its writer can see.
         first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")

@@ -17,6 +17,6 @@ def find_repository(start: Path) -> Path:
         if all((folder / name).is_file() for name in _FILES):
             return folder
     raise ConfigError(
-        f"{start} is not in a repository of fashionbench: neither it nor a folder above it has "
-        f"{' and '.join(_FILES)}; change to one (cd) and run the same command again"
+        f"{start} is not inside a fashionbench repository: neither it nor any folder above it has "
+        f"{' and '.join(_FILES)}; cd into one and run the same command again"
     )

@@ -1,12 +1,15 @@
 """Write and read tables, arrays and weights of stages."""
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 import pandas as pd
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from fashionbench.errors import DataError
 from fashionbench.paths import weights_file
@@ -19,8 +22,21 @@ def write_weights(weights: bytes, network: str, seed: int) -> None:
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
-    """Write named arrays as safetensors. Raises OSError."""
-    replace_file(path, save(dict(arrays)))
+    """Write named arrays as safetensors, base64 in JSON. Raises OSError.
+
+    DVC's run cache restores no stage with an output in git, unless that is a plot; and plots it
+    reads as text.
+    """
+    packed = b64encode(save(dict(arrays))).decode()
+    replace_file(path, json.dumps({"safetensors": packed}).encode() + b"\n")
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read arrays written by :func:`write_arrays`; DataError if there are none."""
+    try:
+        return load(b64decode(json.loads(path.read_bytes())["safetensors"]))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error
 
 
 def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path) -> None:
@@ -29,9 +45,16 @@ def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path)
     replace_file(path, text.encode())
 
 
+def write_nothing(path: Path) -> None:
+    """Write the empty file of a network without results, since DVC demands every output."""
+    replace_file(path, b"")
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table written by :func:`write_table`; DataError if there is none."""
     try:
-        return pd.read_csv(path)
+        # Names of classes may be digits, or words that pandas takes for missing values.
+        names = {"actual": str, "predicted": str}
+        return pd.read_csv(path, dtype=names, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); run dvc repro") from error

@@ -7,13 +7,21 @@ SUFFIX = ".incoming"
 """Ends the names of files that are being written; .dvcignore holds it."""
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, also where a link points to a place that is gone.
+
+    Disks for temporary files are cleaned up, and take along what a link leads to. Raises OSError.
+    """
+    os.makedirs(os.path.realpath(path), exist_ok=True)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file beside its place and rename it, so that nobody ever sees a part of it.
 
     Makes the folders above it. What a killed process leaves behind, the next one overwrites. Raises
     OSError, which names the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     incoming = path.with_name(f"{path.name}{SUFFIX}")
     try:
         incoming.write_bytes(content)

@@ -1,5 +1,6 @@
 """Read the repository's YAML files safely, with a one-line error for any damage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,27 @@ def read_yaml(path: Path) -> Any:
     try:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{path} cannot be read ({error}); run from the repository's top folder"
+            f"{path} cannot be read ({reason}); run from the repository's top folder"
         ) from error
     except _YAML_ERRORS as error:
         raise ConfigError(f"{path} is not YAML: {in_one_line(str(error))}") from error
+
+
+def where(path: Path, place: Sequence[object]) -> str:
+    """Say where a part of a YAML file stands, such as ``claims.yaml, line 12``.
+
+    ``place`` are the keys and indices that lead to it, of which the last ones may be missing.
+    """
+    try:
+        found, line = YAML(pure=True).load(path.read_text(encoding="utf-8")), 0
+    except OSError:
+        return str(path)
+    for part in place:
+        try:
+            line = found.lc.data[part][0] + 1
+            found = found[part]
+        except (AttributeError, LookupError, TypeError):
+            break
+    return f"{path}, line {line}" if line else str(path)

@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
-from repositories import PROJECT
+from repositories import DATASET, PROJECT
 from ruamel.yaml import YAML
 from safetensors.torch import save_file
 from trainings import network
 
 from fashionbench.errors import ConfigError, DataError, FashionbenchError
+from fashionbench.networks.declared import build, weights_of
 from fashionbench.params import load_params
 from fashionbench.serving import Classifier
 from fashionbench.serving.preprocessing import read_picture
-from fashionbench.training.networks import build, weights_of
 
 FUZZ = settings(
     max_examples=60,
@@ -111,7 +111,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     """Return an untrained network."""
     path = tmp_path_factory.mktemp("weights") / "seed_0.safetensors"
     save_file(weights_of(build(DECLARED)), path)
-    return Classifier(DECLARED, path, "float32")
+    return Classifier(DECLARED, path, "float32", DATASET.classes)
 
 
 @FUZZ

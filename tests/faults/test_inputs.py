@@ -44,9 +44,9 @@ def test_nothing_is_touched(finished_alone: Repository, changes: dict[str, Any],
     params.write_text(text)
     assert says in said
     after = finished_alone.hashes(*UNTOUCHED)
-    assert {path: after.get(path) for path in before if path != "data/checked"} == {
-        path: digest for path, digest in before.items() if path != "data/checked"
-    }
+    # What the refused stage writes itself, whenever it runs.
+    kept = [path for path in before if not path.startswith(("data/checked", "data/networks"))]
+    assert {path: after.get(path) for path in kept} == {path: before[path] for path in kept}
     assert not (finished_alone.path / "hacked").exists()
 
 

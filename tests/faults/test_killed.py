@@ -29,6 +29,9 @@ from interruptions import (
 from repositories import Repository
 from stores import by_name, client_of, curves_of, runs_of
 
+HIDE_CURSOR = "\x1b[?25l"
+"""What a terminal gets when a bar begins."""
+
 
 @pytest.mark.slow(minutes=1)
 def test_a_stage_killed_at_any_moment_loses_no_epoch_and_no_bit(
@@ -117,7 +120,7 @@ def kill_dvc_alone(repository: Repository) -> None:
         training.dvc.wait()
         refused = repository.run(*TRAIN, check=False)
         assert refused.returncode != 0
-        assert f"train@slow is being run by process {stage.pid} already" in refused.stderr
+        assert f"train@slow is already running (process {stage.pid})" in refused.stderr
         kill(stage)
     assert_gone([stage, *workers])
 
@@ -127,6 +130,8 @@ def press_ctrl_c(repository: Repository) -> None:
     found = epochs_on_disk(repository)
     with Terminal() as terminal:
         dvc = terminal.start(repository, *on_all_cores(*TRAIN))
+        # Workers train while the stage still imports what draws the bar.
+        wait_until(lambda: HIDE_CURSOR in terminal.read())
         wait_until(lambda: terminal.read() and epochs_on_disk(repository) >= found + 3)
         workers = workers_below(psutil.Process(dvc.pid))
         assert len(workers) == min(SEEDS, cores_of(dvc.pid))
@@ -138,7 +143,7 @@ def press_ctrl_c(repository: Repository) -> None:
     assert dvc.returncode != 0
     assert "interrupted" in printed
     assert "Traceback" not in printed
-    hidden, shown = printed.rindex("\x1b[?25l"), printed.rindex("\x1b[?25h")
+    hidden, shown = printed.rindex(HIDE_CURSOR), printed.rindex("\x1b[?25h")
     assert hidden < shown
     assert restored_epochs(printed) == found
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from fashionbench.analysis import model_card
 from fashionbench.params import Params
-from fashionbench.tracking import cards
-from fashionbench.tracking.registry import BEST_MODEL, CHAMPION
+from fashionbench.tracking.registry import BEST_MODEL, CHAMPION, describe_champion
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def test_the_card_is_renewed_with_the_results_but_not_over_a_users_words(
     client: MlflowClient, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def described(results: str) -> str:
-        monkeypatch.setattr(cards, "read_champion", lambda: results)
-        monkeypatch.setattr(cards, "write_card", lambda champion, _: f"card of {champion}")
-        cards.describe_champion(client, params)
+        monkeypatch.setattr(model_card, "read_champion", lambda: results)
+        monkeypatch.setattr(model_card, "write_card", lambda champion, _: f"card of {champion}")
+        describe_champion(client, params)
         return str(client.get_model_version_by_alias(BEST_MODEL, CHAMPION).description)
 
     assert described("first") == "card of first"

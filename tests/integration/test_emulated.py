@@ -27,9 +27,10 @@ pytestmark = [
 # Uses the first kernel that gives the defined bits: which one is the fastest here says nothing.
 CODE = """
 import sys
-from fashionbench.pipeline.processor import pin_arithmetic
+from fashionbench.portable.processor import pin_arithmetic
 pin_arithmetic()
-from fashionbench.training import kernels, self_test
+from fashionbench.portable import kernels
+from fashionbench.training import self_test
 
 def choose_first(name, tried, operands, example):
     return next(iter(kernels._agreeing(tried, operands, example).values()))
@@ -45,6 +46,23 @@ def test_networks_are_trained_to_the_committed_bits(processor: str) -> None:
     if processor in WITH_CONVOLUTIONS:
         networks.append("n8_conv" + LAST_BATCH)
     assert differing(processor, *networks) == "[]"
+
+
+def test_the_example_prints_one_digest_on_all_processors() -> None:
+    example = PROJECT / "examples" / "portable_training.py"
+    native = subprocess.run(
+        [sys.executable, example], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    assert "outside of the table: ()" in native
+    for processor in ("Haswell", "EPYC-Milan"):
+        emulated = subprocess.run(
+            [QEMU, "-cpu", processor, sys.executable, example],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # As below.
+            text=True,
+            check=True,
+        ).stdout
+        assert emulated == native, processor
 
 
 def differing(processor: str, *networks: str) -> str:

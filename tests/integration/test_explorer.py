@@ -5,19 +5,24 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import Opened, opened, started
+from browser import PATIENCE_S, Opened, opened, started
 from made_up import NETWORKS
-from pages import OWN, a_page, an_explorer, answers
+from pages import COSTS, OWN, a_page, an_explorer, answers
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from fashionbench.analysis.chosen import choose, disputed, mcnemar_p
+from fashionbench.analysis.comparison import compare_networks
+from fashionbench.analysis.pairs import compare_pairs, mcnemar_p
+from fashionbench.analysis.results import choose, disputed
 from fashionbench.analysis.statistics import estimate
+from fashionbench.page.explorer import explore
 from fashionbench.page.page import render
 from fashionbench.page.thumbnails import COLUMNS, sprite
 
@@ -248,33 +253,67 @@ def test_images_on_which_two_networks_disagree_are_shown_with_both_answers(shown
 
 def test_tables_sort_filter_and_copy_what_they_show(shown: Opened) -> None:
     page = shown.page
-    table = page.locator("table.numbers", has_text="All pairs of networks")
-    scores = page.locator("table.numbers", has_text="Accuracy in % on the test images")
-    heading = table.get_by_role("columnheader", name="Difference")
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    table = page.locator("table.numbers", has_text="sentences with their effects")
+    heading = table.get_by_role("columnheader", name="probabilities: effect")
     for key, direction in (("Enter", "ascending"), ("Space", "descending")):
         heading.get_by_role("button").focus()
         page.keyboard.press(key)
         assert heading.get_attribute("aria-sort") == direction
-        column = table.locator("tbody tr td:nth-child(3)").all_inner_texts()
-        assert [float(cell) for cell in column] == sorted(
-            map(float, column), reverse=direction == "descending"
-        )
-    tools = page.locator(".tools", has=page.get_by_label("Filter rows: All pairs of networks"))
-    tools.get_by_role("searchbox").fill("n8 n1")
-    assert tools.locator("output").inner_text() == "1 of 28 rows"
+        cells = table.locator("tbody tr td:nth-child(2)").all_inner_texts()
+        column = [float(cell.split()[0]) for cell in cells if cell]
+        assert column == sorted(column, reverse=direction == "descending")
+    tools = page.locator(".tools", has=page.get_by_label("sentences with their effects"))
+    tools.get_by_role("searchbox").fill("10 n1_mlp mean")
+    assert tools.locator("output").inner_text() == f"1 of {table.locator('tbody tr').count()} rows"
     copied = {}
     for kind in ("CSV", "Markdown", "LaTeX"):
         tools.get_by_role("button", name=f"Copy as {kind}").click()
         expect(tools.locator("output")).to_have_text(f"{kind} is on the clipboard.")
         copied[kind] = page.evaluate("navigator.clipboard.readText()").splitlines()
     tools.get_by_role("searchbox").fill("")
-    assert copied["CSV"][0] == "First,Second,Difference,95% interval,p,Beats %"
-    assert copied["CSV"][1].startswith("n1_mlp,n8_conv,-11.00,-1")
-    assert copied["Markdown"][1] == "|---|---:|---:|---:|---:|---:|"
-    assert copied["Markdown"][2].startswith("| n1_mlp | n8_conv | -11.00 |")
-    assert copied["LaTeX"][1].endswith(r"95\% interval & p & Beats \% \\")
-    assert copied["LaTeX"][3].startswith(r"n1\_mlp & n8\_conv & -11.00 &")
-    assert scores.locator("tbody tr:visible").count() == len(NETWORKS)
+    of_arm = "{0}: effect,{0}: effect low,{0}: effect high,{0}: seeds,{0}: seeds of,{0}: analyses %"
+    heads = ",".join(of_arm.format(arm) for arm in ("probabilities", "logits"))
+    assert copied["CSV"][0] == f"Claim,{heads}"
+    numbers = "85.00,84.86,85.14,0,5,"
+    assert copied["CSV"][1].endswith(f"n1_mlp: between 86 and 88%,{numbers},{numbers}")
+    assert copied["Markdown"][1] == f"|---|{'---:|' * 6}"
+    assert "n1_mlp: between 86 and 88% | 85.00 [84.86, 85.14] | 0 of 5 |" in copied["Markdown"][2]
+    assert copied["LaTeX"][1].endswith(r"logits: analyses \% \\")
+    assert r"n1\_mlp: between 86 and 88\% & 85.00 [84.86, 85.14] &" in copied["LaTeX"][3]
+
+
+SELECTED = """() => {
+  const { value, selectionStart, selectionEnd } = document.activeElement;
+  return value.slice(selectionStart, selectionEnd);
+}"""
+
+
+@pytest.mark.parametrize("place", ["sandboxed frame", "http"])
+def test_without_an_address_or_a_clipboard_controls_work_and_copies_are_selected(
+    browser: Browser, file: Path, place: str
+) -> None:
+    html, page, complaints = file.read_text(encoding="utf-8"), browser.new_page(), list[str]()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    if place == "http":
+        page.route("http://elsewhere.test/", lambda route: route.fulfill(body=html))
+        page.goto("http://elsewhere.test/")
+        assert page.evaluate("navigator.clipboard === undefined")
+    else:
+        page.set_content(f'<iframe sandbox="allow-scripts" srcdoc="{escape(html)}"></iframe>')
+    shown = page.frames[-1]
+    drawn = shown.locator("#explorer[aria-busy=false]")
+    drawn.wait_for(timeout=1000 * PATIENCE_S)
+    shown.locator("[name=kind][value=loss]").click()
+    drawn.wait_for(timeout=1000 * PATIENCE_S)
+    expect(shown.locator("#chart-scores .mark-symbol path").first).to_have_attribute(
+        "aria-label", re.compile("1.6000")
+    )
+    shown.get_by_role("button", name="Copy as CSV").first.click()
+    expect(shown.locator(".tools output").first).to_have_text("The text is selected: press Ctrl+C.")
+    assert shown.evaluate(SELECTED).startswith("Network,Parameters,")
+    assert complaints == []
+    page.close()
 
 
 def test_a_link_to_the_view_can_be_copied(shown: Opened) -> None:
@@ -304,6 +343,8 @@ def test_without_scripts_and_in_print_the_page_is_as_complete_as_before(
     browser: Browser, file: Path, shown: Opened
 ) -> None:
     with opened(browser, file, DESK[0], has_scripts=False) as without:
+        for folded in without.page.locator("summary").all():
+            folded.click()
         figures = without.page.locator("figure:visible svg").count()
         assert figures == len(re.findall("<figcaption", file.read_text())) - 7
         assert without.page.locator("#explorer, .tools").filter(visible=True).count() == 0
@@ -341,3 +382,31 @@ def test_disputed_images_leave_out_networks_that_learned_nothing() -> None:
     assert 7 not in disputed(chosen, OWN, 60)
     assert {2, 3, 4, 5} <= set(disputed(chosen, OWN, 60).tolist())
     assert disputed(chosen, OWN, 2).tolist() == [2, 3]
+
+
+def test_networks_with_other_seeds_are_compared_in_those_that_both_have(
+    browser: Browser, tmp_path: Path
+) -> None:
+    scores, curves = dict(OWN.scores), dict(OWN.curves)
+    for tables in (scores, curves):
+        tables["n8_conv"] = tables["n8_conv"][tables["n8_conv"]["seed"].isin([1, 3])]
+        moved = tables["n7_l2"]
+        tables["n7_l2"] = moved.assign(seed=moved["seed"] + 9)
+    own = replace(OWN, scores=scores, curves=curves)
+    comparison = compare_networks(own.curves, own.scores, COSTS)
+    explorer = explore([own], comparison, compare_pairs(own), None)
+    path = tmp_path / "report.html"
+    path.write_text(render(replace(a_page(), explorer=explorer)), encoding="utf-8")
+    with opened(browser, path, 1440, is_dark=False) as found:
+        page = look(found, "#first=n1_mlp&second=n8_conv&show=seeds")
+        said = page.inner_text("#pair-words")
+        assert "the mean over 2 seeds that both have" in said
+        assert "Over all runs, 5 and 2, it is" in said
+        assert len(words(page, "difference")) == 2 * 10
+        assert "T-shirt/top, seed 3:" in words(page, "difference")[1]
+        page = look(found, "#first=n1_mlp&second=n7_l2")
+        said = page.inner_text("#pair-words")
+        assert "of runs without a common seed" in said
+        assert "Welch's t test" in said
+        assert "no seed in common" in page.inner_text("#chart-difference")
+        assert found.complaints == []

@@ -10,13 +10,13 @@ CLI_AND_LIGHT_STAGES = (
     "fashionbench.stages.download",
     "fashionbench.stages.prepare",
     "fashionbench.stages.compare",
-    "fashionbench.analysis.comparison_table",
+    "fashionbench.analysis.comparison",
 )
 SCORING = (
     "fashionbench.stages.evaluate",
     "fashionbench.stages.robustness",
     "fashionbench.evaluation.tasks",
-    "fashionbench.evaluation.robustness",
+    "fashionbench.evaluation.corrupted_scores",
     "fashionbench.evaluation.calibration",
 )
 
@@ -33,16 +33,16 @@ SCORING = (
         (("fashionbench.commands.prefill", "fashionbench.commands.worker"), "dask"),
         (SCORING, "mlflow"),
         # Workers alone compute.
-        ((*SCORING, "fashionbench.stages.check", "fashionbench.stages.compare"), "torch"),
+        (SCORING, "torch"),
         # With nothing to do the mirror must end within a fraction of a second.
-        (("fashionbench.tracking.mirror",), "torch"),
-        (("fashionbench.tracking.mirror",), "scipy.stats"),
+        (("fashionbench.tracking.sync",), "torch"),
+        (("fashionbench.tracking.sync",), "scipy.stats"),
         (("fashionbench.stages.mirror",), "mlflow"),
         (("fashionbench.stages.mirror",), "pandas"),
         (("fashionbench.stages.compare",), "scipy.stats"),
         # Printing what is stored tests nothing.
-        (("fashionbench.analysis.verdict_table",), "scipy.stats"),
-        (("fashionbench.analysis.explanation_words",), "scipy.stats"),
+        (("fashionbench.claims.words",), "scipy.stats"),
+        (("fashionbench.analysis.explanations",), "scipy.stats"),
     ],
 )
 def test_a_heavy_package_is_not_imported(modules: tuple[str, ...], unwanted: str) -> None:

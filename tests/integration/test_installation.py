@@ -10,7 +10,7 @@ import pytest
 from repositories import PROJECT, environment
 
 NOTHING_TO_DO = "make: Nothing to be done for 'install'.\n"
-ANEW = " -m venv --clear .venv"
+ANEW = " -m venv --clear "
 
 
 @pytest.fixture
@@ -82,6 +82,29 @@ def test_the_first_python_that_fits_and_starts_is_taken(folder: Path, tmp_path: 
     stub(commands, "python3", "exit 1")
     said = make(folder, "install", path=commands)
     assert f'"{commands}/python3.12"{ANEW}' in said.stdout
+
+
+def test_an_environment_that_is_a_link_is_made_where_it_leads(folder: Path, tmp_path: Path) -> None:
+    (folder / ".venv/.ready").unlink()
+    elsewhere = (folder / ".venv").rename(tmp_path / "elsewhere")
+    (folder / ".venv").symlink_to(elsewhere)
+    assert f"{ANEW}{elsewhere}\n" in make(folder, "install").stdout
+
+
+@pytest.mark.tries("make install")
+def test_a_disk_on_which_nothing_is_executable_is_said_before_anything_is_installed(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.rmtree(folder / ".venv")
+    # What venv leaves on such a disk.
+    body = 'test "$1" != -m || { mkdir -p .venv/bin && touch .venv/bin/pip; }'
+    stub(tmp_path / "commands", "python3.11", body)
+    words = ["make", "install", f"PYTHON={tmp_path / 'commands/python3.11'}"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "ln -s /path/to/folder .venv" in done.stderr
+    assert "pip install" not in done.stdout
+    assert not (folder / ".venv").exists()
 
 
 @pytest.mark.parametrize(

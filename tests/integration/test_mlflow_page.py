@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 from servers import TrackingServer, tracking_server
 
-from fashionbench.tracking.view_address import CHARTS, SCORES, view_address
+from fashionbench.tracking.address import CHARTS, SCORES, view_address
 from fashionbench.tracking.views import CURVES, SCORE_COLUMNS, show_experiment
 
 NETWORKS = {"n4_dropout": 0.8125, "n4_dropout · dropout_prob=0.3": 0.8375}

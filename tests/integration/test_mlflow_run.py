@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import pytest
 from mlflow.entities import Run
-from repositories import MLFLOW_RUN, PROJECT, SMALL_RUN, Repository
+from repositories import MLFLOW_RUN, PROJECT, Repository
 from ruamel.yaml import YAML
 from stores import client_of, runs_of
 
@@ -55,6 +55,7 @@ def above(run: Run) -> str | None:
     "--env-manager local",
     "mlflow run -e main",
     "mlflow run -e check",
+    "mlflow run -e source",
     "mlflow run -e download",
     "mlflow run -e duplicates",
     "mlflow run -e prepare",
@@ -83,20 +84,20 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
     }
     words = ["=".join([name, *network]) for name, network in networks.items()]
     said = untrained.run("python", "-c", RUN_ALL, *words).stdout
-    for name in networks.keys() - {"mirror"}:
+    for name in networks.keys() - {"source", "mirror"}:
         assert f"Stage '{'@'.join([name, *networks[name]])}' didn't change" in said
     nothing: dict[str, set[str]] = {name: set() for name in networks}
     assert trees(untrained, ()) == nothing | {"mirror": TREE}
     untrained.run("git", "add", "-A")
     untrained.run("git", "commit", "-qm", "results")
 
-    # An experiment leaves the workspace as it is.
+    # An experiment starts from params.yaml as it was edited, and leaves the workspace as it is.
+    untrained.change_params(learning_rate=0.002)
     before = untrained.hashes("dvc.lock", "metrics", "models", "params.yaml")
     known = {run.info.run_id for run in runs_of(client)}
-    changes = SMALL_RUN | {"num_epochs": 3, "dropout_prob": 0.3}
-    parameters = [f"-P{name}={value}" for name, value in changes.items()]
-    untrained.run(*MLFLOW_RUN, "-e", "experiment", *parameters)
+    given = ("-P", "num_epochs=3", "-P", "dropout_prob=0.3", "-P", "seeds=[0, 1]")
+    untrained.run(*MLFLOW_RUN, "-e", "experiment", *given)
     (below,) = trees(untrained, known).values()
     assert {name.partition(" · ")[0] for name in below} == TREE
-    assert "slow seed 0 · num_epochs=3, dropout_prob=0.3" in below
+    assert "slow seed 0 · learning_rate=0.002, num_epochs=3, dropout_prob=0.3" in below
     assert untrained.hashes("dvc.lock", "metrics", "models", "params.yaml") == before

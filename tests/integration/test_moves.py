@@ -81,6 +81,7 @@ def test_files_that_were_cleaned_away_come_back(copied: Repository) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.tries("fashionbench mirror")
 def test_missing_files_of_the_project_are_no_failure_of_mlflow(copied: Repository) -> None:
     for name in ("models/n2_mlp/seed_0.safetensors", "metrics/figures/accuracy.svg"):
         path = copied.path / name

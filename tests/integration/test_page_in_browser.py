@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import opened, started
-from pages import a_page
+from browser import HEIGHT, opened, started
+from pages import a_page, with_studies
 from playwright.sync_api import Browser
 from repositories import PROJECT
 
@@ -23,6 +23,11 @@ def browser() -> Iterator[Browser]:
 BEYOND = """() => [...document.body.querySelectorAll("*")].filter((element) =>
   !element.closest(".scroll, svg") && element.getBoundingClientRect().right > innerWidth + 1
 ).map((element) => element.outerHTML.slice(0, 80))"""
+LONGEST = 5
+"""Screens of a desk."""
+LONG = """most => [...document.querySelectorAll("section")].filter((section) =>
+  section.getBoundingClientRect().height > most
+).map((section) => section.getAttribute("aria-labelledby"))"""
 SIZES = """all => all.map((figure) => {
   const box = figure.getBoundingClientRect();
   return [box.width, box.height];
@@ -50,3 +55,10 @@ def test_a_browser_shows_everything_and_asks_for_nothing(
         assert page.locator(".plot:not([aria-label])").count() == 0
         assert found.complaints == []
         assert [url for url in found.requests if not url.startswith("data:")] == [file.as_uri()]
+
+
+def test_no_section_is_longer_than_five_screens(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(with_studies(a_page())), encoding="utf-8")
+    with opened(browser, file, 1440) as found:
+        assert found.page.evaluate(LONG, LONGEST * HEIGHT) == []

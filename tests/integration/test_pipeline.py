@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from report_claims import CLAIMS
 from repositories import NETWORKS, SAMPLE, Repository
+from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 from stores import by_name, client_of
 
 from fashionbench.data.splits import load_split
 from fashionbench.pipeline.dependencies import sha256_of
+from fashionbench.tables import read_arrays
 
 
 def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> None:
@@ -59,7 +62,7 @@ def test_evaluate_agrees_with_the_last_epoch_and_counts_every_test_image(
         assert val["accuracy"].tolist() == pytest.approx(last["val_accuracy"].tolist(), abs=2e-6)
         confusion = pd.read_csv(folder / "confusion.csv")
         assert confusion.groupby("seed")["images"].sum().tolist() == [100, 100]
-        predictions = load_file(finished.path / f"data/predictions/{name}.safetensors")
+        predictions = read_arrays(finished.path / f"data/predictions/{name}.json")
         counts = confusion.groupby(["seed", "predicted"], sort=False)["images"].sum()
         for seed in (0, 1):
             assert (
@@ -87,18 +90,18 @@ def test_compare_has_a_row_and_a_figure_a_network(finished: Repository) -> None:
     robustness = pd.read_csv(finished.path / "metrics/robustness.csv")
     assert list(calibration["network"]) == list(robustness["network"].unique()) == list(NETWORKS)
     summary = json.loads((finished.path / "metrics/summary.json").read_text())
-    assert len(summary) == 2 * len(NETWORKS)
+    assert list(summary) == ["champion", *(name.partition("_")[0] for name in NETWORKS)]
 
 
 def test_report_judges_every_claim_and_shows_every_network(finished: Repository) -> None:
     (arm,) = json.loads((finished.path / "metrics/claims.json").read_text()).values()
     verdicts = arm["claims"]
-    assert [record["claim"] for record in verdicts] == list(range(1, 16))
+    assert [record["claim"] for record in verdicts] == [claim.number for claim in CLAIMS]
     assert {record["verdict"] for record in verdicts} == {"inconclusive"}
     remarks = {record["claim"]: record["remark"] for record in verdicts}
     # Of all claims the one whose networks are all there.
-    assert remarks[8] == "2 of at least 3 seeds"
-    assert remarks[15] == "not tested: n8_conv is not in params.yaml"
+    assert remarks["8a"] == "2 of at least 3 seeds"
+    assert remarks["15a"] == "not tested: n8_conv is not in params.yaml"
     page = (finished.path / "metrics/report.html").read_text()
     for name in NETWORKS:
         assert f'<h3 id="network-{name}">' in page
@@ -141,3 +144,19 @@ def test_a_false_file_is_refused_by_the_download_stage(copied: Repository, tmp_p
     assert done.returncode != 0
     assert "t10k-labels-idx1-ubyte.gz" in done.stderr
     assert not list((copied.path / "data").rglob("*ubyte*"))
+
+
+@pytest.mark.slow(minutes=2)
+def test_a_network_may_have_seeds_of_its_own(copied: Repository) -> None:
+    content = YAML().load((copied.path / "params.yaml").read_text())
+    content["networks"]["n9_ninth"]["own"] = {"seeds": [1, 2, 3]}
+    copied.change_params(networks=content["networks"])
+    copied.run("dvc", "repro")
+    pairs = pd.read_csv(copied.path / "metrics/pairs.csv")
+    ninth = pairs[pairs["second"] == "n9_ninth"]
+    assert set(ninth["seeds"]) == {1}
+    assert ninth[["welch", "superiority"]].notna().all(axis=None)
+    comparison = pd.read_csv(copied.path / "metrics/comparison.csv")
+    assert comparison["seeds"].tolist() == [2, 2, 3]
+    page = (copied.path / "metrics/report.html").read_text()
+    assert "2 to 3 seeds" in page

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fashionbench.errors import ConfigError
-from fashionbench.pipeline import processor
+from fashionbench.portable import processor
 
 
 def test_a_processor_without_fma_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +36,7 @@ def test_what_the_shell_had_does_not_matter() -> None:
         "MKL_CBWR": "COMPATIBLE",
     }
     code = (
-        "from fashionbench.pipeline.processor import pin_arithmetic; pin_arithmetic(); import os;"
+        "from fashionbench.portable.processor import pin_arithmetic; pin_arithmetic(); import os;"
         "import torch; print(torch.backends.cpu.get_cpu_capability(),"
         "os.environ.get('MKL_CBWR'), os.environ.get('ONEDNN_MAX_CPU_ISA'))"
     )

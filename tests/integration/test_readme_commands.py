@@ -1,6 +1,8 @@
 """The commands that people are told to type, typed in small repositories."""
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,7 +41,8 @@ def test_what_a_user_looks_at(copied: Repository, request: pytest.FixtureRequest
     page = copied.path / "dvc_plots/index.html"
     assert "n9_ninth" in page.read_text()
     assert "No experiment tasks" in said["dvc queue status"]
-    assert {line for line in said["dvc status"].splitlines() if line.endswith(":")} == {"mirror:"}
+    always = {"source:", "mirror:"}
+    assert {line for line in said["dvc status"].splitlines() if line.endswith(":")} == always
 
 
 @pytest.mark.slow
@@ -113,7 +116,13 @@ def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
         short.run("dvc", "exp", "run", "--temp", "-n", name, "-S", f"dropout_prob={prob}", "check")
     experiments = ("dvc", "exp", "list", "--sha-only")
     before = short.run(*experiments).stdout.split()
-    assert "slow" in short.run("make", "quick", SMALL).stdout
+    said = short.run("make", "quick", SMALL)
+    page = short.path / "previews/quick/report.html"
+    assert "slow" in said.stdout
+    assert said.stdout.endswith(f"The page of this preview: {page}\n")
+    assert "slow" in page.read_text()
+    assert "make study" not in said.stderr
+    assert short.run("git", "status", "--porcelain").stdout == ""
     assert not (short.path / "models/slow").exists()
     assert short.run("dvc", "exp", "list", "--name-only").stdout.split() == ["quick", "quick-2"]
     after = short.run(*experiments).stdout.split()
@@ -146,7 +155,7 @@ def test_screenshots_are_taken_of_the_page_and_of_mlflow(copied: Repository) -> 
         (copied.path / name).mkdir()
     shutil.copy(PROJECT / "tools/screenshots.py", copied.path / "tools")
     copied.run("make", "screenshots")
-    for name in ("page", "mlflow"):
+    for name in ("first-1440", "first-390", "page", "mlflow"):
         with Image.open(copied.path / f"docs/screenshots/{name}.png") as picture:
             # A page that shows nothing has hardly a colour; None says that there are more.
             assert picture.convert("RGB").getcolors(maxcolors=100) is None
@@ -170,6 +179,19 @@ def test_the_lock_has_no_known_vulnerability(short: Repository) -> None:
     if any(reason in done.stderr for reason in unanswered):
         pytest.skip("the database of vulnerabilities does not answer")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.tries("make sbom.cdx.json")
+def test_the_bill_of_materials_names_every_locked_package(short: Repository) -> None:
+    if not registry_answers():
+        pytest.skip("no package index answers")
+    short.run("make", "sbom.cdx.json")
+    written = json.loads((short.path / "sbom.cdx.json").read_text())
+    named = {(part["name"], part["version"]) for part in written["components"]}
+    lock = (short.path / "requirements.txt").read_text()
+    assert written["bomFormat"] == "CycloneDX"
+    assert named == set(re.findall(r"^([\w.-]+)==([^\s;]+)", lock, flags=re.M))
 
 
 @pytest.mark.tries(

@@ -1,26 +1,17 @@
 """The networks as MLflow models: selected, loaded, served and used for predictions."""
 
-import json
-import os
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
 import pytest
-from interruptions import wait_until
-from repositories import NETWORKS, Repository
-from servers import HOST, answers, free_port
+from repositories import CLASSES, NETWORKS, Repository
+from servers import SERVE, ask, serving
 from stores import client_of, files_of, runs_of
 
 from models import ASK, champion_seed, evaluated, thousand
 
-SERVE = "mlflow models serve -m models:/fashionbench@champion --env-manager local"
 COMPLAINTS: tuple[tuple[Any, str], ...] = (
     ({"inputs": [[0] * 28] * 28}, "images are of shape (28, 28): must be an array of shape"),
     ({"inputs": [[[0] * 28] * 27]}, "images are of shape (1, 27, 28)"),
@@ -74,34 +65,6 @@ def test_a_loaded_model_gives_the_probabilities_of_the_evaluation(finished: Repo
     np.testing.assert_allclose(np.load(tmp / "answers.npy"), expected, atol=1e-6)
 
 
-@contextmanager
-def served(repository: Repository) -> Iterator[str]:
-    """The address at which the README's command serves the best network in this block."""
-    port = free_port()
-    with (repository.path / ".dvc/tmp/serve.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*SERVE.split(), "--port", str(port)],
-            cwd=repository.path,
-            env=repository.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        wait_until(lambda: answers(f"http://{HOST}:{port}/ping"), seconds=120)
-        yield f"http://{HOST}:{port}/invocations"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def ask(address: str, content: Any) -> Any:
-    headers = {"Content-Type": "application/json"}
-    request = Request(address, json.dumps(content).encode(), headers)
-    with urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
 @pytest.mark.slow
 @pytest.mark.tries(
     "mlflow models serve -m models:/fashionbench@champion --env-manager local",
@@ -111,12 +74,13 @@ def test_the_server_gives_the_probabilities_of_the_evaluation_or_says_what_is_wr
     finished: Repository,
 ) -> None:
     expected = evaluated(finished, "fashionbench")
-    with served(finished) as address:
+    with serving(finished, SERVE, "ping") as server:
+        address = f"{server}/invocations"
         for number in (1, 1000):
             for dtype in ("uint8", "float32"):
                 images = thousand(finished)[:number].astype(dtype)
                 answer = ask(address, {"inputs": images.tolist()})
-                predictions = np.array(answer["predictions"])
+                predictions = [[row[name] for name in CLASSES] for row in answer["predictions"]]
                 np.testing.assert_allclose(predictions, expected[:number], atol=1e-6)
         for content, complaint in COMPLAINTS:
             with pytest.raises(HTTPError) as refusal:
@@ -125,3 +89,4 @@ def test_the_server_gives_the_probabilities_of_the_evaluation_or_says_what_is_wr
             said = refusal.value.read().decode()
             assert complaint in said
             assert "Traceback" not in said
+            assert "Failed to predict" not in said  # And then the whole input.

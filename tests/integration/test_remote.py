@@ -26,7 +26,7 @@ WARNING = "cannot log this stage to MLflow"
 ASK = """
 import mlflow, numpy
 model = mlflow.pyfunc.load_model("models:/fashionbench@champion")
-assert abs(model.predict(numpy.zeros((2, 28, 28))).sum() - 2) < 1e-5
+assert abs(numpy.asarray(model.predict(numpy.zeros((2, 28, 28)))).sum() - 2) < 1e-5
 """
 
 
@@ -59,8 +59,7 @@ def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_
     done = replace(untrained, variables={"MLFLOW_TRACKING_URI": away}).run("dvc", "repro")
     stages = {"evaluate@slow", "robustness@slow", "compare", "duplicates", "report", "mirror"}
     assert stages_of(done.stdout) == stages
-    # Of the stages that evaluate and mirror.
-    assert done.stderr.count(WARNING) == 2
+    assert done.stderr.count(WARNING) == 1  # Of the mirror.
     assert "secret" not in done.stdout + done.stderr
     with tracking_server(tmp_path / "server") as server:
         repository = replace(untrained, variables={"MLFLOW_TRACKING_URI": server.uri})

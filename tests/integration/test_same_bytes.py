@@ -13,7 +13,7 @@ def in_another_process() -> dict[str, str]:
     """Make everything in a Python of its own, whose hash seed is not this one's."""
     support = PROJECT / "tests/support"
     hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
-    env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(support)}
+    env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(support / "digests.py")]
     done = subprocess.run(
         command, env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=300

@@ -7,8 +7,9 @@ import sys
 import pytest
 from trainings import forget_kernels
 
-from fashionbench.pipeline.processor import is_x86
-from fashionbench.training import kernels, self_test
+from fashionbench.portable import kernels
+from fashionbench.portable.processor import is_x86
+from fashionbench.training import self_test
 
 pytestmark = pytest.mark.skipif(not is_x86(), reason="the known bits are those of x86-64")
 

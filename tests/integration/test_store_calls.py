@@ -2,18 +2,36 @@
 
 import errno
 import fcntl
+import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+import mlflow
 import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from servers import HOST, free_port, silent_server
+from sqlalchemy.pool import NullPool
 
 from fashionbench.errors import DataError, StoreError
 from fashionbench.pipeline.file_locks import exclusive
-from fashionbench.tracking.calls import guarded, store_calls
-from fashionbench.tracking.databases import check_database, network_file_system
-from fashionbench.tracking.registry import keeps_models
-from fashionbench.tracking.store import locked_store, store_to_read
+from fashionbench.tracking.registry import keeps_models, load_champion
+from fashionbench.tracking.store import (
+    check_store,
+    guarded,
+    locked_store,
+    network_file_system,
+    store_calls,
+)
+
+MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
 
 
 class NoCredentialsError(Exception):
@@ -89,16 +107,105 @@ def test_a_database_that_is_silent_or_away_is_left_after_two_tries() -> None:
         for address in (silent.removeprefix("http://"), f"{HOST}:{free_port()}"):
             start = time.monotonic()
             with pytest.raises(StoreError), store_calls():
-                check_database(f"postgresql+psycopg2://me:secret@{address}/runs")
+                check_store(f"postgresql+psycopg2://me:secret@{address}/runs")
             # libpq takes no less than two seconds.
             assert time.monotonic() - start < 8
 
 
-def test_reading_makes_no_store(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def made_until(revision: str, mlflow: str) -> None:
+    """Make a store as MLflow's own migrations leave it at a revision, with a run in it."""
+    engine = sqlalchemy.create_engine("sqlite:///mlflow.db", poolclass=NullPool)
+    InitialBase.metadata.create_all(engine)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
+        store.execute("INSERT INTO runs (run_uuid) VALUES ('a')")
+        tag = ("version.mlflow", mlflow, "a")
+        store.execute("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tag)
+
+
+def older(revision: str, mlflow: str) -> str:
+    """Make a store of an older MLflow."""
+    made_until(revision, mlflow)
+    return (
+        f"mlflow.db was made by MLflow {mlflow}, which is older than the installed .* revision "
+        f"{revision}.*; make a copy of it, then run mlflow db upgrade sqlite:///.*/mlflow.db$"
+    )
+
+
+def newer(mlflow: str) -> str:
+    """Make a store of a newer MLflow, whose last migration is not installed."""
+    made_until("head", mlflow)
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
+        store.execute("ALTER TABLE runs ADD COLUMN mood VARCHAR")
+        store.execute("UPDATE alembic_version SET version_num = 'f00d'")
+    is_known = mlflow == "99.1"
+    maker, package = ("MLflow 99.1", "mlflow==99.1") if is_known else ("another", "'mlflow>3")
+    return f"made by {maker}.* newer than the installed .* revision f00d.*pip install {package}"
+
+
+def empty() -> str:
+    """Make an empty file, as a client that was interrupted leaves it."""
+    Path("mlflow.db").touch()
+    return "mlflow.db is empty"
+
+
+def garbage() -> str:
+    """Make a file that is no database."""
+    Path("mlflow.db").write_text("no database" * 100)
+    return "file is not a database"
+
+
+@pytest.mark.parametrize(
+    ("make", "may_be_filled"),
+    [
+        # Of MLflow 1.0, 2.22 and 3.1.
+        (partial(older, "181f10493468", "1.0.0"), False),
+        (partial(older, "0584bdc529eb", "2.22.0"), False),
+        (partial(older, "6953534de441", "3.1.0"), False),
+        (partial(newer, "99.1"), False),
+        # The older one was the last that logged.
+        (partial(newer, "3.1.0"), False),
+        (empty, True),
+        (garbage, False),
+        (lambda: "there is no .*mlflow.db", True),
+    ],
+)
+def test_a_store_of_another_mlflow_or_of_none_is_not_touched_by_reading(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], str], may_be_filled: bool
+) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(StoreError, match=rf"there is no {folder}/mlflow.db"):
-        store_to_read()
-    assert list(folder.iterdir()) == []
+    says = make()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(DataError, match=says) as caught:
+        load_champion(None)
+    assert str(caught.value).endswith("run dvc repro") == may_be_filled
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    if may_be_filled:
+        with locked_store() as (client, experiment):
+            assert client.get_experiment(experiment).name == "fashionbench"
+    else:
+        with pytest.raises(StoreError, match=says), locked_store():
+            pass
+        assert (folder / "mlflow.db").read_bytes() == before["mlflow.db"]
+
+
+def test_an_older_store_is_used_once_it_is_upgraded_as_the_message_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    older("6953534de441", "3.1.0")
+    with pytest.raises(StoreError) as caught, locked_store():
+        pass
+    typed = str(caught.value).partition("then run ")[2].split()
+    assert typed[:3] == ["mlflow", "db", "upgrade"]
+    subprocess.run([sys.executable, "-m", *typed], check=True, capture_output=True)
+    with locked_store() as (client, experiment):
+        assert client.get_experiment(experiment).name == "fashionbench"
+        assert not list(folder.glob("mlruns"))
 
 
 class Answering:
@@ -129,7 +236,7 @@ def test_a_store_without_locks_is_used_with_a_marker(
         with exclusive(folder / "mlflow.db.lock"):
             assert (folder / "mlflow.db.lock.held").exists()
     assert not (folder / "mlflow.db.lock.held").exists()
-    assert caplog.text.count("has no locks") == 1
+    assert caplog.text.count("does not support locks") == 1
 
 
 def test_a_network_disk_is_known_by_the_folder_that_it_is_mounted_on(tmp_path: Path) -> None:

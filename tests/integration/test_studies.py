@@ -1,7 +1,7 @@
 """Studies run by real DVC: made, made again in a clone, and never trained twice."""
 
 import json
-from pathlib import Path
+import shutil
 from typing import Any
 
 import pytest
@@ -42,10 +42,22 @@ claims:
   - number: 18
     words: Some probability below 0.5 gains more than one point
     conditions:
-      - {quantity: gain, factor: dropout_prob, values: [0.0], above: 0.01}
+      - {value: accuracy, of: {dropout_prob: 0.0}, minus: n4_dropout, above: 0.01}
     why: Because.
 """
 POINTS = ("n4_dropout_dropout_prob_0", "n4_dropout", "n4_dropout_dropout_prob_0_7")
+
+
+OTHERS = """\
+title: Other images
+question: There as well?
+cost: a minute
+losses: [probabilities]
+seeds: 2
+networks: {n2_mlp: {own: {num_epochs: 1}}, n4_dropout: {own: {num_epochs: 1}}}
+factors: {dataset: [digits, kmnist]}
+transfers: [8a]
+"""
 
 
 def declare(repository: Repository, name: str, text: str) -> None:
@@ -59,14 +71,32 @@ def declare(repository: Repository, name: str, text: str) -> None:
 @pytest.mark.tries(
     "make study",
     "make study NAME=logits",
+    "make study NAME=logits SIZE=quick",
     "make verify STUDY=logits",
     "dvc repro studies/logits/dvc.yaml",
 )
 def test_the_second_arm_is_a_study_that_a_clone_makes_again(copied: Repository) -> None:
     install(copied)
     declare(copied, "logits", LOGITS)
-    assert "name a study" in copied.run("make", "study", check=False).stderr
-    copied.run("make", "study", "NAME=logits")
+    for words in ((), ("NAME=logit",)):
+        refused = copied.run("make", "study", *words, check=False).stderr
+        assert "name a study, such as make study NAME=logits: logits" in refused
+    shutil.copy(PROJECT / ".dvcignore", copied.path)
+    copied.run("git", "add", "-A")
+    copied.run("git", "commit", "-qm", "studies are left out until they run")
+    assert "logits" not in copied.run("dvc", "data", "status").stdout
+    preview = copied.run("make", "study", "NAME=logits", "SIZE=quick", "QUICK_VALUES=num_epochs=1")
+    assert "Logits, 2 seeds" in preview.stdout
+    assert copied.run("git", "status", "--porcelain").stdout == ""
+    done = copied.run("make", "study", "NAME=logits")
+    # The study, and of the project nothing that is not out of date.
+    assert {name.partition(":")[0] for name in stages_of(done.stdout)} == {
+        "studies/logits/dvc.yaml"
+    }
+    assert "Logits, 2 seeds" in done.stdout
+    assert "Effects, intervals and figures: studies/logits/metrics/report.html" in done.stdout
+    assert "; see studies/logits/metrics/report.html" in done.stderr
+    copied.run("dvc", "repro")
     assert "The correction" in (copied.path / "metrics/report.html").read_text()
     arms = json.loads((copied.path / "metrics/claims.json").read_text())
     assert list(arms) == ["probabilities", "logits"]
@@ -100,6 +130,27 @@ def test_what_the_project_has_trained_is_collected_and_the_project_is_left_alone
     assert "Less dropout" in (copied.path / "metrics/report.html").read_text()
 
 
+@pytest.mark.slow(minutes=2)
+def test_a_study_goes_on_without_a_data_set_that_it_cannot_get(copied: Repository) -> None:
+    # No proxy answers there, and of a network nothing else is asked.
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    alone = Repository(copied.path, nowhere)
+    declare(alone, "others", OTHERS)
+    first = alone.run("dvc", "repro", "studies/others/dvc.yaml")
+    assert "the study goes on without Kuzushiji-MNIST" in first.stderr
+    folder = alone.path / "studies/others"
+    assert json.loads((folder / "metrics/datasets.json").read_text()) == {
+        "digits": True,
+        "kmnist": False,
+    }
+    assert not (folder / "metrics/networks/n2_mlp_kmnist/scores.csv").read_bytes()
+    page = (folder / "metrics/report.html").read_text()
+    assert "Kuzushiji-MNIST could not be had here" in page
+    again = alone.run("dvc", "repro", "studies/others/dvc.yaml")
+    ran = {name.partition(":")[2] for name in stages_of(again.stdout)}
+    assert ran == {"download", "publish", "mirror"}
+
+
 def assert_mlflow_shows_the_study_above_its_points(repository: Repository) -> None:
     """Check the three levels of runs: the study, its points, their seeds."""
     client = client_of(repository)
@@ -126,6 +177,8 @@ def at_small_size(declared: dict[str, Any]) -> dict[str, Any]:
         name: {key: value for key, value in network.items() if key != "seeds"}
         for name, network in declared["networks"].items()
     }
+    for own in (network["own"] for network in networks.values() if "own" in network):
+        own |= {key: of for key, of in {"train_size": 150, "val_size": 50}.items() if key in own}
     small = declared | {"losses": declared["losses"][:1], "seeds": 2, "networks": networks}
     if "report_claims" in declared:
         small["report_claims"] = [2]
@@ -137,25 +190,23 @@ def at_small_size(declared: dict[str, Any]) -> dict[str, Any]:
     return small
 
 
-@pytest.mark.slow(minutes=3)
+@pytest.mark.slow(minutes=2)
 @pytest.mark.parametrize("name", [folder.name for folder in studies(PROJECT)])
-def test_a_clone_makes_a_committed_study_again_to_the_byte(
-    name: str, copied: Repository, tmp_path: Path
+def test_a_committed_study_goes_the_whole_way_and_is_written_again_to_the_byte(
+    name: str, copied: Repository
 ) -> None:
+    """What is its own, from the points to the page; that bits are made again, others test."""
     copied.change_params(networks=read_yaml(PROJECT / "params.yaml")["networks"])
     declared = read_yaml(PROJECT / "studies" / name / "study.yaml")
     declare(copied, name, as_yaml(at_small_size(declared)))
     # All stages but the mirror in MLflow, which has no outputs.
-    publish = f"studies/{name}/dvc.yaml:publish"
-    copied.run("dvc", "repro", publish)
+    pipeline = f"studies/{name}/dvc.yaml"
+    ran = stages_of(copied.run("dvc", "repro", f"{pipeline}:publish").stdout)
+    made = ("train", "evaluate", "compare", "analyse", "publish")
+    assert {f"{pipeline}:{stage}" for stage in made} <= ran
     copied.run("git", "add", "-A")
     copied.run("git", "commit", "-qm", "results of the study")
-
-    copied.run("git", "clone", "-q", ".", str(tmp_path / "clone"))
-    clone = Repository(tmp_path / "clone")
-    # Without --force, stages whose outputs are in git would be skipped and not tried again.
-    ran = stages_of(clone.run("dvc", "repro", "--force", publish).stdout)
-    made = ("train", "evaluate", "compare", "analyse", "publish")
-    assert {f"studies/{name}/dvc.yaml:{stage}" for stage in made} <= ran
+    for stage in made[2:]:
+        copied.run("dvc", "repro", "--force", "--single-item", f"{pipeline}:{stage}")
     # The lock has the hash of every output, and git the tables, figures and page themselves.
-    assert clone.run("git", "status", "--porcelain").stdout == ""
+    assert copied.run("git", "status", "--porcelain").stdout == ""

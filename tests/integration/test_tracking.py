@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
@@ -13,20 +14,22 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from repositories import Repository
 from shared import make_once
-from stores import by_name, client_of, make_store
+from stores import by_name, client_of, curves_of, make_store, runs_of
 from trainings import network, nothing_watched
 
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline import environment
-from fashionbench.tracking import live, mirror
+from fashionbench.tracking import live
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.live import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
+from fashionbench.tracking.sync import average_curves, average_scores
 from fashionbench.training.epoch import Epoch, Replicate
-from fashionbench.workers.pool import Workers
+from fashionbench.training.replicates import EpochTask, Tell
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
 
@@ -68,8 +71,11 @@ def replicates(
     ]
 
 
-class Nobody(Workers):
+class Nobody:
     """Workers who have nothing to do but to be described."""
+
+    def train(self, task: EpochTask, tell: Tell) -> None:
+        raise AssertionError
 
     def describe(self) -> dict[str, str]:
         return environment.describe()
@@ -105,6 +111,78 @@ def test_a_network_is_a_parent_with_one_child_per_seed(
     assert parent.data.params["seeds"] == "[0, 5]"
     history = client_of(Repository(root)).get_metric_history(child.info.run_id, "val_loss")
     assert [(point.step, point.value) for point in history] == [(1, 1.0), (2, 0.5)]
+
+
+def delete_all(client: MlflowClient) -> None:
+    """Delete each run by itself, and then the experiment."""
+    for run in runs_of(client):
+        client.delete_run(run.info.run_id)
+    delete_experiment(client)
+
+
+def delete_experiment(client: MlflowClient) -> None:
+    """Delete the experiment, which deletes all its runs."""
+    experiment = client.get_experiment_by_name("fashionbench")
+    assert experiment
+    client.delete_experiment(experiment.experiment_id)
+
+
+def delete_what_is_whole(client: MlflowClient) -> None:
+    """Log every run a second time, and delete the first one."""
+    for run in runs_of(client):
+        copy_run(client, run)
+        client.delete_run(run.info.run_id)
+
+
+def copy_all(client: MlflowClient) -> None:
+    """Log every run a second time, and restore what was ever deleted."""
+    delete_what_is_whole(client)
+    delete_experiment(client)
+    restore_experiment(client)
+
+
+def restore_experiment(client: MlflowClient) -> None:
+    """Restore the experiment, and with it all runs that were ever deleted."""
+    experiment = client.get_experiment_by_name("fashionbench")
+    assert experiment
+    client.restore_experiment(experiment.experiment_id)
+
+
+def copy_run(client: MlflowClient, run: Run) -> None:
+    """Log a run with the same tags."""
+    name = run.info.run_name
+    copied = client.create_run(run.info.experiment_id, tags=run.data.tags, run_name=name)
+    client.set_terminated(copied.info.run_id)
+
+
+@pytest.mark.parametrize("meddle", [delete_all, delete_experiment, delete_what_is_whole, copy_all])
+def test_whatever_was_deleted_or_copied_each_run_stands_once(
+    root: Path, hyperparameters: Hyperparameters, meddle: Callable[[MlflowClient], None]
+) -> None:
+    client = client_of(Repository(root))
+    track(hyperparameters)
+    for _ in range(2):
+        meddle(client)
+        track(hyperparameters)
+        found = by_name(client)
+        assert found.keys() == {"tiny", "tiny seed 0", "tiny seed 5"}
+        parents = {run.data.tags.get("mlflow.parentRunId") for run in found.values()}
+        assert parents == {None, found["tiny"].info.run_id}
+
+
+def test_a_run_that_was_deleted_comes_back_with_what_its_user_wrote(
+    root: Path, hyperparameters: Hyperparameters
+) -> None:
+    client = client_of(Repository(root))
+    track(hyperparameters)
+    run = by_name(client)["tiny seed 0"].info.run_id
+    client.set_tag(run, "mine", "yes")
+    client.delete_run(run)
+    track(hyperparameters)
+    again = by_name(client)["tiny seed 0"]
+    assert again.info.run_id == run
+    assert again.data.tags["mine"] == "yes"
+    assert [step for step, _ in curves_of(client, again)["val_loss"]] == [1, 2]
 
 
 def break_off(hyperparameters: Hyperparameters, error: BaseException) -> TrainingRuns:
@@ -215,17 +293,24 @@ def test_no_credentials_reach_the_store(
     assert [path for path in files if b"Tr0ub4dor" in path.read_bytes()] == []
 
 
-def test_scores_are_averaged_over_seeds() -> None:
-    summary = mirror.average_scores({0: {"final/accuracy": 0.8}, 5: {"final/accuracy": 0.9}})
+def test_scores_are_averaged_over_seeds_and_rounded_as_in_the_tables() -> None:
+    classes = {"class_accuracy/test_Shirt": 0.5}
+    summary = average_scores(
+        [{"final/accuracy": value, **classes} for value in (0.889, 0.8892, 0.8912, 0.8898, 0.8899)]
+    )
     assert summary.keys() == {
         "final/accuracy",
         "interval/accuracy_low",
         "interval/accuracy_high",
         "interval/n",
+        *classes,
     }
-    assert summary["final/accuracy"] == pytest.approx(0.85)
-    assert summary["interval/accuracy_low"] < 0.8 < 0.9 < summary["interval/accuracy_high"]
-    assert summary["interval/n"] == 2
+    assert summary["final/accuracy"] == 0.88982
+    assert summary["interval/accuracy_low"] < 0.889 < 0.8905 < summary["interval/accuracy_high"]
+    assert summary["interval/n"] == 5
+    assert all(value == round(value, 6) for value in summary.values())
+    (average,) = average_curves([[{"epoch": 1, "val_loss": loss}] for loss in (0.1, 0.2, 0.2)])
+    assert average == {"epoch": 1, "val_loss": 0.166667}
 
 
 def test_processes_exclude_each_other_and_the_lock_of_a_dead_one_is_free(root: Path) -> None:

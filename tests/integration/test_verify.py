@@ -1,21 +1,21 @@
 """``fashionbench verify``: passes for reproducible results, and fails for others."""
 
+import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from installed import install
+from made_up_receipts import write
 from repositories import Repository
 from rich.console import Console
 
-from fashionbench.commands.verify import (
-    Output,
-    compare,
-    compare_scores,
-    outputs_as_table,
-    read_hashes,
-)
+from fashionbench.commands.verify import compare, compare_scores, print_outputs, read_hashes
+from fashionbench.pipeline.rebuilds import IDENTICAL, Comparison, Output, read_receipt
+from fashionbench.portable import processor
 from fashionbench.yaml_files import read_yaml
 
+RECEIPTS = ("fashionbench", "receipts")
 VERIFY = ("python", "-m", "fashionbench", "verify")
 
 LOCK = """
@@ -66,6 +66,39 @@ stages:
 """
 
 
+EMULATED = """
+  emulate:
+    # Fails unless the Python of a stage is emulated as well, where that is asked for.
+    cmd: >-
+      python -c 'import os; name = open("/proc/self/comm").read();
+      assert name.startswith("qemu-") == ("QEMU_CPU" in os.environ), name;
+      print(6 * 7)' > made/answer
+    deps: [made/shout]
+    outs: [made/answer]
+"""
+
+
+TRAINING = """
+stages:
+  train:
+    foreach: ${networks}
+    do:
+      cmd: >-
+        python -c 'import yaml, pathlib as p; v = yaml.safe_load(open("params.yaml"));
+        n = "${key}"; seeds = v["networks"][n].get("own", v)["seeds"]; d = v["bits"];
+        a, b = p.Path("models", n), p.Path("metrics/networks", n);
+        a.mkdir(parents=True, exist_ok=True); b.mkdir(parents=True, exist_ok=True);
+        [(a / f"seed_{s}.safetensors").write_text(str(d + s)) for s in seeds];
+        (b / "curves.csv").write_text("seed,loss\\n" + "".join(f"{s},{d + s}\\n" for s in seeds))'
+      params: [bits, seeds, "networks.${key}"]
+      outs:
+        - models/${key}
+        - metrics/networks/${key}/curves.csv:
+            cache: false
+"""
+"""Trains as the project does: all seeds of a network in one stage, which may have its own."""
+
+
 def test_outputs_are_matched_by_path(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text(LOCK.replace("OTHER", "bb"))
@@ -84,10 +117,10 @@ def test_outputs_are_matched_by_path(tmp_path: Path) -> None:
 
 def test_long_paths_leave_room_for_hashes_and_verdicts() -> None:
     path = "metrics/networks/n4_dropout_dropout_prob_0_3_logits/calibration.csv" * 2
-    output = Output(path, committed="0123456789abcdef", now="fedcba9876543210")
+    output = Output(path=path, committed="0123456789abcdef", now="fedcba9876543210")
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(outputs_as_table([output], Path("dvc.lock"), "1234567"))
+        print_outputs(console, [output], Path("dvc.lock"), "1234567")
     table = capture.get()
     assert [word for word in ("01234567", "fedcba98", "DIFFERS") if word not in table] == []
     folded = "".join(
@@ -129,7 +162,34 @@ def test_what_a_clone_makes_again_is_verified(repository: Repository) -> None:
     assert "Running stage 'shout'" in verified
     assert "DIFFERS" not in verified
     assert not (repository.path / "made").exists()
-    assert repository.run("git", "status", "--porcelain").stdout == ""
+    (path,) = (repository.path / "rebuilds").glob("*.json")
+    assert repository.run("git", "status", "--porcelain").stdout == "?? rebuilds/\n"
+    assert f"Receipt: rebuilds/{path.name}" in verified
+    receipt = read_receipt(path)
+    assert receipt.comparison == Comparison(outcome="identical", outputs=2, differences=[])
+    assert receipt.machine.processor == processor.name()
+    assert receipt.machine.torch == version("torch")
+    checked = repository.run(*RECEIPTS, "--check").stdout
+    assert "1 receipt: none disagrees with the locks of its commit." in checked
+    assert processor.name() in checked
+
+
+def test_a_receipt_does_not_spoil_the_next_rebuild(repository: Repository) -> None:
+    """The page lists receipts, so that one changes its hash: those after the lock do not count."""
+    (repository.path / "dvc.yaml").write_text(
+        f"{PIPELINE}  list:\n    cmd: ls rebuilds > made/list\n    deps: [rebuilds]\n"
+        "    outs: [made/list]\n"
+    )
+    (repository.path / "rebuilds").mkdir()
+    (repository.path / "rebuilds/older.json").write_text("{}")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "a stage that lists receipts, and one of them")
+    repository.run(*VERIFY, "--write")
+    repository.run("git", "commit", "-qam", "its lock")
+    for _ in range(2):
+        assert "Identical." in repository.run(*VERIFY).stdout
+        repository.run("git", "add", "-A")
+        repository.run("git", "commit", "-qm", "a receipt", "--allow-empty")
 
 
 def test_a_lock_that_claims_another_output_is_refused(repository: Repository) -> None:
@@ -149,6 +209,13 @@ def test_a_lock_that_claims_another_output_is_refused(repository: Repository) ->
     assert "differ from dvc.lock (made/shout)" in differing.stderr
     assert "this machine makes the known bits" in differing.stderr
     assert "DIFFERS" in differing.stdout
+    (path,) = (repository.path / "rebuilds").glob("*.json")
+    found = read_receipt(path).comparison
+    assert (found.outcome, [output.path for output in found.differences]) == (
+        "different",
+        ["made/shout"],
+    )
+    repository.run(*RECEIPTS, "--check")
 
 
 def on_another_architecture(repository: Repository, settings: str) -> str:
@@ -172,7 +239,7 @@ def test_bits_of_another_architecture_are_not_compared(repository: Repository) -
     (repository.path / "params.yaml").write_text("losses: [0.11, 0.2]\n")
     repository.run("git", "commit", "-qam", "another processor's rounding")
     said = on_another_architecture(repository, "()")
-    assert "Not comparable: dvc.lock holds bits of x86-64 processors" in said
+    assert "Not comparable: dvc.lock was made on an x86-64 processor" in said
     assert "0.1500" in said
     assert "0.1550" in said
     assert said.count("inside") == 2
@@ -190,6 +257,16 @@ def test_scores_are_compared_with_the_interval_of_the_committed_ones() -> None:
     assert not second.is_inside
 
 
+def test_code_that_git_does_not_know_is_named_before_anything_runs(repository: Repository) -> None:
+    mine = repository.path / "src/mine.py"
+    mine.parent.mkdir()
+    mine.write_text("VALUE = 1")
+    refused = repository.run(*VERIFY, check=False)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "a clone would lack src/mine.py, which git does not know; git add and commit" in line
+
+
 def test_other_parameters_have_a_lock_of_their_own(repository: Repository) -> None:
     other = ("--lock", "other.lock", "-S", "greeting=good morning", "-S", "name=moon")
     repository.run(*VERIFY, "--write", *other)
@@ -204,6 +281,7 @@ def test_other_parameters_have_a_lock_of_their_own(repository: Repository) -> No
     assert "2 of 2 outputs" in repository.run(*VERIFY, *other).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.tries("make verify", "make quick.lock", "make verify SIZE=quick")
 def test_make_verifies_both_locks(repository: Repository) -> None:
     install(repository)
@@ -213,6 +291,25 @@ def test_make_verifies_both_locks(repository: Repository) -> None:
     repository.run("git", "add", "quick.lock")
     repository.run("git", "commit", "-qm", "the lock of what quick makes")
     assert "2 of 2 outputs" in repository.run("make", "verify", "SIZE=quick", other).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.tries("make verify SIZE=quick EMULATED=EPYC-Milan")
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="there is no qemu-x86_64")
+def test_a_rebuild_can_be_emulated_and_its_receipt_says_so(repository: Repository) -> None:
+    (repository.path / "dvc.yaml").write_text(PIPELINE + EMULATED)
+    repository.run("git", "commit", "-qam", "a stage of Python")
+    repository.run(*VERIFY, "--write")
+    repository.run("git", "commit", "-qam", "its lock")
+    install(repository)
+    repository.run("make", "verify", "EMULATED=EPYC-Milan", "BY=https://example.org/jane")
+    (path,) = (repository.path / "rebuilds").glob("*-epyc-milan-emulated-*.json")
+    receipt = read_receipt(path)
+    assert (receipt.machine.processor, receipt.machine.emulator) == ("EPYC-Milan", "qemu-x86_64")
+    assert "avx2" in receipt.machine.features
+    assert "avx512_f" not in receipt.machine.features
+    assert receipt.comparison.outcome == IDENTICAL
+    assert receipt.by == "https://example.org/jane"
 
 
 def test_a_pipeline_that_fails_is_not_verified(repository: Repository) -> None:
@@ -225,7 +322,7 @@ def test_a_pipeline_that_fails_is_not_verified(repository: Repository) -> None:
 def test_a_missing_study_is_named_at_once(repository: Repository) -> None:
     failed = repository.run(*VERIFY, "--study", "none", check=False)
     assert failed.returncode == 1
-    assert "there is no study 'none'; there are none" in failed.stderr
+    assert "there is no study 'none'; choose from: none" in failed.stderr
     assert "Running stage" not in failed.stdout
 
 
@@ -234,3 +331,38 @@ def test_a_missing_lock_is_named_at_once(repository: Repository) -> None:
     assert failed.returncode == 1
     assert "missing.lock cannot be read" in failed.stderr
     assert "Running stage" not in failed.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.tries("fashionbench receipts --rerun 2")
+def test_replicates_chosen_at_random_are_remade(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compare weights where a network has one seed, and learning curves where it has several."""
+    (repository.path / "dvc.yaml").write_text(TRAINING)
+    (repository.path / "params.yaml").write_text(
+        "bits: 1\nseeds: [0, 1]\nnetworks: {n1: {}, n2: {own: {seeds: [2]}}}\n"
+    )
+    repository.run("git", "rm", "-q", "--cached", "dvc.lock")
+    (repository.path / "dvc.lock").unlink()
+    (repository.path / ".gitignore").write_text("/models\n")
+    repository.run("dvc", "repro")
+    repository.run("git", "add", "-A")
+    repository.run("git", "commit", "-qm", "results")
+    repository.run(*VERIFY)
+    said = repository.run(*RECEIPTS, "--rerun", "3").stdout
+    for replicate in ("n1, seed 0", "n1, seed 1", "n2, seed 2"):
+        assert f"{replicate}: the same bits again" in said
+
+    # Results that no code of the commit makes, and a receipt that agrees with them.
+    lock = repository.path / "dvc.lock"
+    lock.write_text(lock.read_text().replace(read_hashes(lock)["models/n2"], f"{'f' * 32}.dir"))
+    curves = repository.path / "metrics/networks/n1/curves.csv"
+    curves.write_text(curves.read_text().replace(",1", ",7").replace(",2", ",8"))
+    repository.run("git", "commit", "-qam", "false results")
+    monkeypatch.chdir(repository.path)
+    forged = str(write())
+    assert "1 receipt: none disagrees" in repository.run(*RECEIPTS, "--check", forged).stdout
+    refused = repository.run(*RECEIPTS, "--rerun", "1", forged, check=False)
+    assert refused.returncode == 1
+    assert "has other bits at commit" in refused.stderr

@@ -1,6 +1,7 @@
 """The saved views of MLflow's page: they name what runs have, and what a user has changed stays."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
 
-from fashionbench.tracking import view_address
-from fashionbench.tracking.live import CURVES as LOGGED_CURVES
-from fashionbench.tracking.mirror import average_scores
-from fashionbench.tracking.store import EXPERIMENT, KIND, locked_store
+from fashionbench.tracking import address
+from fashionbench.tracking.address import EXPERIMENT
+from fashionbench.tracking.store import KIND, locked_store
+from fashionbench.tracking.sync import average_scores
 from fashionbench.tracking.views import (
     CURVES,
     ENDS,
@@ -24,6 +25,7 @@ from fashionbench.tracking.views import (
     differing,
     show_experiment,
 )
+from fashionbench.training.epoch import Epoch
 
 SCORES = {
     f"final/{split}_{kind}": 0.5 for split in ("val", "test") for kind in ("loss", "accuracy")
@@ -40,7 +42,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert view_address.view_address() is None
+    assert address.view_address() is None
     assert not (tmp_path / "mlflow.db").exists()
     with locked_store():
         pass
@@ -78,12 +80,12 @@ def test_the_view_of_scores_has_a_column_per_score_and_differing_parameter(
     client: MlflowClient,
 ) -> None:
     show(client)
-    state = view(client, view_address.SCORES)
+    state = view(client, address.SCORES)
     columns = state["selectedColumns"]
     scores = [f"metrics.`{name}`" for name in SCORE_COLUMNS]
     assert columns[: len(scores) + 1] == [*scores, "params.`dropout_prob`"]
     assert state["columnOrder"] == ["attributes.`Run Name`", *columns]
-    assert {*SCORE_COLUMNS, *MORE_COLUMNS} <= average_scores({0: SCORES, 1: SCORES}).keys()
+    assert {*SCORE_COLUMNS, *MORE_COLUMNS} <= average_scores([SCORES, SCORES]).keys()
     (parallel,) = (card for card in state["compareRunCharts"] if card["type"] == "PARALLEL")
     assert parallel["selectedParams"] == ["dropout_prob"]
     assert set(parallel["selectedMetrics"]) == metrics_of(state, "BAR") == set(ENDS)
@@ -95,8 +97,8 @@ def test_the_view_of_charts_draws_what_replicates_log_grouped_by_configuration(
     client: MlflowClient,
 ) -> None:
     show(client)
-    state = view(client, view_address.CHARTS)
-    assert metrics_of(state, "LINE") == set(CURVES) <= set(LOGGED_CURVES)
+    state = view(client, address.CHARTS)
+    assert metrics_of(state, "LINE") == set(CURVES) <= {field.name for field in fields(Epoch)}
     assert metrics_of(state, "BAR") == set(ENDS) <= SCORES.keys()
     (group,) = state["groupBy"]["groupByKeys"]
     assert group == {"mode": "tag", "groupByData": "fashionbench.configuration"}
@@ -118,11 +120,28 @@ def test_the_description_leads_to_both_views_and_the_address_is_printed(
 ) -> None:
     show(client)
     note = tags_of(client)["mlflow.note.content"]
-    for key in (view_address.SCORES, view_address.CHARTS):
-        address = view_address.view_address(key)
-        assert address is not None
-        assert address.startswith("http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=")
-        assert f"({address.removeprefix('http://127.0.0.1:5000/')})" in note
+    for key in (address.SCORES, address.CHARTS):
+        found = address.view_address(key)
+        assert found is not None
+        assert found.startswith("http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=")
+        assert f"({found.removeprefix('http://127.0.0.1:5000/')})" in note
+
+
+def test_the_address_of_a_server_is_known_without_asking_it_and_no_password_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    # Nothing listens on port 9 of this machine.
+    uri = "http://me:secret@127.0.0.1:9"
+    address.remember_experiment(uri, "7")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert str(address.view_address()).startswith("http://127.0.0.1:9/#/experiments/7/runs?")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [b"secret" in file.read_bytes() for file in files] == [False]
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert address.view_address() is None
 
 
 def test_what_a_user_has_changed_or_removed_stays(client: MlflowClient) -> None:
@@ -130,7 +149,7 @@ def test_what_a_user_has_changed_or_removed_stays(client: MlflowClient) -> None:
     first = tags_of(client)
     show(client)
     assert tags_of(client) == first
-    note, removed = "mlflow.note.content", f"{VIEW_TAG}{view_address.CHARTS}"
+    note, removed = "mlflow.note.content", f"{VIEW_TAG}{address.CHARTS}"
     client.set_experiment_tag("1", note, "mine")
     client.delete_experiment_tag("1", removed)
     show(client)

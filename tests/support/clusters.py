@@ -15,8 +15,8 @@ from interruptions import wait_until
 from repositories import PROJECT, Repository, environment
 from servers import HOST, free_port
 
-SHORT_CHUNKS_S = 0.3
-"""Seconds of a task in tests that interrupt trainings of a few seconds."""
+SHORT_TASK_S = 0.3
+"""Seconds of a task: trainings of a few seconds are interrupted."""
 
 
 class Cluster:
@@ -100,17 +100,13 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def shorten_chunks(repository: Repository) -> None:
-    """Let the code of a repository send tasks of a fraction of a second."""
-    path = repository.path / "src/fashionbench/workers/chunks.py"
-    text = path.read_text()
-    assert "CHUNK_S = 10.0" in text
-    path.write_text(text.replace("CHUNK_S = 10.0", f"CHUNK_S = {SHORT_CHUNKS_S}"))
-
-
 def on_cluster(repository: Repository, cluster: Cluster) -> Repository:
-    """Return a repository whose commands train on a cluster."""
-    variables = {**repository.variables, "DASK_SCHEDULER_ADDRESS": cluster.address}
+    """Return a repository whose commands train on a cluster, in short tasks."""
+    variables = {
+        **repository.variables,
+        "DASK_SCHEDULER_ADDRESS": cluster.address,
+        "DASK_FASHIONBENCH__TASK_SECONDS": str(SHORT_TASK_S),
+    }
     return replace(repository, variables=variables)
 
 

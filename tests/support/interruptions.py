@@ -69,9 +69,9 @@ class BackgroundTraining:
         self._repository = repository
         self._output = repository.path / ".dvc/tmp/output"
         self.found = epochs_on_disk(repository)
-        # Not the lock of an earlier start.
-        self._lock = repository.path / ".dvc/tmp/fashionbench/train@slow.lock"
-        self._lock.unlink(missing_ok=True)
+        # Not that of an earlier start.
+        self._holder = repository.path / ".dvc/tmp/fashionbench/train@slow.pid"
+        self._holder.unlink(missing_ok=True)
         with self._output.open("wb") as output:
             self.dvc = subprocess.Popen(
                 command or TRAIN,
@@ -85,8 +85,8 @@ class BackgroundTraining:
 
     def stage(self) -> psutil.Process:
         """Return the process of the stage, as soon as there is one."""
-        wait_until(lambda: self._lock.exists() and self._lock.read_text())
-        return psutil.Process(int(self._lock.read_text()))
+        wait_until(lambda: self._holder.exists() and self._holder.read_text())
+        return psutil.Process(int(self._holder.read_text()))
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that compute, as soon as there are some."""

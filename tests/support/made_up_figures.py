@@ -6,13 +6,12 @@ from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import MadeUp, near, results
 from made_up_trust import TABLES
 from matplotlib.figure import Figure
+from report_claims import CLAIMS
+from repositories import CLASSES
 
-from fashionbench.analysis.claims import CLAIMS
+from fashionbench.analysis.calibration_and_robustness import compare_robustness, units
 from fashionbench.analysis.pairs import compare_pairs
-from fashionbench.analysis.robustness import compare_robustness
-from fashionbench.analysis.trust import units
-from fashionbench.analysis.verdicts import judge
-from fashionbench.data.splits import CLASSES
+from fashionbench.claims.judging import judge
 from fashionbench.page import figures, image_figures, trust_figures, verdict_figures
 
 CONFUSION = pd.DataFrame(
@@ -47,12 +46,11 @@ def draw_all() -> dict[str, Figure]:
         "accuracy": figures.draw_accuracy(COMPARISON, REPLICATES),
         "costs": figures.draw_costs(COMPARISON, REPLICATES),
         "confusion": figures.draw_confusion(CONFUSION),
-        "single_runs": verdict_figures.draw_single_runs(RECORDS),
         "pairs": verdict_figures.draw_pairs(PAIRS),
         "calibration": trust_figures.draw_reliability(TABLES.calibration),
         "robustness": trust_figures.draw_robustness(compare_robustness(TABLES.robustness), units()),
         "filters": image_figures.draw_filters(
             np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
         ),
-        "errors": image_figures.draw_errors(ERRORS),
+        "errors": image_figures.draw_errors(ERRORS, CLASSES),
     }

@@ -6,8 +6,7 @@ import pandas as pd
 
 from fashionbench.analysis.results import Results
 from fashionbench.params import Params
-from fashionbench.studies.declared import Study
-from fashionbench.studies.design import Design
+from fashionbench.studies.design import Design, Study
 
 SEEDS = 5
 _SPREAD = (-1.5, -0.5, 0.0, 0.5, 1.5)

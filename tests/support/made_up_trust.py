@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fashionbench.analysis.trust import TrustTables
+from fashionbench.analysis.calibration_and_robustness import TrustTables
 from fashionbench.evaluation.calibration import BINS
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS
 

@@ -1,6 +1,7 @@
 """A page of made-up results."""
 
 import functools
+from contextlib import chdir
 from dataclasses import replace
 
 import numpy as np
@@ -8,19 +9,20 @@ import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import NETWORKS, MadeUp, near, results
 from made_up_trust import TABLES
+from report_claims import CLAIMS
+from repositories import PROJECT
 
-from fashionbench.analysis.chosen import Chosen, choose, disputed
-from fashionbench.analysis.claims import CLAIMS
 from fashionbench.analysis.comparison import compare_networks
-from fashionbench.analysis.explanation_words import Words
+from fashionbench.analysis.explanations import Words
 from fashionbench.analysis.pairs import compare_pairs
-from fashionbench.analysis.results import Results
-from fashionbench.analysis.verdicts import judge
-from fashionbench.page import captions, figures
+from fashionbench.analysis.results import Chosen, Results, choose, disputed
+from fashionbench.claims.judging import judge
+from fashionbench.page import figures
 from fashionbench.page.explorer import Answers, Explorer, explore
 from fashionbench.page.page import Arm, Figure, Page
-from fashionbench.page.score_tables import classes_table, pairs_table
+from fashionbench.page.study_page import render_section
 from fashionbench.page.trust import describe_trust
+from fashionbench.studies.published import COUNTERPART, read_published
 from fashionbench.training.costs import Costs
 
 
@@ -42,6 +44,10 @@ OWN = results(
 )
 """Results to explore."""
 LOGITS = replace(results(), loss_input="logits")
+COSTS = {
+    name: Costs(parameters=1000 * 2**place, train_teraflop=place)
+    for place, name in enumerate(NETWORKS, start=1)
+}
 
 
 def answers(own: Results, images: int = 60) -> Answers:
@@ -66,13 +72,17 @@ def answers(own: Results, images: int = 60) -> Answers:
 def an_explorer() -> Explorer:
     """Return what can be explored of two arms of made-up results."""
     own, logits = OWN, LOGITS
-    costs = {
-        name: Costs(parameters=1000 * 2**place, train_teraflop=place)
-        for place, name in enumerate(NETWORKS, start=1)
-    }
-    comparison = compare_networks(own.curves, own.scores, costs)
+    comparison = compare_networks(own.curves, own.scores, COSTS)
     pairs = pd.concat([compare_pairs(own), compare_pairs(logits)])
     return explore([own, logits], comparison, pairs, answers(own))
+
+
+def with_studies(page: Page) -> Page:
+    """Return a page with the studies whose results are in git."""
+    with chdir(PROJECT):
+        found = [study for study in read_published() if study.name != COUNTERPART]
+    sections = [render_section(study.name, study.record, study.figures) for study in found]
+    return replace(page, studies=sections)
 
 
 @functools.cache
@@ -82,15 +92,15 @@ def a_page() -> Page:
     curves = figures.svg_text(figures.draw_network("good", CURVES["good"]))
     own = verdicts(n6_l1=MadeUp(near_zero=near(0.5)))
     return Page(
+        title="Networks on Fashion-MNIST, compared",
         arms=[own, replace(verdicts(), loss_input="logits")],
-        first=[captions.single_runs_figure(own)],
+        described={name: f"a network called {name}" for name in own.comparison["network"]},
+        first=[Figure(name="first", svg=accuracy, caption="Accuracy", alt="good 85%")],
         overview=[Figure(name="accuracy", svg=accuracy, caption="Accuracy", alt="good 85%")],
         correction=[Figure(name="correction", svg=accuracy, caption="On logits", alt="good 85%")],
         networks={"good": [Figure(name="a/b", svg=curves, caption="Curves", alt="up to 86%")]},
         explanations=[Words(title="Why", text="Because.", numbers={"a number": "1.4612"})],
         trust=[describe_trust("probabilities", TABLES)],
         made_from={"Parameters": {"seeds": "[0, 1]"}},
-        classes=classes_table(OWN),
-        pairs=pairs_table(compare_pairs(OWN)),
         explorer=an_explorer(),
     )

@@ -5,10 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashionbench.data.examples import Examples
+from fashionbench.networks.declared import build
+from fashionbench.networks.forward import infer, pixels_to_inputs
 from fashionbench.params import LossInput, Network
 from fashionbench.training.epoch import Purpose, Replicate, State, initial_state, random_numbers
 from fashionbench.training.losses import score
-from fashionbench.training.networks import build, infer, pixels_to_inputs
 
 
 def objective(

@@ -1,5 +1,6 @@
 """Real servers, started and ended by tests: MLflow's, PostgreSQL's, and one that never answers."""
 
+import json
 import os
 import shutil
 import signal
@@ -11,14 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
 from interruptions import wait_until
-from repositories import environment
+from repositories import Repository, environment
 
 HOST = "127.0.0.1"
+SERVE = "mlflow models serve -m models:/fashionbench@champion --env-manager local"
 PASSWORD = "quiet-please"
 CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "bench", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 """The variables by which MLflow's clients say who they are."""
@@ -141,6 +144,35 @@ def without_models(uri: str) -> Iterator[str]:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://{HOST}:{server.server_port}"
         server.shutdown()
+
+
+@contextmanager
+def serving(repository: Repository, command: str, ping: str) -> Iterator[str]:
+    """Give the address at which a command serves in this block, once it answers to ``ping``."""
+    port = free_port()
+    with (repository.path / ".dvc/tmp/serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command.split(), "--port", str(port)],
+            cwd=repository.path,
+            env=repository.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: answers(f"http://{HOST}:{port}/{ping}"), seconds=120)
+        yield f"http://{HOST}:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def ask(address: str, content: Any) -> Any:
+    """Send JSON to a server, and return the JSON that it answers."""
+    headers = {"Content-Type": "application/json"}
+    request = Request(address, json.dumps(content).encode(), headers)
+    with urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
 
 def answers(address: str) -> bool:

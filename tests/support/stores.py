@@ -134,6 +134,9 @@ def assert_shows_what_dvc_holds(client: MlflowClient, repository: Repository) ->
             for row in scores[scores["seed"] == seed].to_dict("records"):
                 for kind in ("loss", "accuracy"):
                     assert run.data.metrics[f"final/{row['split']}_{kind}"] == row[kind]
+                if row["split"] != "train":
+                    shown = run.data.metrics[f"class_accuracy/{row['split']}_T-shirt-top"]
+                    assert shown == row["accuracy T-shirt/top"]
             weights = repository.path / f"models/{network}/seed_{seed}.safetensors"
             sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
             assert run.data.tags["fashionbench.weights_sha256"] == sha256

@@ -7,7 +7,8 @@ from torch import nn
 from fashionbench.data.examples import Examples
 from fashionbench.params import Network
 from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.training import kernels
+from fashionbench.portable import kernels
+from fashionbench.training import epoch as training
 from fashionbench.training.epoch import Epoch, Replicate, State, initial_state, train_epoch
 
 
@@ -15,7 +16,7 @@ def network(**changes: Any) -> Network:
     """Declare a network without any regularisation, but for ``changes``."""
     plain = Network(
         name="tiny",
-        input_size=784,
+        shape=(28, 28),
         num_classes=10,
         conv_filters=(),
         pool=False,
@@ -53,5 +54,8 @@ def nothing_watched() -> Dependencies:
 def forget_kernels() -> None:
     """Forget which kernels this process has chosen, as a new one has not."""
     kernels.product_kernel.cache_clear()
+    kernels.batch_kernel.cache_clear()
     kernels.convolution_kernel.cache_clear()
     kernels.choices.clear()
+    # What is kept for the next epochs computes with kernels that were chosen.
+    training._trainer.cache_clear()

@@ -10,9 +10,9 @@ from repositories import SAMPLE
 from trainings import forget_kernels, network
 
 from fashionbench.data.examples import Examples
-from fashionbench.data.sources import read_images, read_labels
+from fashionbench.data.idx import read_idx
 from fashionbench.params import Network
-from fashionbench.training.networks import configure_torch
+from fashionbench.portable.processor import configure_torch
 
 configure_torch()
 
@@ -53,6 +53,6 @@ def test_examples(sample_folder: Path) -> Examples:
 
 
 def _examples(folder: Path, split: str) -> Examples:
-    images = read_images(folder / f"{split}-images-idx3-ubyte")
-    labels = read_labels(folder / f"{split}-labels-idx1-ubyte")
+    images = read_idx(folder / f"{split}-images-idx3-ubyte", dimensions=3)
+    labels = read_idx(folder / f"{split}-labels-idx1-ubyte", dimensions=1)
     return Examples(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()).long())

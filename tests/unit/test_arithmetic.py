@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fashionbench.training import arithmetic, definition, kernels
+from fashionbench.portable import arithmetic, definition, kernels
 
 
 def channels_last(tensor: Tensor) -> Tensor:

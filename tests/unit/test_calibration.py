@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_up_trust import calibration
 
-from fashionbench.analysis.calibration import (
+from fashionbench.analysis.calibration_and_robustness import (
     FEWEST,
     calibration_error,
     compare_calibration,
@@ -16,8 +16,8 @@ from fashionbench.analysis.calibration import (
     reliability,
 )
 from fashionbench.evaluation.calibration import BINS, calibration_rows
-from fashionbench.evaluation.inference import evaluate
 from fashionbench.evaluation.scores import Evaluation
+from fashionbench.evaluation.trained import evaluate
 
 
 def scored(images: int = 2000) -> Evaluation:

@@ -2,6 +2,8 @@
 
 import ast
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from repositories import PROJECT
+from repositories import CLASSES, PROJECT
 from safetensors.torch import load_file, save_file
 from trainings import network
 
 from fashionbench.data.examples import Examples
 from fashionbench.errors import DataError
+from fashionbench.networks.declared import build, restore, weights_of
+from fashionbench.networks.forward import infer
 from fashionbench.serving import Classifier
-from fashionbench.training.networks import build, infer, restore, weights_of
+from fashionbench.tracking.registry import copy_served_code
 
 DECLARED = network(conv_filters=(2,), batch_norm=True)
 GREY = np.full((2, 28, 28), 7, np.uint8)
@@ -35,7 +39,7 @@ def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
     weights: Path, test_examples: Examples, dtype: str
 ) -> None:
     state = torch.get_rng_state()
-    classifier = Classifier(DECLARED, weights, "float32")
+    classifier = Classifier(DECLARED, weights, "float32", CLASSES)
     assert torch.equal(torch.get_rng_state(), state)
     probabilities = classifier.probabilities(test_examples.images.numpy().astype(dtype))
     module = restore(DECLARED, load_file(weights), "cpu")
@@ -45,16 +49,18 @@ def test_raw_pixels_of_any_type_get_the_probabilities_of_the_evaluation(
 
 
 def test_a_black_image_and_whole_numbers_up_to_one_are_taken(weights: Path) -> None:
-    classifier = Classifier(DECLARED, weights, "float32")
+    classifier = Classifier(DECLARED, weights, "float32", CLASSES)
     for image in (np.zeros((1, 28, 28)), np.ones((1, 28, 28), np.uint8)):
         assert classifier.probabilities(image).shape == (1, 10)
 
 
 def test_it_is_loaded_from_its_files(weights: Path, test_examples: Examples) -> None:
     path = weights.with_name("network.json")
-    path.write_text(json.dumps({"network": asdict(DECLARED), "precision": "float32"}))
+    path.write_text(
+        json.dumps({"network": asdict(DECLARED), "precision": "float32", "classes": CLASSES})
+    )
     images = test_examples.images.numpy()
-    expected = Classifier(DECLARED, weights, "float32").probabilities(images)
+    expected = Classifier(DECLARED, weights, "float32", CLASSES).probabilities(images)
     np.testing.assert_array_equal(Classifier.load(path, weights).probabilities(images), expected)
 
 
@@ -85,4 +91,21 @@ def test_anything_else_is_refused(
     weights: Path, images: npt.NDArray[np.generic], complaint: str
 ) -> None:
     with pytest.raises(DataError, match=complaint):
-        Classifier(DECLARED, weights, "float32").probabilities(images)
+        Classifier(DECLARED, weights, "float32", CLASSES).probabilities(images)
+
+
+def test_a_served_model_carries_the_code_that_it_imports_and_no_more(tmp_path: Path) -> None:
+    code = copy_served_code(tmp_path)
+    carried = {file.relative_to(tmp_path).as_posix() for file in code.rglob("*.py")}
+    assert len(carried) <= 25
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.dont_write_bytecode = True\n"
+        "import fashionbench.serving\n"
+        "print(*(module.__file__ for name, module in list(sys.modules.items())\n"
+        "        if name.partition('.')[0] == 'fashionbench'), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    imported = {Path(line).relative_to(tmp_path).as_posix() for line in done.stdout.splitlines()}
+    assert imported == carried

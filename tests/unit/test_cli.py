@@ -1,7 +1,9 @@
 """The command line: errors in one line, and no heavy imports before they are needed."""
 
 import logging
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from ruamel.yaml import YAML
 
 from fashionbench import cli
 from fashionbench.errors import ConfigError
+from fashionbench.stages import check
 
 _HEAVY = {"torch", "mlflow", "pandas", "matplotlib", "scipy", "sklearn", "torchvision", "pydantic"}
 
@@ -72,13 +75,127 @@ def test_a_python_without_the_packages_is_named(
     monkeypatch.chdir(tmp_path)
     for name in ("dvc.yaml", "params.yaml"):
         (tmp_path / name).touch()
-    monkeypatch.setitem(sys.modules, "fashionbench.pipeline.dependencies", None)
+    monkeypatch.setitem(sys.modules, "filelock", None)
     monkeypatch.delitem(sys.modules, "fashionbench.pipeline.stage_lock", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     assert cli.main(["prepare"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"fashionbench: error: {sys.executable} has no package ")
+    assert line.startswith(f"fashionbench: error: {sys.executable} has no package filelock; ")
     assert ". .venv/bin/activate" in line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import fashionbench.data.mine",
+        "from fashionbench.data import mine",
+        "from fashionbench.data.mine import VALUE",
+    ],
+)
+def test_a_module_that_git_does_not_know_is_named_in_an_experiments_copy(
+    line: str, tmp_path: Path
+) -> None:
+    for name in ("datasets.yaml", "dvc.yaml", "params.yaml"):
+        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=ignored)
+    stage = tmp_path / "src/fashionbench/stages/check.py"
+    stage.write_text(f"{line}\n")
+    said = {}
+    for root in (tmp_path, PROJECT):
+        done = subprocess.run(
+            [sys.executable, "-m", "fashionbench", "check"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(tmp_path / "src"), "DVC_ROOT": str(root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        (said[root],) = done.stderr.splitlines()
+    missing = "src/fashionbench/data/mine.py"
+    assert said[tmp_path].startswith(f"fashionbench: error: there is no {missing}; ")
+    assert said[PROJECT].startswith(f"fashionbench: error: {missing} is not in this copy")
+    assert f"git add {missing} and run the experiment again" in said[PROJECT]
+
+
+def test_code_that_dvc_has_not_copied_is_named_before_a_stage_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = "src/fashionbench/training/mine.py"
+    Path("dvc.yaml").write_text(f"stages:\n  train:\n    deps:\n      - {mine}\n")
+    monkeypatch.setenv("DVC_ROOT", str(PROJECT))
+    with pytest.raises(ConfigError, match=f"git add {mine} and run the experiment again"):
+        check.run()
+
+
+def test_an_import_that_fails_for_another_reason_shows_its_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.delattr("fashionbench.pipeline.file_locks.exclusive")
+    monkeypatch.delitem(sys.modules, "fashionbench.pipeline.stage_lock", raising=False)
+    with pytest.raises(ImportError, match="exclusive"):
+        cli.main(["prepare"])
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["stdout", "and stderr"])
+@pytest.mark.parametrize(
+    "words",
+    ["table", "table --markdown", "verdicts", "verdicts --markdown", "doctor --help", "predict x"],
+)
+def test_a_closed_pipe_ends_a_command_without_a_word(words: str, both: bool) -> None:
+    command = [sys.executable, "-m", "fashionbench", *words.split()]
+    status, said = into(closed_pipe(), command, both=both)
+    if words == "predict x" and not both:
+        # There is no picture x, and nothing to print.
+        assert (status, said.count("\n")) == (1, 1)
+    else:
+        assert status in (0, cli.CLOSED_PIPE)
+        assert said == ""
+
+
+@pytest.mark.parametrize("words", ["table", "verdicts --markdown"])
+def test_output_that_cannot_be_written_is_an_error_of_one_line(words: str) -> None:
+    command = [sys.executable, "-m", "fashionbench", *words.split()]
+    status, said = into(os.open("/dev/full", os.O_WRONLY), command)
+    assert status == 1
+    assert said.startswith("fashionbench: error: No space left on device; ")
+    assert said.count("\n") == 1
+
+
+def test_a_command_runs_without_an_output() -> None:
+    script = 'exec "$0" -m fashionbench table >&-'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=PROJECT, stderr=subprocess.PIPE, check=True
+    )
+    assert done.stderr == b""
+
+
+def closed_pipe() -> int:
+    """Return the end to write to of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def into(output: int, command: list[str], *, both: bool = False) -> tuple[int, str]:
+    """Run a command with its output to a file; return its status and what it says on stderr."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=PROJECT,
+            stdout=output,
+            stderr=subprocess.STDOUT if both else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(output)
+    return done.returncode, done.stderr or ""
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,20 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from distributed import Reschedule
 from distributed.scheduler import KilledWorker
-from safetensors.torch import load, save
+from packages import PACKAGES
+from safetensors.torch import save
 from trainings import network, nothing_watched, train_replicate
 
 from fashionbench.data.examples import Examples, load_examples
-from fashionbench.data.sources import read_images, read_labels
+from fashionbench.data.idx import read_idx
 from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import ChangedError, DivergedError, WorkerError
 from fashionbench.params import Hyperparameters
@@ -25,14 +25,19 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate, weights
 from fashionbench.training.replicates import EpochTask
-from fashionbench.workers import members
-from fashionbench.workers.build import Build, is_portable
-from fashionbench.workers.chunks import Chunk, train_chunk
-from fashionbench.workers.cluster_errors import explain
-from fashionbench.workers.interrupts import Interrupts, interruptible
-from fashionbench.workers.members import Members
-from fashionbench.workers.preload import FACTS
-from fashionbench.workers.progressing import Training
+from fashionbench.workers import cluster, members
+from fashionbench.workers.chunks import Chunk, Interrupts, hand_over, interruptible, train_chunk
+from fashionbench.workers.cluster import ClusterWorkers
+from fashionbench.workers.members import (
+    FACTS,
+    Build,
+    Members,
+    difference,
+    is_portable,
+    own_build,
+    resource_of,
+)
+from fashionbench.workers.scheduler import explain
 
 EPOCHS = 3
 ADDRESS = "tcp://scheduler:8786"
@@ -41,8 +46,10 @@ ADDRESS = "tcp://scheduler:8786"
 @pytest.fixture(scope="module")
 def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("split") / "train.safetensors"
-    images = read_images(sample_folder / "train-images-idx3-ubyte")
-    save_split(Split(images, read_labels(sample_folder / "train-labels-idx1-ubyte")), path)
+    images = read_idx(sample_folder / "train-images-idx3-ubyte", dimensions=3)
+    save_split(
+        Split(images, read_idx(sample_folder / "train-labels-idx1-ubyte", dimensions=1)), path
+    )
     return path
 
 
@@ -68,10 +75,7 @@ def task(replicate: Replicate, split: Path, tmp_path: Path) -> EpochTask:
 def chunks_of(replicate: Replicate, split: Path, seconds: float) -> list[Chunk]:
     content, chunks = split.read_bytes(), [Chunk()]
     while len(chunks[-1].rows) < EPOCHS and not chunks[-1].divergence:
-        told: list[Epoch] = []
-        chunk = train_chunk(replicate, chunks[-1], content, content, told.append, seconds)
-        assert [*chunks[-1].rows, *told] == list(chunk.rows)
-        chunks.append(chunk)
+        chunks.append(train_chunk(replicate, chunks[-1], content, content, seconds))
     return chunks[1:]
 
 
@@ -86,84 +90,103 @@ def test_chunks_of_any_length_make_the_same_bits(
     assert chunks[-1].state == save(weights(state))
 
 
-def test_a_divergence_keeps_the_epochs_before_it(replicate: Replicate, split: Path) -> None:
-    wild = replace(
-        replicate, hyperparameters=replace(replicate.hyperparameters, learning_rate=1e30)
-    )
-    (chunk,) = chunks_of(wild, split, 1000)
-    assert "is not a finite number" in chunk.divergence
-    assert len(chunk.rows) < EPOCHS
+class Client:
+    """A client of Dask's that has its tasks carried out at once, on a processor of a new name."""
+
+    def __init__(self) -> None:
+        self.resources: list[set[str]] = []
+
+    def submit(self, work: Callable[..., Any], *given: Any, **options: Any) -> "Done":
+        if work is hand_over:
+            return Done(work(*given))
+        self.resources.append(set(options["resources"]))
+        replicate, before, train, val = given
+        chunk = train_chunk(replicate, before, train.answer, val.answer, options["seconds"])
+        return Done(replace(chunk, device="Processor® 1"))
+
+    def subscribe_topic(self, *_: object) -> None: ...
+    def unsubscribe_topic(self, *_: object) -> None: ...
+    def close(self, timeout: float) -> None: ...
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        return {"workers": {}}
 
 
-def wanted(training: Training, task: EpochTask, epoch: int) -> Future[Epoch]:
-    future: Future[Epoch] = Future()
-    training.want(replace(task, epoch=epoch), future)
-    return future
+@dataclass(eq=False)
+class Done:
+    """A future of Dask's that is finished."""
+
+    answer: Any
+    status = "finished"
+
+    def result(self) -> Any:
+        return self.answer
+
+    def cancel(self, force: bool) -> None: ...
 
 
-def test_rows_are_handed_on_when_told_and_the_last_when_its_weights_are_on_disk(
+def train_on(client: Client, task: EpochTask) -> list[Epoch | BaseException]:
+    """Return all that workers of a cluster tell of a task."""
+    told: SimpleQueue[Epoch | BaseException] = SimpleQueue()
+    workers = ClusterWorkers(client, ADDRESS, 0)
+    found: list[Epoch | BaseException] = []
+    try:
+        workers.train(task, told.put)
+        while not found or (isinstance(found[-1], Epoch) and found[-1].epoch < EPOCHS):
+            found.append(told.get(timeout=60))
+    finally:
+        workers.close()
+    assert told.empty()
+    return found
+
+
+def test_each_row_is_told_once_and_the_last_when_its_weights_are_on_disk(
     task: EpochTask, split: Path
 ) -> None:
-    first, second, third = chunks_of(task.replicate, split, 0)
-    training = Training(task)
-    future = wanted(training, task, 1)
-    training.hear(first.rows[0])
-    assert future.result(0) == first.rows[0]
-    training.keep(second)
-    assert wanted(training, task, 2).result(0) == second.rows[1]
-    last = wanted(training, task, 3)
-    training.hear(third.rows[2])
-    with pytest.raises(NotYet):
-        last.result(0)
-    training.keep(third)
-    assert last.result(0) == third.rows[2]
-    assert training.is_over
+    *_, last = chunks_of(task.replicate, split, 0)
+    assert train_on(Client(), task) == list(last.rows)
     kept = task.checkpoints.load(task.replicate, EPOCHS)
-    assert save(dict(kept.state)) == third.state
+    assert save(dict(kept.state)) == last.state
 
 
 def test_a_training_goes_on_from_disk_on_the_device_that_it_began_on(
     task: EpochTask, split: Path
 ) -> None:
-    first, second, _ = chunks_of(task.replicate, split, 0)
-    Training(task).keep(replace(first, device="Processor® 1"))
-    found = Training(replace(task, epoch=2)).start()
-    assert found.device == "Processor® 1"
-    assert load(found.state).keys() == load(first.state).keys()
-    content = split.read_bytes()
-    again = train_chunk(task.replicate, found, content, content, lambda _: None, 0)
-    assert (again.rows, again.state) == (second.rows, second.state)
+    imprecise = replace(task.replicate.hyperparameters, precision="bfloat16")
+    begun = replace(task, replicate=replace(task.replicate, hyperparameters=imprecise))
+    first = Client()
+    rows = train_on(first, begun)
+    assert [len(needed) for needed in first.resources] == [2] * EPOCHS
+    chunk = replace(chunks_of(begun.replicate, split, 0)[0], device="Processor® 1")
+    cluster._save(begun, chunk)
+    again = Client()
+    assert train_on(again, begun.after(1)) == rows[1:]
+    assert again.resources == first.resources[1:]
+    assert any("Processor® 1" in name for name in again.resources[0])
 
 
-def test_a_result_that_comes_twice_is_kept_once(task: EpochTask, split: Path) -> None:
-    first, second, _ = chunks_of(task.replicate, split, 0)
-    training = Training(task)
-    for chunk in (second, second, first):
-        training.keep(chunk)
-    assert len(task.checkpoints.load(task.replicate, 2).rows) == 2
-
-
-def test_what_goes_wrong_reaches_who_waits_after_the_epochs_before_it(
-    task: EpochTask, split: Path
-) -> None:
-    first = chunks_of(task.replicate, split, 0)[0]
-    training = Training(task)
-    training.keep(replace(first, divergence="the loss of epoch 2 is not a finite number"))
-    assert wanted(training, task, 1).result(0) == first.rows[0]
-    with pytest.raises(DivergedError, match="epoch 2"):
-        wanted(training, task, 2).result(0)
+def test_a_divergence_is_told_after_the_epochs_before_it(task: EpochTask) -> None:
+    wild = replace(task.replicate.hyperparameters, learning_rate=1e30)
+    replicate = replace(task.replicate, hyperparameters=wild)
+    *rows, error = train_on(Client(), replace(task, replicate=replicate))
+    assert len(rows) < EPOCHS
+    assert isinstance(error, DivergedError)
+    assert "is not a finite number" in str(error)
 
 
 def test_an_edit_during_a_training_stops_it(
-    task: EpochTask, split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: EpochTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def changed(_: Dependencies) -> None:
         raise ChangedError("edited")
 
-    first = chunks_of(task.replicate, split, 0)[0]
     monkeypatch.setattr(Dependencies, "check_unchanged", changed)
-    with pytest.raises(ChangedError, match="edited"):
-        Training(task).keep(first)
+    (error,) = train_on(Client(), task)
+    assert isinstance(error, ChangedError)
+
+
+def test_a_build_has_the_code_of_all_packages_that_a_worker_runs() -> None:
+    packages = {name.partition("/")[0] for name in OWN if "/" in name}
+    assert packages == {*PACKAGES[: PACKAGES.index("workers") + 1]}
 
 
 def test_only_float32_on_processors_is_portable(hyperparameters: Hyperparameters) -> None:
@@ -172,34 +195,35 @@ def test_only_float32_on_processors_is_portable(hyperparameters: Hyperparameters
     assert not is_portable(replace(hyperparameters, device="cuda"))
 
 
-OWN = Build.own()
-WITHOUT_EPOCH = {name: sha256 for name, sha256 in OWN.code.items() if name != "training/epoch.py"}
+OWN = own_build()
+WITHOUT_EPOCH = {name: found for name, found in OWN.items() if name != "training/epoch.py"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("other", "reason"),
     [
-        ({}, ""),
-        ({"architecture": "aarch64"}, "its processor is aarch64, not"),
-        ({"versions": {**OWN.versions, "torch": "2.0"}}, "it has torch 2.0, not "),
-        ({"capability": "AVX512"}, "its torch runs code for AVX512, not "),
-        ({"code": WITHOUT_EPOCH}, "its code differs in training/epoch.py; give"),
-        ({"code": {}}, r"its code differs in .* and \d+ more files; give"),
+        (OWN, ""),
+        ({**OWN, "processor": "aarch64"}, "its processor is aarch64, not .*; use machines of"),
+        ({**OWN, "torch": "2.0"}, "its torch is 2.0, not .*; install requirements-cluster.txt"),
+        ({**OWN, "capability": "AVX512"}, "its capability is AVX512, not .*; start it with fash"),
+        (WITHOUT_EPOCH, r"its training/epoch.py is missing, not \w*; give it the code of"),
+        ({**OWN, "a.py": "1"}, "its a.py is 1, not there; give it the code of this repository"),
+        (
+            {"processor": OWN["processor"]},
+            r"its torch is missing, not .* \(and \d+ more differ\); i",
+        ),
     ],
 )
-def test_a_build_that_differs_has_another_resource_and_says_why(
-    changes: dict[str, Any], reason: str
-) -> None:
-    other = replace(OWN, **changes)
-    said = OWN.difference(Build.parse(asdict(other)))
-    assert bool(said) == bool(reason) == (other.resource != OWN.resource)
+def test_a_build_that_differs_has_another_resource_and_says_why(other: Build, reason: str) -> None:
+    said = difference(OWN, other)
+    assert bool(said) == bool(reason) == (resource_of(other) != resource_of(OWN))
     assert re.match(reason, said)
 
 
 def told(name: str, build: Build, *differing: str, **facts: Any) -> dict[str, Any]:
     """Return what a scheduler tells of a worker."""
     described = {
-        "build": asdict(build),
+        "build": build,
         "differing": differing,
         "environment": {"machine.host": name, "machine.cpu": "one"},
     }
@@ -210,7 +234,7 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     found = Members(ADDRESS, OWN)
-    other = replace(OWN, versions={"torch": "2.0", "numpy": OWN.versions["numpy"]})
+    other = {**OWN, "torch": "2.0"}
     workers = {
         "tcp://a": told("a", OWN),
         "tcp://b": told("b", OWN, nthreads=8),
@@ -228,7 +252,7 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
     }
     threads, version, silent, differing = caplog.messages
     assert threads.startswith("worker b at tcp://b has 8 threads, ")
-    assert version.startswith("worker c at tcp://c is refused: it has torch 2.0, not ")
+    assert version.startswith("worker c at tcp://c is refused: its torch is 2.0, not ")
     assert silent.startswith("worker d at tcp://d is refused: it does not say what it runs; start")
     assert differing.startswith("worker e at tcp://e is refused: it makes other bits (n2_mlp); ")
 

@@ -1,22 +1,28 @@
 """The comparison of made-up results whose answer is known, and its table."""
 
 import io
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import timing
 from comparisons import COMPARISON, CURVES
+from repositories import PROJECT
 from rich.console import Console
 from trainings import network, parameters_of
 
-from fashionbench.analysis import comparison_table
-from fashionbench.analysis.comparison import mean_curves, summary_metrics
+from fashionbench.analysis import comparison as comparison_table
+from fashionbench.analysis.comparison import describe_unportable, mean_curves, summary_metrics
 from fashionbench.errors import DataError
-from fashionbench.params import Network
+from fashionbench.networks.declared import build
+from fashionbench.params import Hyperparameters, Network
 from fashionbench.tables import read_table, write_table
 from fashionbench.training.costs import count_costs
-from fashionbench.training.networks import build
 
 
 def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
@@ -32,10 +38,10 @@ def test_one_row_per_network_with_means_intervals_and_the_best_epoch() -> None:
     assert good["best_val_epoch"] == 2
 
 
-def test_costs_are_counted_from_the_layers() -> None:
+def test_costs_are_counted_from_the_layers(hyperparameters: Hyperparameters) -> None:
     declared = network(conv_filters=(2,), hidden_sizes=(5,))
     first, others = 784 * 9 * 2, 784 * 2 * 5 + 5 * 10
-    costs = count_costs(declared, train_size=100, num_epochs=3)
+    costs = count_costs(declared, replace(hyperparameters, num_epochs=3), train_size=100)
     # Forward, and gradients for weights and for inputs, except for the images.
     products = 2 * first + 3 * others
     assert costs.train_teraflop == pytest.approx(2 * products * 100 * 3 / 1e12)
@@ -51,19 +57,20 @@ def test_costs_are_counted_from_the_layers() -> None:
         network(conv_filters=(2, 3), hidden_sizes=(), pool=True),
     ],
 )
-def test_costs_are_those_that_torch_counts(declared: Network) -> None:
-    costs = count_costs(declared, train_size=64, num_epochs=1)
+def test_costs_are_those_that_torch_counts(
+    declared: Network, hyperparameters: Hyperparameters
+) -> None:
+    costs = count_costs(declared, replace(hyperparameters, num_epochs=1), train_size=64)
     assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(declared, 64, backward=True))
     assert costs.parameters == parameters_of(build(declared))
 
 
 def test_the_summary_is_flat_and_small() -> None:
-    assert summary_metrics(COMPARISON) == {
-        "good_val_accuracy": 0.86,
-        "good_test_accuracy": 0.85,
-        "bad_val_accuracy": 0.1,
-        "bad_test_accuracy": 0.09,
-    }
+    assert summary_metrics(COMPARISON) == {"champion": 0.85, "good": 0.85, "bad": 0.09}
+    named = COMPARISON.assign(network=["n1_best_of_all", "n2_other"])
+    assert list(summary_metrics(named)) == ["champion", "n1", "n2"]
+    alike = COMPARISON.assign(network=["wide_1", "wide_2"])
+    assert list(summary_metrics(alike)) == ["champion", "wide_1", "wide_2"]
 
 
 def test_mean_curves_have_one_row_per_epoch() -> None:
@@ -89,15 +96,63 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
     comparison_table.print_comparison(console=console)
     assert isinstance(console.file, io.StringIO)
     printed = console.file.getvalue()
-    assert "n5_batch_norm     109,770  86.00 ± 12.71" in printed
+    assert "n5_batch_norm     109,770   0 of 2       86.00" in printed
     assert "3,229,866" in printed
-    assert "…" not in printed
     assert "mlflow ui" in printed
     lines = comparison_table.to_markdown(COMPARISON).splitlines()
     assert len(lines) == 4
-    assert lines[2].startswith("| good | 1,234 | 86.00 ± 12.71 |")
+    assert lines[2] == "| good | 1,234 | 0 of 2 (0 to 84%) | 86.00 | 85.00 | 2 |"
+
+
+@pytest.mark.parametrize("width", [1, 20, 60, 80, 1000])
+def test_values_stay_whole_and_names_fold_in_any_terminal(
+    width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = ["n2_mlp_l2_strength_0_001_batch_size_1024_logits", "n8_conv"]
+    write_table(COMPARISON.assign(network=names), tmp_path / "metrics/comparison.csv")
+    console = Console(file=io.StringIO(), width=width)
+    comparison_table.print_comparison(console=console)
+    assert isinstance(console.file, io.StringIO)
+    printed = console.file.getvalue()
+    for row in comparison_table.table_rows(COMPARISON):
+        for value in row[1:]:
+            # In a terminal the interval of a count is left out.
+            assert value.partition(" (")[0] in printed
+    body = printed.rpartition("─\n")[2].partition("All")[0]
+    assert "".join(line.partition(" ")[0] for line in body.splitlines()) == "".join(names)
+    assert "…" not in printed
+
+
+@pytest.mark.parametrize("variables", [{}, {"COLUMNS": "20"}, {"FORCE_COLOR": "1"}])
+def test_no_width_applies_where_the_output_is_no_terminal(variables: dict[str, str]) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "fashionbench", "table"],
+        cwd=PROJECT / "studies/hyperparameters",
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    table = read_table(PROJECT / "studies/hyperparameters/metrics/comparison.csv")
+    # What a row does not have leaves no gap.
+    rows = [" ".join(filter(None, row)) for row in comparison_table.table_rows(table)]
+    assert [row for row in rows if row not in re.sub(" +", " ", said)] == []
 
 
 def test_tables_survive_their_files(tmp_path: Path) -> None:
     write_table(COMPARISON, tmp_path / "folder/table.csv")
     pd.testing.assert_frame_equal(read_table(tmp_path / "folder/table.csv"), COMPARISON, atol=1e-6)
+
+
+def test_what_has_the_bits_of_one_kind_of_processor_is_named_and_marked(
+    hyperparameters: Hyperparameters,
+) -> None:
+    declared = network()
+    assert count_costs(declared, hyperparameters, 64).bits == "portable"
+    how = replace(hyperparameters, optimizer="rmsprop", precision="bfloat16")
+    assert count_costs(declared, how, 64).bits == "precision bfloat16, optimizer rmsprop"
+    table = pd.DataFrame({"network": ["n1", "n2"], "bits": ["portable", "optimizer rmsprop"]})
+    note = "* Bits of this kind of processor only (n2: optimizer rmsprop)"
+    assert describe_unportable(table) == note
+    assert describe_unportable(table[:1]) == describe_unportable(table[["network"]]) == ""

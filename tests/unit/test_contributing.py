@@ -1,5 +1,6 @@
 """The recipes of CONTRIBUTING.md, followed to the letter."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,51 +9,71 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from report_claims import CLAIMS
 from repositories import PROJECT
 from ruamel.yaml import YAML
-from write_studies import write_study
+from write_studies import studies, write_study
 
-from fashionbench.analysis import claims
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.verdicts import judge
+from fashionbench.claims.judging import judge
+from fashionbench.claims.quantities import load_claims
 from fashionbench.page import figures
 from fashionbench.params import Params, load_params
+from fashionbench.paths import network_file
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.stages import check
-from fashionbench.studies.claims import claims_of
-from fashionbench.studies.declared import read_study
-from fashionbench.studies.design import Design
+from fashionbench.studies.design import Design, read_study
 from fashionbench.tables import read_table
+from fashionbench.training.costs import count
+
+
+def codes_of(heading: str, language: str) -> list[str]:
+    """Return the code blocks of a language below a heading."""
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```", section, flags=re.S | re.M)
+    return [text if language == "yaml" else textwrap.dedent(text) for _, text in found]
 
 
 def code_of(heading: str, language: str) -> str:
-    """Return the code block below a heading."""
-    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    (block,) = re.findall(rf"^( *)```{language}\n(.*?)^\1```", section, flags=re.S | re.M)
-    return block[1] if language == "yaml" else textwrap.dedent(block[1])
+    """Return the one code block of a language below a heading."""
+    (block,) = codes_of(heading, language)
+    return block
 
 
-def test_a_network_is_added(
+def test_networks_are_added(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copy(PROJECT / "dvc.yaml", tmp_path)
+    for file in ("dvc.yaml", "claims.yaml"):
+        shutil.copy(PROJECT / file, tmp_path)
+    shutil.copytree(PROJECT / "networks", tmp_path / "networks")
     text = (PROJECT / "params.yaml").read_text(encoding="utf-8")
-    Path("params.yaml").write_text(text + code_of("Add a network", "yaml"), encoding="utf-8")
+    lines = "".join(codes_of("Add a network", "yaml"))
+    Path("params.yaml").write_text(text + lines, encoding="utf-8")
+    Path("networks/mixer.py").write_text(code_of("Add a network", "python"), encoding="utf-8")
     changed = load_params()
-    (name,) = changed.networks.keys() - params.networks.keys()
-    assert changed.network(name).conv_filters == (16, 32)
+    own, plain = (name for name in changed.networks if name not in params.networks)
+    assert changed.network(own).module == "networks/mixer.py:Mixer"
+    assert changed.network(plain).conv_filters == (16, 32)
+    assert count(changed.network(own)).outside == ()
     check.run()
-    # Of what is shared, no other network's training depends on the new one.
-    of_others, own = (Dependencies.of("train", network).params for network in ("n2_mlp", name))
-    assert f"networks.{name}" in own
-    assert f"networks.{name}" not in of_others
+    # Of what is shared, no other network's training depends on the new ones.
+    of_others, *of_new = (Dependencies.of("train", name).params for name in ("n2_mlp", own, plain))
+    for name, found in zip((own, plain), of_new, strict=True):
+        assert f"networks.{name}" in found
+        assert f"networks.{name}" not in of_others
+    assert json.loads(network_file(own).read_text())["code"].keys() == {"networks/mixer.py"}
 
 
-def test_a_claim_is_added_and_judged_on_the_committed_results(params: Params) -> None:
-    claim = eval(code_of("Add a claim", "python"), vars(claims).copy())
-    assert claim.number == len(claims.CLAIMS) + 1
+def test_a_claim_is_added_and_judged_on_the_committed_results(
+    tmp_path: Path, params: Params
+) -> None:
+    text = (PROJECT / "claims.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "claims.yaml"
+    path.write_text(text + code_of("Add a claim", "yaml"), encoding="utf-8")
+    *old, claim = load_claims(path)
+    assert [one.number for one in old] == [one.number for one in CLAIMS]
     (judged,) = judge([claim], Results.read(PROJECT, params.networks, params.loss_input)).claims
     assert judged.conditions
     assert judged.p is not None
@@ -70,14 +91,24 @@ def test_a_figure_is_added_and_its_bytes_are_always_the_same() -> None:
     assert first == second
 
 
+def numbers() -> set[str]:
+    """Return the numbers of all claims of the project."""
+    of_studies = {
+        claim.number
+        for folder in studies(PROJECT)
+        for claim in read_study(folder / "study.yaml").claims
+    }
+    return of_studies | {claim.number for claim in CLAIMS}
+
+
 def test_a_study_is_added(tmp_path: Path, params: Params) -> None:
     (tmp_path / "study.yaml").write_text(code_of("Add a study", "yaml"), encoding="utf-8")
     assert write_study(tmp_path, PROJECT) == ["params.yaml", "dvc.yaml"]
     points = load_params(tmp_path / "params.yaml")
     assert list(points.networks) == ["n2_mlp", "n2_mlp_batch_size_1024"]
     assert points.of("n2_mlp_batch_size_1024").batch_size == 1024
-    (claim,) = claims_of(Design(read_study(tmp_path / "study.yaml"), params))
-    assert claim.number == len(claims.CLAIMS) + 12
+    (claim,) = Design(read_study(tmp_path / "study.yaml"), params).claims()
+    assert claim.number not in numbers()
 
 
 @pytest.fixture

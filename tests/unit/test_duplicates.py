@@ -1,13 +1,15 @@
 """Images that occur more than once, counted."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from repositories import PROJECT
 
 from fashionbench.analysis.files import DUPLICATES_FILE
-from fashionbench.data.duplicates import Duplicates, count_duplicates
+from fashionbench.data.repeats import Duplicates, count_duplicates
 from fashionbench.data.splits import Split
 from fashionbench.stages import duplicates
 
@@ -34,7 +36,8 @@ def test_one_different_pixel_is_another_image() -> None:
 def test_the_stage_counts_what_is_in_the_official_files(
     sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raw = tmp_path / "data/FashionMNIST/raw"
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    raw = tmp_path / "data/raw"
     raw.parent.mkdir(parents=True)
     raw.symlink_to(sample_folder)
     written = tmp_path / DUPLICATES_FILE

@@ -9,10 +9,11 @@ from trainings import network, train_replicate
 
 from fashionbench.data.examples import Examples
 from fashionbench.errors import DivergedError
+from fashionbench.networks.declared import build, restore
+from fashionbench.networks.forward import infer
 from fashionbench.params import Hyperparameters, Precision
 from fashionbench.training.epoch import Replicate, State, initial_state, train_epoch, weights
 from fashionbench.training.losses import score
-from fashionbench.training.networks import build, infer, restore
 
 
 @pytest.fixture

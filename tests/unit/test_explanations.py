@@ -1,6 +1,7 @@
 """The explanations: that their numbers are those of the results, and their words."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,17 +10,19 @@ import pytest
 import torch
 from made_up import MadeUp, near, results
 
-from fashionbench.analysis.explanation_words import in_words
 from fashionbench.analysis.explanations import (
-    FLOOR,
     Explanation,
     Number,
     explain_results,
+    in_words,
     read_explanations,
     write_explanations,
 )
 from fashionbench.params import Params
 from fashionbench.training.losses import score
+
+FLOOR = math.log(math.e + 9) - 1
+"""Of ten classes, in nats."""
 
 
 def of(explanation: Explanation, name: str, network: str | None = None) -> Number:
@@ -71,6 +74,23 @@ def test_their_numbers_come_from_the_results(explained: Sequence[Explanation]) -
     assert of(penalty, "penalty_in_first_epoch").value == pytest.approx(0.12)
     shares = [of(penalty, "weights_near_zero", name).value for name in ("n2_mlp", "n6_l1")]
     assert shares == pytest.approx([0.1, 0.9])
+
+
+def test_values_of_a_networks_own_are_those_that_explain_it(params: Params) -> None:
+    own = {
+        "n4_dropout": {"dropout_prob": 0.2},
+        "n6_l1": {"l1_strength": 0.01, "learning_rate": 0.1},
+    }
+    networks = {
+        name: network.model_copy(update={"own": own.get(name, {})})
+        for name, network in params.networks.items()
+    }
+    found = explain_results(results(), None, params.model_copy(update={"networks": networks}))
+    _, dropout, penalty = found
+    assert of(dropout, "dropout_prob").value == 0.2
+    assert of(penalty, "l1_strength").value == 0.01
+    assert of(penalty, "learning_rate").value == 0.1
+    assert of(penalty, "l1_penalty_if_it_had_one").value == pytest.approx(0.01 * 1000 * 0.1)
 
 
 def test_replicates_that_lost_a_class_are_counted(explained: Sequence[Explanation]) -> None:

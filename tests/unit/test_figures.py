@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparisons import COMPARISON, CURVES, REPLICATES, curve
-from made_up_figures import CONFUSION, ERRORS, PAIRS, RECORDS, draw_all
+from made_up_figures import CONFUSION, ERRORS, PAIRS, draw_all
 from matplotlib.figure import Figure
+from repositories import CLASSES
 
 from fashionbench.page import figures, image_figures, verdict_figures
 
@@ -48,17 +49,6 @@ def test_every_replicate_is_a_point_and_every_curve_a_line() -> None:
         assert len(axes.lines) == 2 * (2 + 1)
 
 
-def test_single_runs_stand_where_the_sentence_holds() -> None:
-    (axes,) = verdict_figures.draw_single_runs(RECORDS).axes
-    labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[0] == "claim 1 ✗"
-    assert labels[14] == "claim 15 ✓"
-    drawn = [line.get_xydata() for line in axes.lines if line.get_marker() == "o"]
-    points = [tuple(np.asarray(point).tolist()[0]) for point in drawn if np.size(point)]
-    assert points == [(record.holds / record.n, row) for row, record in enumerate(RECORDS)]
-    assert {points[0], points[14]} == {(0.0, 0), (1.0, 14)}
-
-
 def test_the_matrix_of_pairs_has_differences_above_and_probabilities_below() -> None:
     (axes,) = verdict_figures.draw_pairs(PAIRS).axes
     shown = {text.get_position(): text.get_text() for text in axes.texts}
@@ -87,13 +77,13 @@ def test_the_confusion_matrix_shows_shares_of_the_actual_class() -> None:
 
 
 def test_errors_say_what_was_taken_for_what() -> None:
-    titles = [axes.get_title() for axes in image_figures.draw_errors(ERRORS).axes]
+    titles = [axes.get_title() for axes in image_figures.draw_errors(ERRORS, CLASSES).axes]
     assert titles[:3] == ["Shirt\n→ T-shirt/top", "T-shirt/top\n→ Shirt", "Ankle boot\n→ Sneaker"]
     assert titles[3:] == [""]
 
 
 def test_no_errors_and_flat_filters_can_be_drawn() -> None:
     none = {name: array[:0] for name, array in ERRORS.items()}
-    assert not any(axes.images for axes in image_figures.draw_errors(none).axes)
+    assert not any(axes.images for axes in image_figures.draw_errors(none, CLASSES).axes)
     flat = image_figures.draw_filters(np.zeros((2, 28, 28), np.float32))
     assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))

@@ -11,10 +11,12 @@ from torch import Tensor
 from trainings import forget_kernels, network
 
 from fashionbench.data.examples import Examples
+from fashionbench.networks.declared import restore
+from fashionbench.networks.forward import infer
 from fashionbench.params import Hyperparameters, Network
-from fashionbench.training import arithmetic, definition, kernels, self_test
+from fashionbench.portable import arithmetic, definition, kernels
+from fashionbench.training import self_test
 from fashionbench.training.epoch import Replicate, initial_state, train_epoch, weights
-from fashionbench.training.networks import infer, restore
 
 SHAPE = (3, 8, 6)
 # Batch normalisation hands its images on by plane, and twelve filters fill no vector.

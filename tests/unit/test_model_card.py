@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from made_up_trust import calibration, robustness
+from repositories import CLASSES
 
 from fashionbench.analysis.files import COMPARISON_FILE
 from fashionbench.analysis.model_card import LONGEST, read_champion, write_card
-from fashionbench.data.splits import CLASSES
 from fashionbench.params import Params
 from fashionbench.paths import network_table
 from fashionbench.tables import write_table
@@ -88,6 +88,15 @@ def test_the_card_is_of_the_best_by_validation_and_has_its_numbers(
     assert "must not be used for" in card
     assert len(card) <= LONGEST
     assert "nan" not in card
+
+
+def test_the_card_names_the_values_of_its_networks_own(folder: Path, params: Params) -> None:
+    own = params.networks[BEST].model_copy(
+        update={"own": {"num_epochs": 7, "loss_input": "logits"}}
+    )
+    changed = params.model_copy(update={"networks": {**params.networks, BEST: own}})
+    card = write_card(read_champion(folder), changed)
+    assert "for 7 epochs, with cross-entropy of logits." in card
 
 
 def test_the_weakest_classes_come_first_with_what_they_are_taken_for(

@@ -9,7 +9,7 @@ import pytest
 from repositories import PROJECT
 from ruamel.yaml import YAML
 
-from fashionbench.tracking.names import configuration, run_name
+from fashionbench.tracking.run_spec import configuration, run_name
 
 
 def git(*arguments: str) -> str:

@@ -6,14 +6,10 @@ from torch import nn
 from trainings import network, parameters_of
 
 from fashionbench.data.examples import Examples
+from fashionbench.networks.declared import build
+from fashionbench.networks.forward import infer, pixels_to_inputs
+from fashionbench.networks.layers import ChannelsFirst, ChannelsLastFlatten, Dropout
 from fashionbench.params import Params
-from fashionbench.training.networks import (
-    ChannelsLastFlatten,
-    Dropout,
-    build,
-    infer,
-    pixels_to_inputs,
-)
 
 
 @pytest.mark.parametrize(
@@ -41,15 +37,21 @@ def test_params_declare_the_eight_networks_and_no_other(params: Params) -> None:
 
 def test_layers_come_in_the_order_that_is_documented() -> None:
     declared = network(
-        conv_filters=(2,), pool=True, hidden_sizes=(3,), batch_norm=True, dropout_prob=0.5
+        conv_filters=(2,),
+        pool=True,
+        conv_dropout=0.25,
+        hidden_sizes=(3,),
+        batch_norm=True,
+        dropout_prob=0.5,
     )
     assert [type(layer) for layer in build(declared)] == [
-        nn.Unflatten,
+        ChannelsFirst,
         nn.Conv2d,
         nn.BatchNorm2d,
         nn.ReLU,
         nn.MaxPool2d,
         ChannelsLastFlatten,
+        Dropout,
         nn.Linear,
         nn.BatchNorm1d,
         nn.ReLU,

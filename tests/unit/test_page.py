@@ -8,14 +8,16 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from pages import a_page
+from pages import a_page, with_studies
+from report_claims import CLAIMS
 from repositories import PROJECT
 
-from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.explanation_words import Words
+from fashionbench.analysis.explanations import Words
+from fashionbench.claims.words import SYMBOLS
 from fashionbench.page.page import Figure, inline, render
 
 COMMITTED = PROJECT / "metrics/report.html"
+MOST_WORDS = 4_000
 LARGEST = 4_000_000
 """Bytes; what a phone loads in a few seconds."""
 
@@ -25,23 +27,27 @@ def test_every_verdict_stands_beside_its_effect_and_the_correction_says_what_cha
     for claim in CLAIMS:
         assert f"{claim.number}. {claim.words}" in page
     page = re.sub(r"\s+", " ", page)
-    effect = "validation accuracy of n1 in any epoch: <strong>85.00% [84.86, 85.14]</strong>"
+    (row,) = re.findall("<tr><th[^>]*>1. mean validation accuracy of the last 10 .*?</tr>", page)
+    assert "of n1_mlp: between 86 and 88%</th>" in row
     # Once for each arm.
-    assert page.count(effect) == len(a_page().arms)
-    assert "claimed: between 86 and 88%" in page
-    assert "14 of 15 claims have the same verdict" in page
-    changed = page[page.index("The others change:") :]
-    changed = changed[: changed.index("</ul>")]
-    assert changed.count("<li>") == 1
-    assert "Claim 13, " in changed
+    assert row.count("<td>85.00 [84.86, 85.14]</td><td>0 of 5</td>") == len(a_page().arms)
+    assert f"{len(CLAIMS) - 1} of {len(CLAIMS)} sentences have the same verdict" in page
 
 
-def test_the_first_screen_says_how_often_one_run_would_have_misled() -> None:
-    page = html.unescape(render(a_page()))
-    first, _, _ = page.partition("<main>")
+def test_the_first_screen_says_what_was_compared_who_won_and_which_sentences_hold() -> None:
+    page = a_page()
+    first, _, _ = html.unescape(render(page)).partition("<main>")
+    own = page.arms[0]
+    best = own.comparison.sort_values("val_accuracy")["network"].iloc[-1]
+    assert f"<strong>{best}, the best on validation images, gets " in first
+    for name, described in page.described.items():
+        assert f'<th scope="row">{name}</th><td>{described}</td>' in first
+    rows = re.findall(r'<tr><th scope="row">(\d+\w?\. .*?)</th>\n(.*?)</tr>', first, flags=re.S)
+    assert [sentence for sentence, _ in rows] == [f"{one.number}. {one.words}" for one in CLAIMS]
+    assert {cells.count("<td>") for _, cells in rows} == {len(page.arms)}
+    for verdict, symbol in SYMBOLS.items():
+        assert f"{symbol} {verdict}: " in re.sub(r"\s+", " ", first)
     assert "Would one run have misled?" in first
-    assert first.count("<figure>") == 1
-    assert "Single seeds in which the sentence holds: claim 1 in 0 of 5, contradicted," in first
 
 
 def test_without_a_counterpart_there_is_no_word_of_one() -> None:
@@ -105,6 +111,12 @@ def test_the_page_is_whole_in_itself(kind: str) -> None:
     steps = zip(structure.levels, structure.levels[1:], strict=False)
     assert all(deeper - level <= 1 for level, deeper in steps)
     assert len(text.encode()) < LARGEST
+
+
+def test_the_page_is_short_with_all_studies() -> None:
+    text = render(with_studies(a_page()))
+    text = re.sub(r"<(script|style)[^>]*>.*?</\1>|<[^>]*>", " ", text, flags=re.S)
+    assert len(text.split()) < MOST_WORDS
 
 
 def luminance(colour: str) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up import MadeUp, near, results
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_ind, ttest_rel
 
 from fashionbench.analysis.files import PAIRS_FILE
 from fashionbench.analysis.pairs import COLUMNS, compare_pairs, write_pairs
@@ -30,7 +30,7 @@ def made_up() -> Results:
     networks = {"n1_mlp": MadeUp(accuracy=GOOD), "n2_mlp": MadeUp(accuracy=FAIR)}
     rng = np.random.default_rng(0)
     right = {
-        name: rng.uniform(size=(5, 400)) < np.array(of_network.accuracy)[:, np.newaxis]
+        name: dict(enumerate(rng.uniform(size=(5, 400)) < np.array(of_network.accuracy)[:, None]))
         for name, of_network in networks.items()
     }
     return replace(results(networks), correct={"test": right})
@@ -54,6 +54,37 @@ def test_differences_are_tested_in_pairs_of_seeds(found: pd.DataFrame) -> None:
     assert row["p"] == pytest.approx(ttest_rel(GOOD, FAIR).pvalue, rel=1e-5)
     assert row["p_adjusted"] > row["p"]
     assert row["low"] < row["difference"] < row["high"]
+
+
+def test_unequal_seeds_are_paired_where_both_have_them_and_compared_as_a_whole_beside_it(
+    made_up: Results,
+) -> None:
+    scores = dict(made_up.scores)
+    scores["n2_mlp"] = scores["n2_mlp"][scores["n2_mlp"]["seed"].isin([1, 3, 4])]
+    correct = {name: dict(by_seed) for name, by_seed in made_up.correct["test"].items()}
+    del correct["n2_mlp"][0], correct["n2_mlp"][2]
+    found = compare_pairs(replace(made_up, scores=scores, correct={"test": correct}))
+    row = of(found, "n1_mlp", "n2_mlp")
+    one, other = np.array(GOOD), np.array(FAIR)[[1, 3, 4]]
+    assert row["seeds"] == 3
+    assert row["p"] == pytest.approx(ttest_rel(one[[1, 3, 4]], other).pvalue, rel=1e-5)
+    unpaired = ttest_ind(one, other, equal_var=False)
+    assert row["welch"] == pytest.approx(one.mean() - other.mean(), rel=1e-5)
+    assert row["welch_p"] == pytest.approx(unpaired.pvalue, rel=1e-5)
+    assert row["welch_low"] == pytest.approx(unpaired.confidence_interval().low, rel=1e-5)
+    assert row["crossed_low"] < row["difference"] < row["crossed_high"]
+    assert of(found, "n1_mlp", "n3_mlp")[["welch", "welch_p"]].isna().all()
+
+
+def test_networks_without_a_common_seed_are_compared_as_independent_samples(
+    made_up: Results,
+) -> None:
+    scores = dict(made_up.scores)
+    scores["n2_mlp"] = scores["n2_mlp"].assign(seed=scores["n2_mlp"]["seed"] + 5)
+    row = of(compare_pairs(replace(made_up, scores=scores, correct={})), "n1_mlp", "n2_mlp")
+    assert row["seeds"] == 0
+    assert row["difference"] == row["welch"] == pytest.approx(np.mean(GOOD) - np.mean(FAIR))
+    assert row["p"] == pytest.approx(ttest_ind(GOOD, FAIR, equal_var=False).pvalue, rel=1e-5)
 
 
 def test_superiority_counts_pairs_of_runs(found: pd.DataFrame) -> None:

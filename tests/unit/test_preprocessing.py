@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import Scene
-from PIL import Image, ImageOps
+from pictures import Photograph
+from PIL import Image, ImageOps, PngImagePlugin
 
 from fashionbench.data.examples import Examples
 from fashionbench.errors import DataError
@@ -52,10 +52,10 @@ def test_an_article_is_framed_whatever_its_size_place_and_ground(
 ) -> None:
     """The images of the data set come back from their photographs."""
     generator = np.random.default_rng(1)
-    scene = Scene(share, {255: "white", 128: "grey", 0: "black"}[ground])
+    scene = Photograph(share, ground, has_shadow=ground > 0)
     far = []
     for image in test_examples.images[:30].numpy():
-        picture = to_fashion_mnist(scene.photograph(image, generator))
+        picture = to_fashion_mnist(scene(image, generator))
         assert ("inverted" in picture.changes) == bool(ground)
         far.append(np.abs(picture.pixels.astype(int) - image).mean())
     assert np.median(far) < 20
@@ -66,6 +66,7 @@ def test_no_image_of_the_data_set_is_changed(test_examples: Examples) -> None:
         picture = to_fashion_mnist(Image.fromarray(image))
         np.testing.assert_array_equal(picture.pixels, image)
         assert picture.changes == ()
+        assert picture.warnings == ()
 
 
 def test_a_dark_article_on_grey_is_inverted_and_a_light_one_is_not() -> None:
@@ -106,7 +107,7 @@ def test_a_busy_background_is_said_and_not_cropped() -> None:
 
 
 def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"white.png shows nothing but a plain ground; name a"):
+    with pytest.raises(DataError, match=r"white.png shows nothing but a plain background; name a"):
         read_picture(saved(Image.new("RGB", (300, 200), (250, 250, 250)), tmp_path / "white.png"))
 
 
@@ -186,7 +187,7 @@ def test_the_first_frame_of_any_format_of_the_web_is_read(tmp_path: Path, name: 
     ("content", "complaint"),
     [
         (None, "does not exist; name a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
-        (b"", "is not a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
+        (b"", "article.png is empty; copy or download it again"),
         (b"GIF89a" + bytes(50), "is not a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIC image, which is not one of PNG"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "article.png "),
@@ -200,14 +201,61 @@ def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes | None, comp
         read_picture(path)
 
 
-def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
-    path = saved(Image.effect_noise((64, 64), 50), tmp_path / "article.png")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(DataError, match=r"cannot be read .* is it damaged"):
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("name", ["cut.png", "cut.jpg", "cut.bmp", "cut.gif"])
+def test_what_is_left_of_a_cut_file_is_read_and_the_rest_is_said(
+    tmp_path: Path, name: str, share: float
+) -> None:
+    path = saved(ImageOps.expand(Image.effect_noise((64, 64), 50), 4, 250), tmp_path / name)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    picture = read_picture(path)
+    assert picture.pixels.any()
+    assert "its file is cut off" in picture.warnings[0]
+
+
+def test_a_jpeg_without_its_last_two_bytes_loses_nothing(tmp_path: Path) -> None:
+    image = Image.new("L", (280, 280), 250)
+    image.paste(20, (80, 40, 200, 250))
+    path = saved(image, tmp_path / "cut.jpg")
+    whole = read_picture(path)
+    path.write_bytes(path.read_bytes()[:-2])
+    cut = read_picture(path)
+    np.testing.assert_array_equal(cut.pixels, whole.pixels)
+    assert cut.warnings == ()
+    assert cut.changes == ("read although its file is cut off", *whole.changes)
+
+
+def test_a_file_of_which_nothing_can_be_read_is_named(tmp_path: Path) -> None:
+    path = saved(Image.new("L", (64, 64)), tmp_path / "article.webp")
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DataError, match=r"article.webp (cannot be read|is not a PNG)"):
         read_picture(path)
+
+
+@pytest.mark.parametrize("kind", ["zTXt", "iTXt", "tEXt", "iCCP", "broken"])
+def test_metadata_is_irrelevant_however_long_or_damaged(tmp_path: Path, kind: str) -> None:
+    image = Image.new("L", (280, 280), 250)
+    image.paste(20, (80, 40, 200, 250))
+    plain = read_picture(saved(image, tmp_path / "plain.png"))
+    text = PngImagePlugin.PngInfo()
+    for number in range(80 if kind == "tEXt" else 1):
+        if kind == "iTXt":
+            text.add_itxt("comment", "x" * 3_000_000, zip=True)
+        if kind in ("zTXt", "tEXt"):
+            text.add_text(f"comment{number}", "x" * 3_000_000, zip=kind == "zTXt")
+    profile = bytes(3_000_000) if kind == "iCCP" else None
+    path = tmp_path / "long.png"
+    image.save(path, pnginfo=text, icc_profile=profile)
+    if kind == "broken":
+        content = path.read_bytes()
+        path.write_bytes(content[:33] + b"\0\0\0\4zTXtabcd0000" + content[33:])
+    assert read_picture(path).changes == plain.changes
+    assert read_picture(path).warnings == ()
+    np.testing.assert_array_equal(read_picture(path).pixels, plain.pixels)
 
 
 def test_a_picture_that_claims_to_be_huge_is_refused(tmp_path: Path) -> None:
     path = saved(Image.new("1", (11_000, 10_000)), tmp_path / "huge.png")
-    with pytest.raises(DataError, match=r"cannot be read .Image size.*make it smaller"):
+    with pytest.raises(DataError, match=r"has 11000 x 10000 pixels in .* make it smaller"):
         read_picture(path)

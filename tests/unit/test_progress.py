@@ -1,12 +1,18 @@
 """What is shown of training, on a terminal and in a log."""
 
 import io
+from contextlib import suppress
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
+from rich.live import Live
+from trainings import network
 
-from fashionbench.training.epoch import Epoch
+from fashionbench.params import Hyperparameters
+from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.progress import TrainingProgress
-from fashionbench.workers.at_once import Bars
+from fashionbench.training.replicates import FinishedEpoch
 
 
 def row(seed: int, epoch: int) -> Epoch:
@@ -21,18 +27,40 @@ def row(seed: int, epoch: int) -> Epoch:
     )
 
 
-def show(terminal: bool) -> str:
+@pytest.fixture
+def networks(hyperparameters: Hyperparameters) -> dict[str, list[Replicate]]:
+    short = replace(hyperparameters, num_epochs=2)
+    return {
+        name: [
+            Replicate(network=network(name=name), hyperparameters=short, seed=seed)
+            for seed in (0, 1)
+        ]
+        for name in ("n2_mlp", "n8_conv")
+    }
+
+
+def show(networks: dict[str, list[Replicate]], terminal: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=120)
-    with TrainingProgress("n2_mlp", num_epochs=2, replicates=2, console=console) as progress:
+    with TrainingProgress(networks, console) as progress:
         for epoch in (1, 2):
-            for seed in (0, 1):
-                progress.advance(row(seed, epoch))
+            for replicate in networks["n2_mlp"]:
+                progress.advance(
+                    FinishedEpoch(
+                        replicate=replicate,
+                        row=row(replicate.seed, epoch),
+                        weights=None,
+                        is_restored=False,
+                    )
+                )
     return file.getvalue()
 
 
-def test_a_log_gets_one_plain_line_an_epoch_with_means() -> None:
-    lines = show(terminal=False).splitlines()
+def test_a_log_gets_one_plain_line_an_epoch_with_means(
+    networks: dict[str, list[Replicate]],
+) -> None:
+    del networks["n8_conv"]
+    lines = show(networks, terminal=False).splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(
         "n2_mlp: epoch 1/2, train loss 1.6500 accuracy 0.8000, val loss 1.5000 accuracy 0.8500, "
@@ -41,28 +69,29 @@ def test_a_log_gets_one_plain_line_an_epoch_with_means() -> None:
     assert "\x1b" not in "".join(lines)
 
 
-def test_a_terminal_gets_a_bar_with_scores_and_remaining_time() -> None:
-    shown = show(terminal=True)
+def test_a_terminal_gets_bars_with_scores_and_remaining_time(
+    networks: dict[str, list[Replicate]],
+) -> None:
+    shown = show(networks, terminal=True)
     assert "n2_mlp" in shown
+    assert "starting" in shown
     assert "epoch 2" in shown
     assert "val loss 1.5000" in shown
     assert "left" in shown
 
 
-def test_a_log_of_many_networks_gets_a_line_for_each_tenth_of_one() -> None:
+def test_ctrl_c_at_the_start_of_a_bar_shows_the_cursor_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(_: Live) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Live, "refresh", interrupt)
     file = io.StringIO()
-    with Bars(Console(file=file, force_terminal=False)) as bars:
-        bars.add("n2_mlp", 3)
-        bars.add("n8_conv", 40)
-        for _ in range(5):
-            bars.advance("n8_conv")
-        bars.advance("n2_mlp")
-        for _ in range(3):
-            bars.advance("n8_conv")
-        bars.finish("n8_conv", 2)
-    assert file.getvalue().splitlines() == [
-        "n8_conv: 4 of 40 epochs",
-        "n2_mlp: 1 of 3 epochs",
-        "n8_conv: 8 of 40 epochs",
-        "n8_conv: 2 replicates are finished",
-    ]
+    with (
+        suppress(KeyboardInterrupt),
+        TrainingProgress({}, Console(file=file, force_terminal=True, width=120)),
+    ):
+        raise AssertionError
+    assert "\x1b[?25l" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[?25h")

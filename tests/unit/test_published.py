@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from made_up import results
 from made_up_trust import calibration
+from report_claims import CLAIMS
 from repositories import PROJECT
 
-from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.verdicts import judge
+from fashionbench.claims.judging import judge
 from fashionbench.params import Params, load_params
 from fashionbench.studies.published import identities, read_counterpart, read_published
 from fashionbench.studies.records import StudyArmRecord, StudyRecord
@@ -25,7 +25,7 @@ COPY = Path("metrics/studies/logits")
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Publish made-up results of the study in a project with one file of code."""
     monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):
+    for name in ("claims.yaml", "dvc.yaml", "params.yaml"):
         shutil.copy(PROJECT / name, tmp_path)
     CODE.parent.mkdir(parents=True)
     CODE.write_text("code")
@@ -74,7 +74,7 @@ def test_the_same_but_for_the_loss_is_a_counterpart(copy: Path) -> None:
     curve = results().by_epoch("n3_mlp", "val_accuracy")
     assert found.results.by_epoch("n3_mlp", "val_accuracy").to_numpy() == pytest.approx(curve)
     assert list(found.trust.calibration) == list(load_params().networks)
-    assert [record.claim for record in found.record.claims] == list(range(1, 16))
+    assert [record.claim for record in found.record.claims] == [claim.number for claim in CLAIMS]
     assert [study.name for study in read_published()] == [copy.name]
 
 
@@ -88,14 +88,24 @@ def test_the_same_but_for_the_loss_is_a_counterpart(copy: Path) -> None:
 )
 @pytest.mark.usefixtures("copy")
 def test_other_parameters_are_no_counterpart(
-    old: str, new: str, network: str, caplog: pytest.LogCaptureFixture
+    old: str,
+    new: str,
+    network: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     path = Path("params.yaml")
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
     assert read_counterpart(load_params()) is None
     assert f"{network} was trained there with other parameters, seeds, code or" in caplog.text
-    assert "run make study NAME=logits to renew it" in caplog.text
+    assert "; make study NAME=logits renews it" in caplog.text
+    # Beside the workspace nobody can do anything about it.
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "elsewhere"))
+    caplog.clear()
+    assert read_counterpart(load_params()) is None
+    assert caplog.text == ""
 
 
 @pytest.mark.usefixtures("copy")

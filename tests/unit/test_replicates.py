@@ -12,22 +12,35 @@ import pytest
 from safetensors.torch import load
 from trainings import network, nothing_watched, train_replicate
 
+from fashionbench import paths
 from fashionbench.data.examples import load_examples
-from fashionbench.data.sources import read_images, read_labels
+from fashionbench.data.idx import read_idx
 from fashionbench.data.splits import Split, save_split
-from fashionbench.errors import TrainingError
+from fashionbench.errors import TrainingError, WorkerError
 from fashionbench.params import Hyperparameters
+from fashionbench.stages.training import train_at_once
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate, weights
-from fashionbench.training.replicates import Divergence, FinishedEpoch, curves, train_replicates
-from fashionbench.workers.local import local_workers
+from fashionbench.training.replicates import (
+    Divergence,
+    EpochTask,
+    FinishedEpoch,
+    Tell,
+    Workers,
+    curves,
+    train_replicates,
+)
+from fashionbench.workers.epochs import LocalWorkers
+from fashionbench.workers.pool import open_workers
 
 
 @pytest.fixture(scope="module")
 def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("split") / "train.safetensors"
-    images = read_images(sample_folder / "train-images-idx3-ubyte")
-    save_split(Split(images, read_labels(sample_folder / "train-labels-idx1-ubyte")), path)
+    images = read_idx(sample_folder / "train-images-idx3-ubyte", dimensions=3)
+    save_split(
+        Split(images, read_idx(sample_folder / "train-labels-idx1-ubyte", dimensions=1)), path
+    )
     return path
 
 
@@ -44,9 +57,9 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
 
 
 def last_weights(
-    executor: Executor, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    workers: Workers, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> dict[int, bytes]:
-    events = list(train_replicates(executor, replicates, split, split, checkpoints))
+    events = list(train_replicates(workers, replicates, split, split, checkpoints))
     shutil.rmtree(checkpoints._folder)
     return {event.row.seed: event.weights for event in finished(events) if event.weights}
 
@@ -70,22 +83,26 @@ class Inline(Executor):
         return future
 
 
+def on(executor: Executor) -> LocalWorkers:
+    return LocalWorkers(executor, 1)
+
+
 @pytest.mark.usefixtures("all_cores")
 def test_processes_threads_and_one_process_give_the_same_bits(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    expected = last_weights(Inline(), replicates, split, checkpoints)
-    with local_workers(2) as workers:
+    expected = last_weights(on(Inline()), replicates, split, checkpoints)
+    with open_workers(2) as workers:
         assert last_weights(workers, replicates, split, checkpoints) == expected
     with ThreadPoolExecutor(1) as thread:
-        assert last_weights(thread, replicates, split, checkpoints) == expected
+        assert last_weights(on(thread), replicates, split, checkpoints) == expected
 
 
 def test_a_replicate_does_not_depend_on_its_companions(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    together = last_weights(Inline(), replicates, split, checkpoints)
-    alone = last_weights(Inline(), replicates[1:2], split, checkpoints)
+    together = last_weights(on(Inline()), replicates, split, checkpoints)
+    alone = last_weights(on(Inline()), replicates[1:2], split, checkpoints)
     assert alone == {1: together[1]}
 
 
@@ -94,7 +111,7 @@ def test_epoch_by_epoch_is_the_same_as_in_one_go(
 ) -> None:
     examples = load_examples(split, "cpu")
     rows, state = train_replicate(replicates[0], examples, examples)
-    events = list(train_replicates(Inline(), replicates[:1], split, split, checkpoints))
+    events = list(train_replicates(on(Inline()), replicates[:1], split, split, checkpoints))
     assert [event.row for event in finished(events)] == rows
     last = load(finished(events)[-1].weights or b"")
     assert last.keys() == weights(state).keys()
@@ -107,28 +124,84 @@ def test_a_replicate_that_diverges_ends_and_the_others_go_on(
     wild = replace(
         replicates[1], hyperparameters=replace(replicates[1].hyperparameters, learning_rate=1e30)
     )
-    events = train_replicates(Inline(), [replicates[0], wild], split, split, checkpoints)
+    events = train_replicates(on(Inline()), [replicates[0], wild], split, split, checkpoints)
     seen = list(islice(events, 3))
     with pytest.raises(TrainingError, match=r"diverged with seed 1 \(.*\); try a learning_rate"):
         next(events)
     (divergence,) = [event for event in seen if isinstance(event, Divergence)]
-    assert divergence.seed == 1
+    assert divergence.replicate.seed == 1
     assert "is not a finite number" in divergence.reason
     assert [event.row.epoch for event in finished(seen) if event.weights] == [2]
+
+
+def test_networks_that_diverge_are_all_named_at_the_end(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    wild = [
+        replace(
+            replicate,
+            network=replace(replicate.network, name=name),
+            hyperparameters=replace(replicate.hyperparameters, learning_rate=1e30),
+        )
+        for replicate, name in zip(replicates, "ba", strict=False)
+    ]
+    events = train_replicates(on(Inline()), [*wild, replicates[2]], split, split, checkpoints)
+    named = r"^a diverged with seed 1 \(.*\); try .*; b diverged with seed 0 \(.*\); try a"
+    with pytest.raises(TrainingError, match=named):
+        list(events)
+
+
+def test_trained_at_once_what_is_finished_is_kept_though_others_diverge(
+    replicates: list[Replicate],
+    split: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "val"):
+        paths.split_file(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(split, paths.split_file(name))
+    wild = replace(
+        replicates[0],
+        network=replace(replicates[0].network, name="wild"),
+        hyperparameters=replace(replicates[0].hyperparameters, learning_rate=1e30),
+    )
+    networks = {"tiny": replicates, "wild": [wild]}
+    with pytest.raises(TrainingError, match="wild diverged with seed 0 "):
+        train_at_once(on(Inline()), networks, lambda _: nothing_watched())
+    assert len(list(tmp_path.glob("checkpoints/*.finished"))) == len(replicates)
+
+
+class Failing:
+    """Workers of which one dies while the others go on without an end."""
+
+    def train(self, task: EpochTask, tell: Tell) -> None:
+        if task.replicate.seed == 1:
+            tell(WorkerError("died"))
+
+    def describe(self) -> dict[str, str]:
+        return {}
+
+
+def test_any_other_error_is_raised_at_once(
+    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+) -> None:
+    with pytest.raises(WorkerError, match="died"):
+        list(train_replicates(Failing(), replicates, split, split, checkpoints))
 
 
 def test_only_new_seeds_are_trained(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    first = list(train_replicates(Inline(), replicates[:2], split, split, checkpoints))
+    first = list(train_replicates(on(Inline()), replicates[:2], split, split, checkpoints))
     checkpoints.finish(replicates[:2])
     more = Inline()
-    events = list(train_replicates(more, replicates, split, split, checkpoints))
+    events = list(train_replicates(on(more), replicates, split, split, checkpoints))
     assert more.submitted == 2
     assert results(events[:4]) == results(first)
     checkpoints.finish(replicates)
     again = Inline(most=0)
-    assert results(train_replicates(again, replicates, split, split, checkpoints)) == results(
+    assert results(train_replicates(on(again), replicates, split, split, checkpoints)) == results(
         events
     )
 
@@ -136,12 +209,12 @@ def test_only_new_seeds_are_trained(
 def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
     replicates: list[Replicate], split: Path, checkpoints: Checkpoints
 ) -> None:
-    straight = list(train_replicates(Inline(), replicates, split, split, checkpoints))
+    straight = list(train_replicates(on(Inline()), replicates, split, split, checkpoints))
     shutil.rmtree(checkpoints._folder)
     with pytest.raises(KeyboardInterrupt):
-        list(train_replicates(Inline(most=4), replicates, split, split, checkpoints))
+        list(train_replicates(on(Inline(most=4)), replicates, split, split, checkpoints))
     rest = Inline()
-    resumed = list(train_replicates(rest, replicates, split, split, checkpoints))
+    resumed = list(train_replicates(on(rest), replicates, split, split, checkpoints))
     assert rest.submitted == 2
     assert [event.is_restored for event in finished(resumed)] == [True] * 4 + [False] * 2
     assert results(resumed) == results(straight)

@@ -27,7 +27,9 @@ def test_it_is_the_nearest_folder_above(top: Path) -> None:
 
 
 def test_elsewhere_it_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"is not in a repository of fashionbench: .*\(cd\)"):
+    with pytest.raises(
+        ConfigError, match=r"is not inside a fashionbench repository: .*cd into one"
+    ):
         find_repository(tmp_path)
 
 
@@ -44,6 +46,8 @@ def test_a_command_in_the_wrong_folder_leaves_nothing_there(
     monkeypatch.chdir(tmp_path)
     assert cli.main(command) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"fashionbench: error: {tmp_path} is not in a repository")
+    assert line.startswith(
+        f"fashionbench: error: {tmp_path} is not inside a fashionbench repository"
+    )
     assert list(tmp_path.iterdir()) == []
     assert Path.cwd() == tmp_path

@@ -7,16 +7,22 @@ import numpy as np
 import pytest
 import torch
 from made_up_trust import robustness
+from repositories import CLASSES
 from safetensors.torch import save_file
 from trainings import network
 
-from fashionbench.analysis.robustness import compare_robustness, curve_of, mean_robustness
-from fashionbench.data.splits import CLASSES, Split, save_split
+from fashionbench.analysis.calibration_and_robustness import (
+    compare_robustness,
+    curve_of,
+    mean_robustness,
+)
+from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import DataError
+from fashionbench.evaluation.corrupted_scores import robustness_rows, run_robustness
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS, IMAGES, corrupt, part_of
-from fashionbench.evaluation.robustness import robustness_rows, run_robustness
 from fashionbench.evaluation.tasks import ScoringTask
-from fashionbench.training.networks import build, infer, weights_of
+from fashionbench.networks.declared import build, weights_of
+from fashionbench.networks.forward import infer
 
 
 def random_split(images: int) -> Split:

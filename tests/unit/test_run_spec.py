@@ -1,13 +1,19 @@
 """Descriptions of runs: names, notes and provenance."""
 
+import hashlib
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from repositories import PROJECT
 from trainings import network, nothing_watched
 
 from fashionbench.params import Hyperparameters
 from fashionbench.tracking.run_spec import (
+    CONFIGURATION_TAG,
     describe_network,
     describe_replicate,
     provenance_of_restored,
@@ -26,6 +32,57 @@ def test_runs_are_described_in_words(hyperparameters: Hyperparameters) -> None:
     assert spec.note.startswith(f"tiny: {words}. Each score is a mean over seeds")
     assert specs[5].note == f"Seed 5 of tiny: {words}."
     assert len({spec.key, *(below.key for below in specs.values())}) == 3
+
+
+def test_a_group_has_the_same_code_data_and_parameters(hyperparameters: Hyperparameters) -> None:
+    def group(seed: int, code: str = "1", learning_rate: float = 0.001) -> str:
+        dependencies = replace(nothing_watched(), files={Path("src/epoch.py"): code})
+        changed = replace(hyperparameters, learning_rate=learning_rate)
+        spec = describe_replicate(network(), changed, seed, dependencies)
+        whole = describe_network(network(), changed, {seed: spec})
+        assert whole.tags[CONFIGURATION_TAG] == spec.tags[CONFIGURATION_TAG]
+        return spec.tags[CONFIGURATION_TAG]
+
+    assert group(0) == group(1)
+    assert len({group(0), group(0, code="2"), group(0, learning_rate=0.01)}) == 3
+    assert group(0).startswith("tiny · ")
+
+
+def test_bits_that_hold_for_one_kind_of_processor_are_labelled(
+    hyperparameters: Hyperparameters,
+) -> None:
+    changes: tuple[dict[str, Any], ...] = ({}, {"precision": "bfloat16"}, {"device": "cuda"})
+    specs = [
+        describe_replicate(network(), replace(hyperparameters, **change), 0, nothing_watched())
+        for change in changes
+    ]
+    labels = [spec.tags.get("fashionbench.bits") for spec in specs]
+    only = "of this kind of processor only"
+    assert labels == [None, f"{only}: precision bfloat16", f"{only}: device cuda"]
+    assert describe_network(network(), hyperparameters, {0: specs[1]}).tags.items() >= {
+        ("fashionbench.bits", labels[1])
+    }
+
+
+def test_data_that_is_not_here_is_known_from_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hyperparameters: Hyperparameters
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    train = Path("data/prepared/train.safetensors")
+    train.parent.mkdir(parents=True)
+    train.write_text("images")
+    here = describe_replicate(network(), hyperparameters, 0, nothing_watched())
+    md5 = hashlib.md5(train.read_bytes()).hexdigest()
+    assert [found.dataset.digest for found in here.datasets] == [md5]
+    train.unlink()
+    Path("dvc.lock").write_text(
+        f"stages: {{train@tiny: {{deps: [{{path: {train}, md5: {md5}}}, {{path: a, md5: b}}]}}}}"
+    )
+    assert describe_replicate(network(), hyperparameters, 0, nothing_watched()) == here
+    train.write_text("other images")
+    other = describe_replicate(network(), hyperparameters, 0, nothing_watched())
+    assert other.key != here.key
 
 
 def test_a_restored_run_is_an_experiments_only_if_that_has_changed_its_results(

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from repositories import CLASSES
 from safetensors.torch import save_file
 from trainings import network
 
 from fashionbench.data.splits import Split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.inference import evaluate
 from fashionbench.evaluation.scores import confusion_rows, predictions, score_rows, worst_errors
 from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
-from fashionbench.training.networks import build, weights_of
+from fashionbench.evaluation.trained import evaluate
+from fashionbench.networks.declared import build, weights_of
 
 LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5
 LABELS = torch.tensor([0, 1, 2, 2, 0])
@@ -48,10 +49,10 @@ def test_the_surest_errors_come_first_with_their_images() -> None:
 def test_tables_name_splits_and_classes() -> None:
     found = evaluate(LOGITS, LABELS, "logits")
     by_seed = {4: {"val": found, "test": found}}
-    rows = score_rows(by_seed)
+    rows = score_rows(by_seed, CLASSES)
     assert [(row["seed"], row["split"]) for row in rows] == [(4, "val"), (4, "test")]
     assert rows[0]["accuracy Pullover"] == 0.5
-    confusion = confusion_rows(by_seed)
+    confusion = confusion_rows(by_seed, CLASSES)
     assert len(confusion) == 100
     assert sum(int(str(row["images"])) for row in confusion) == 5
     assert {
@@ -65,11 +66,15 @@ def test_tables_name_splits_and_classes() -> None:
 def test_predictions_are_named_by_split_and_seed_and_in_the_order_of_the_images() -> None:
     rolled = {shift: evaluate(LOGITS.roll(shift, 0), LABELS, "logits") for shift in range(4)}
     found = {seed: {"val": rolled[seed], "test": rolled[seed + 2]} for seed in (0, 1)}
-    assert {name: classes.tolist() for name, classes in predictions(found).items()} == {
+    labels = {"val": np.array([3], np.uint8), "test": np.array([4], np.uint8)}
+    kept = predictions(found, labels)
+    assert {name: classes.tolist() for name, classes in kept.items()} == {
         "val_seed_0": [0, 1, 1, 2, 0],
         "val_seed_1": [0, 0, 1, 1, 2],
         "test_seed_0": [2, 0, 0, 1, 1],
         "test_seed_1": [1, 2, 0, 0, 1],
+        "val_labels": [3],
+        "test_labels": [4],
     }
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashionbench.analysis.conditions import Comparison, Condition
-from fashionbench.analysis.single_runs import share_of_pairs
+from fashionbench.claims.quantities import Comparison, Condition
+from fashionbench.claims.sensitivity import share_of_pairs
 
 RUNS = {
     name: pd.Series(np.random.default_rng(seed).normal(size=4).round(3))

@@ -1,17 +1,21 @@
 """The official files: genuine or refused by name, whole or not at all."""
 
 import gzip
-import hashlib
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from repositories import DATASET, PROJECT, declared_as
 
 from fashionbench.data import sources
-from fashionbench.data.sources import OFFICIAL_FILES, OfficialFile, fetch, read_images, read_labels
+from fashionbench.data.idx import read_idx
+from fashionbench.data.sources import fetch, is_whole
+from fashionbench.datasets import Dataset, load_dataset
 from fashionbench.errors import DataError
 
 LABELS = "train-labels-idx1-ubyte"
@@ -19,12 +23,9 @@ IMAGES = "train-images-idx3-ubyte"
 
 
 @pytest.fixture
-def genuine(sample_folder: Path) -> tuple[OfficialFile, ...]:
-    """The sample's files as if they were the official ones."""
-    return tuple(
-        OfficialFile(path.name, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in sorted(sample_folder.iterdir())
-    )
+def genuine(sample_folder: Path) -> Dataset:
+    """The data set as if the sample's files were the official ones."""
+    return declared_as(sample_folder)
 
 
 @pytest.fixture
@@ -34,22 +35,93 @@ def folder(sample_folder: Path, tmp_path: Path) -> Path:
 
 
 def test_the_official_files_have_the_sizes_of_70000_images() -> None:
-    assert sum(file.size for file in OFFICIAL_FILES) == 70_000 * (784 + 1) + 2 * (16 + 8)
+    assert sum(file.size for file in DATASET.files) == 70_000 * (784 + 1) + 2 * (16 + 8)
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_named_folder_serves_files_plain_or_packed(
-    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path, packed: bool
+    folder: Path, genuine: Dataset, tmp_path: Path, packed: bool
 ) -> None:
     if packed:
         for path in list(folder.iterdir()):
             (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
             path.unlink()
     destination = tmp_path / "FashionMNIST/raw"
-    assert fetch(destination, folder, genuine) == str(folder)
-    assert {path.name for path in destination.iterdir()} == {file.name for file in genuine}
-    assert read_images(destination / IMAGES).shape == (400, 28, 28)
-    assert read_labels(destination / LABELS).shape == (400,)
+    assert fetch(genuine, destination, folder) == str(folder)
+    assert {path.name for path in destination.iterdir()} == {file.name for file in genuine.files}
+    assert read_idx(destination / IMAGES, dimensions=3).shape == (400, 28, 28)
+    assert read_idx(destination / LABELS, dimensions=1).shape == (400,)
+
+
+def test_images_of_a_package_need_no_folder(tmp_path: Path) -> None:
+    """A folder could not be verified, and the package is the one that the lock names."""
+    digits = load_dataset("digits", PROJECT)
+    assert fetch(digits, tmp_path / "raw", tmp_path / "mine") == "scikit-learn:digits"
+    assert is_whole(digits, tmp_path / "raw")
+
+
+def with_a_dot(path: Path) -> Path:
+    """Name a file as 7-Zip and some copies on Kaggle do."""
+    return path.with_name(path.name.replace("-idx", ".idx"))
+
+
+def with_a_folder(path: Path) -> Path:
+    """Put a file into a folder of its own name, as other copies on Kaggle have it."""
+    return path / path.name
+
+
+def with_a_dot_and_a_folder(path: Path) -> Path:
+    """Do both."""
+    return with_a_folder(with_a_dot(path))
+
+
+def with_a_dot_packed(path: Path) -> Path:
+    """Name an archive likewise."""
+    return path.with_name(f"{with_a_dot(path).name}.gz")
+
+
+def as_torchvision(path: Path) -> Path:
+    """Put a file where torchvision has it below its root."""
+    return path.parent / "FashionMNIST/raw" / path.name
+
+
+@pytest.mark.parametrize(
+    "move",
+    [with_a_dot, with_a_folder, with_a_dot_and_a_folder, with_a_dot_packed, as_torchvision],
+)
+def test_the_names_that_tools_and_copies_give_are_known(
+    folder: Path,
+    genuine: Dataset,
+    tmp_path: Path,
+    move: Callable[[Path], Path],
+) -> None:
+    for path in list(folder.iterdir()):
+        content, new = path.read_bytes(), move(path)
+        path.unlink()
+        new.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(gzip.compress(content) if new.suffix == ".gz" else content)
+    fetch(genuine, tmp_path / "raw", folder)
+    assert {path.name for path in (tmp_path / "raw").iterdir()} == {
+        file.name for file in genuine.files
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["--from=~/mine"]], ids=["variable", "option"])
+def test_a_tilde_is_the_users_home(words: list[str], folder: Path, tmp_path: Path) -> None:
+    alter(folder / IMAGES)
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in ("datasets.yaml", "dvc.yaml", "params.yaml"):
+        shutil.copy(PROJECT / name, project)
+    done = subprocess.run(
+        [sys.executable, "-m", "fashionbench", "download", *words],
+        cwd=project,
+        env=os.environ | {"HOME": str(tmp_path), "FASHIONBENCH_DATA": "~/mine"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"({folder}: {folder / IMAGES} holds " in done.stderr
 
 
 def become_a_pipe(path: Path) -> None:
@@ -105,8 +177,8 @@ def bomb(path: Path) -> None:
     [
         (truncate, "holds 407 of 408 bytes"),
         (lengthen, "holds more than 408 bytes"),
-        (alter, "is not the official file: its sha256 is"),
-        (remove, f"has no readable {LABELS}"),
+        (alter, "is not the declared file: its sha256 is"),
+        (remove, f"has no {LABELS}, neither as it is nor as .gz"),
         (truncate_archive, "is damaged"),
         (pretend_archive, "is damaged"),
         (bomb, "holds more than 408 bytes"),
@@ -117,7 +189,7 @@ def bomb(path: Path) -> None:
 )
 def test_a_spoilt_file_is_refused_by_name_and_leaves_nothing(
     folder: Path,
-    genuine: tuple[OfficialFile, ...],
+    genuine: Dataset,
     tmp_path: Path,
     spoil: Callable[[Path], None],
     says: str,
@@ -125,31 +197,29 @@ def test_a_spoilt_file_is_refused_by_name_and_leaves_nothing(
     spoil(folder / LABELS)
     destination = tmp_path / "FashionMNIST/raw"
     with pytest.raises(DataError, match=says) as caught:
-        fetch(destination, folder, genuine)
+        fetch(genuine, destination, folder)
     assert LABELS in str(caught.value)
     assert list(destination.parent.iterdir()) == []
 
 
-def test_a_mislabelled_file_is_refused(
-    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
-) -> None:
+def test_a_mislabelled_file_is_refused(folder: Path, genuine: Dataset, tmp_path: Path) -> None:
     shutil.copy(folder / "t10k-images-idx3-ubyte", folder / IMAGES)
     with pytest.raises(DataError, match=IMAGES):
-        fetch(tmp_path / "raw", folder, genuine)
+        fetch(genuine, tmp_path / "raw", folder)
 
 
 def test_a_failed_fetch_keeps_what_was_there(
-    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
+    folder: Path, genuine: Dataset, tmp_path: Path
 ) -> None:
-    fetch(tmp_path / "raw", folder, genuine)
+    fetch(genuine, tmp_path / "raw", folder)
     alter(folder / LABELS)
     with pytest.raises(DataError):
-        fetch(tmp_path / "raw", folder, genuine)
-    assert read_labels(tmp_path / "raw" / LABELS).shape == (400,)
+        fetch(genuine, tmp_path / "raw", folder)
+    assert read_idx(tmp_path / "raw" / LABELS, dimensions=1).shape == (400,)
 
 
 def test_links_are_followed_when_read_and_never_written_through(
-    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
+    folder: Path, genuine: Dataset, tmp_path: Path
 ) -> None:
     (folder / LABELS).rename(folder / "elsewhere")
     (folder / LABELS).symlink_to(folder / "elsewhere")
@@ -157,36 +227,37 @@ def test_links_are_followed_when_read_and_never_written_through(
     others.mkdir()
     (others / "precious").write_text("mine")
     (tmp_path / "raw").symlink_to(others)
-    fetch(tmp_path / "raw", folder, genuine)
+    fetch(genuine, tmp_path / "raw", folder)
     assert not (tmp_path / "raw").is_symlink()
     assert not (tmp_path / "raw" / LABELS).is_symlink()
     assert [path.name for path in others.iterdir()] == ["precious"]
 
 
 def test_what_a_killed_fetch_left_behind_is_removed(
-    folder: Path, genuine: tuple[OfficialFile, ...], tmp_path: Path
+    folder: Path, genuine: Dataset, tmp_path: Path
 ) -> None:
     left = tmp_path / "data" / ".incoming-abc"
     left.mkdir(parents=True)
     (left / LABELS).write_bytes(b"half")
-    fetch(tmp_path / "data" / "raw", folder, genuine)
+    fetch(genuine, tmp_path / "data" / "raw", folder)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
 
 
 def test_the_next_source_is_asked_when_one_fails(
     folder: Path,
-    genuine: tuple[OfficialFile, ...],
+    genuine: Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def away(_: Path) -> Path:
+    def away(*_: object) -> Path:
         raise DataError("does not answer")
 
-    monkeypatch.setattr(sources, "_PUBLIC_SOURCES", {"first": away, "second": lambda _: folder})
-    assert fetch(tmp_path / "raw", files=genuine) == "second"
-    monkeypatch.setattr(sources, "_PUBLIC_SOURCES", {"first": away, "second": away})
-    with pytest.raises(DataError, match="first: does not answer; second: does not answer"):
-        fetch(tmp_path / "other", files=genuine)
+    monkeypatch.setattr(sources, "ORIGINS", {"first": away, "second": lambda *_: folder})
+    declared = genuine.model_copy(update={"origins": ("first:x", "second:y")})
+    assert fetch(declared, tmp_path / "raw") == "second:y"
+    monkeypatch.setattr(sources, "ORIGINS", {"first": away, "second": away})
+    with pytest.raises(DataError, match="first:x: does not answer; second:y: does not answer"):
+        fetch(declared, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -205,10 +276,10 @@ def test_an_idx_file_must_be_what_its_header_says(
     path = tmp_path / "labels"
     path.write_bytes(content)
     with pytest.raises(DataError, match=says):
-        read_labels(path)
+        read_idx(path, dimensions=1)
 
 
 def test_idx_values_keep_their_order(tmp_path: Path) -> None:
     path = tmp_path / "images"
     path.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3, *range(6)]))
-    assert np.array_equal(read_images(path), [[[0, 1, 2]], [[3, 4, 5]]])
+    assert np.array_equal(read_idx(path, dimensions=3), [[[0, 1, 2]], [[3, 4, 5]]])

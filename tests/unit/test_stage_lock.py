@@ -17,15 +17,15 @@ from fashionbench.pipeline import stage_lock
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder."""
+    """Work in an empty folder; return the file that names a stage's process."""
     monkeypatch.chdir(tmp_path)
-    return tmp_path / SCRATCH_DIR / "prepare.lock"
+    return tmp_path / SCRATCH_DIR / "prepare.pid"
 
 
 def test_the_process_is_named() -> None:
     with (
         stage_lock._only_one("prepare"),
-        pytest.raises(BusyError, match=rf"process {os.getpid()} already.*\(kill {os.getpid()}\)"),
+        pytest.raises(BusyError, match=rf"\(process {os.getpid()}\).*\(kill {os.getpid()}\)"),
         stage_lock._only_one("prepare"),
     ):
         pass
@@ -35,7 +35,7 @@ def test_one_that_has_not_yet_written_its_number_is_waited_for(folder: Path) -> 
     with stage_lock._only_one("prepare"):
         folder.write_text("")
         Timer(0.2, folder.write_text, ["4711"]).start()
-        with pytest.raises(BusyError, match="by process 4711 already"):
+        with pytest.raises(BusyError, match=r"running \(process 4711\);"):
             stage_lock._only_one("prepare").__enter__()
 
 
@@ -45,7 +45,7 @@ def test_one_that_never_writes_it_is_another_process(
     monkeypatch.setattr(stage_lock, "_PAUSE_S", 0.001)
     with stage_lock._only_one("prepare"):
         folder.write_text("")
-        with pytest.raises(BusyError, match=r"by another process already; .* or end it, and run"):
+        with pytest.raises(BusyError, match=r"is already running; .* or stop it and run"):
             stage_lock._only_one("prepare").__enter__()
 
 
@@ -74,7 +74,7 @@ def test_without_locks_a_marker_stands_in_until_its_process_has_ended(
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout
     assert holder.stdout.readline() == "held\n"
-    named = rf"process {holder.pid} already; .*\(kill {holder.pid}\).* or delete .*lock.held if"
+    named = rf"\(process {holder.pid}\); .*\(kill {holder.pid}\).* or delete .*lock.held if"
     with pytest.raises(BusyError, match=named):
         stage_lock._only_one("prepare").__enter__()
     holder.kill()
@@ -82,7 +82,7 @@ def test_without_locks_a_marker_stands_in_until_its_process_has_ended(
     with stage_lock._only_one("prepare"):
         assert folder.read_text() == str(os.getpid())
     assert not folder.with_name("prepare.lock.held").exists()
-    assert "has no locks, so that prepare.lock.held stands in for one" in caplog.text
+    assert "does not support locks, so prepare.lock.held stands in for one" in caplog.text
 
 
 def test_any_other_failure_of_a_lock_stays_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,13 @@
 """Intervals against published values and against scipy.stats."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from fashionbench.analysis.statistics import estimate, prediction_interval
+from fashionbench.analysis.statistics import estimate, median_interval, prediction_interval
 
 
 def test_the_interval_is_students() -> None:
@@ -25,7 +26,7 @@ def test_the_interval_is_that_of_scipy_stats_to_the_last_bit() -> None:
         n, spread = int(rng.integers(2, 30)), 10.0 ** rng.integers(-6, 3)
         values = (rng.normal() + spread * rng.normal(size=n)).tolist()
         found = estimate(values)
-        expected = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
+        expected: Any = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
         assert (found.low, found.high) == expected
 
 
@@ -62,3 +63,18 @@ def test_prediction_intervals_hold_the_next_value_as_often_as_they_say() -> None
     # Four standard errors of a share of 0.95.
     assert hits / trials == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / trials))
     assert all(math.isnan(end) for end in prediction_interval([0.5]))
+
+
+@pytest.mark.parametrize(("n", "rank"), [(6, 1), (8, 1), (9, 2), (20, 6), (40, 14)])
+def test_the_median_has_the_interval_of_published_tables(n: int, rank: int) -> None:
+    median, low, high = median_interval([float(value) for value in range(n, 0, -1)])
+    assert (median, low, high) == ((n + 1) / 2, rank, n + 1 - rank)
+    expected: Any = stats.quantile_test(range(1, n + 1), p=0.5).confidence_interval(0.95)
+    assert (low, high) == (expected.low, expected.high)
+
+
+def test_five_values_have_no_such_interval() -> None:
+    median, low, high = median_interval([3.0, 1.0, 2.0, 5.0, 4.0])
+    assert median == 3
+    assert math.isnan(low)
+    assert math.isnan(high)

@@ -10,12 +10,11 @@ import pytest
 from made_up_studies import design_of
 from repositories import PROJECT
 from write_dependencies import code_of
-from write_studies import files_of, studies, write_study
+from write_studies import check_all_numbers, files_of, studies, write_study
 
-from fashionbench.analysis.claims import CLAIMS
 from fashionbench.errors import ConfigError
 from fashionbench.params import Params, load_params
-from fashionbench.studies.declared import read_study
+from fashionbench.paths import SPLITS
 from fashionbench.studies.design import study_params
 from fashionbench.yaml_files import read_yaml
 
@@ -35,21 +34,38 @@ def test_the_files_of_a_study_are_up_to_date(study: str) -> None:
         assert (STUDIES[study] / name).read_text() == text, "make deps writes it"
 
 
-def test_claims_of_studies_follow_those_of_the_report() -> None:
-    numbers = [
-        claim.number
-        for folder in STUDIES.values()
-        for claim in read_study(folder / "study.yaml").claims
-    ]
-    assert len(STUDIES) == 7
-    assert sorted(numbers) == list(range(len(CLAIMS) + 1, len(CLAIMS) + 12))
+def test_no_two_claims_have_the_same_number() -> None:
+    check_all_numbers(PROJECT)
+
+
+def test_a_number_that_is_taken_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "claims.yaml").write_text((PROJECT / "claims.yaml").read_text())
+    folder = tmp_path / "studies/dropout"
+    folder.mkdir(parents=True)
+    text = (STUDIES["dropout"] / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text)
+    check_all_numbers(tmp_path)
+    (folder / "study.yaml").write_text(text.replace("number: 18", "number: 3"))
+    reason = r"^claims.yaml and studies/dropout/study.yaml have a claim with the number 3 each"
+    with pytest.raises(ConfigError, match=reason):
+        check_all_numbers(tmp_path)
+    (folder / "study.yaml").write_text(text.replace("number: 18", "number: 19"))
+    with pytest.raises(ConfigError, match=r"study.yaml, line \d+: another claim has the number 19"):
+        check_all_numbers(tmp_path)
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_trains_with_the_projects_own_files(study: str) -> None:
     """Otherwise its replicates would have other keys, and none would be shared."""
-    deps = [dep.replace("../../", "") for dep in stages_of(study)["train"]["deps"]]
-    assert deps == STAGES["train"]["do"]["deps"]
+    named = stages_of(study)["train"]["deps"]
+    if study == "transfer":
+        assert named.pop() == "metrics/datasets.json"
+    # A study may prepare images of its own, in place of the project's or besides them.
+    files = {f"data/prepared/{split}": f"data/prepared/{split}.safetensors" for split in SPLITS}
+    deps = [*dict.fromkeys(files.get(dep, dep.replace("../../", "")) for dep in named)]
+    assert deps[1:] == STAGES["train"]["do"]["deps"][1:]
+    # Of its networks, their parameters and all modules.
+    assert deps[0] == "networks"
     code = [dep for dep in stages_of(study)["analyse"]["deps"] if dep.endswith(".py")]
     assert code == [f"../../{file}" for file in code_of("analyse", PROJECT)]
 
@@ -175,7 +191,14 @@ def test_files_are_written_once(tmp_path: Path) -> None:
         (("seeds: 20", "seed: 20"), "seed is not a parameter; did you mean seeds?"),
         (("n4_dropout: {}", "n9: {}"), "network 'n9' is not declared"),
         (("dropout_prob: [0.0,", "dropout_prob: [1.5, 0.0,"), "dropout_prob"),
-        (("{quantity: crossing,", "{quantity: cross,"), "claims.1.conditions.0"),
+        (
+            ("{value: excess_by_epoch,", "{value: excess_by_epok,"),
+            r"study.yaml, line 2\d: .*value = 'excess_by_epok': no such value; did you mean",
+        ),
+        (
+            ("{dropout_prob: 0.7}", "{dropout_prob: 0.75}"),
+            r"study.yaml, line 2\d: 0.75 is no value of dropout_prob",
+        ),
     ],
 )
 def test_a_wrong_study_is_refused_with_the_reason(

@@ -11,30 +11,40 @@ import pandas as pd
 import pytest
 from made_up import results as of_report
 from made_up_studies import SEEDS, design_of, made_up
+from report_claims import CLAIMS
 from trainings import network, train_replicate
 
-from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.verdict_records import ArmRecord
-from fashionbench.analysis.verdicts import judge
+from fashionbench.claims.judging import judge
+from fashionbench.claims.language import Verdict
+from fashionbench.claims.verdicts import ArmRecord
 from fashionbench.data.examples import Examples
 from fashionbench.page import figures, study_figures
 from fashionbench.page.study_captions import figures_of
 from fashionbench.page.study_page import render_page, render_section
 from fashionbench.params import Hyperparameters, LossInput, Params
-from fashionbench.studies.claims import claims_of
 from fashionbench.studies.design import Design
-from fashionbench.studies.effects import effects_of
-from fashionbench.studies.records import StudyArmRecord, StudyRecord
-from fashionbench.studies.words import describe_effect, describe_more_seeds, summarise
+from fashionbench.studies.outcomes import effects_of
+from fashionbench.studies.records import (
+    StudyArmRecord,
+    StudyRecord,
+    describe_effect,
+    describe_more_seeds,
+    summarise,
+)
 from fashionbench.training.epoch import Replicate
 
 DOSES = {0.1: 0.84, 0.3: 0.88, 0.5: 0.85}
 TRAIN = {0.1: 0.86, 0.3: 0.86, 0.5: 0.80}
 CROSSED = {"batch_norm": [False, True], "dropout": ["none", "dropout_prob"]}
-GAIN = {"quantity": "gain", "factor": "dropout_prob", "values": [0.1, 0.3], "above": 0.01}
-CROSSING = {"quantity": "crossing", "factor": "dropout_prob"}
+GAIN = {
+    "value": "accuracy",
+    "of": {"dropout_prob": [0.1, 0.3]},
+    "minus": "n4_dropout",
+    "some": True,
+    "above": 0.01,
+}
+CROSSING = {"value": "excess", "of": {"dropout_prob": "all"}, "minus": "previous", "above": 0}
 
 
 def dose_design(params: Params, **declared: object) -> Design:
@@ -63,7 +73,7 @@ def record_of(design: Design, arms: Mapping[LossInput, Results]) -> StudyRecord:
         replicates=SEEDS * len(design.points),
         arms={
             loss_input: StudyArmRecord(
-                claims=judge(claims_of(design), results),
+                claims=judge(design.claims(), results),
                 effects=effects_of(design, results),
                 report=(),
             )
@@ -166,12 +176,18 @@ def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Param
     record = record_of(design, arms)
     drawn = figures_of(design, arms, pd.DataFrame())
     svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}
-    section = str(render_section("doses", record, svg))
+    section = str(render_section("doses", record, svg, is_whole=True))
     assert "Made &lt;up&gt;" in section
-    assert section.count("18. Some &lt;dose&gt; helps") == 1
-    assert section.count('class="verdict reproduced"') == 2 * 2
+    # As a sentence, and with its evidence.
+    assert section.count("18. Some &lt;dose&gt; helps") == 2
+    assert section.count('class="verdict reproduced"') == 2 * 2 * 2
     assert html.unescape(section).count("from which on validation ends above") == 2
     assert ' id="study-doses-dropout_prob-' in section
+    short = html.unescape(render_section("doses", record, svg))
+    assert short.count("18. Some <dose> helps") == 1
+    assert short.count('class="verdict reproduced"') == 2 * 2
+    assert "ends above" not in short
+    assert "claimed" not in short
     page = render_page(record, svg, {"Parameters": {"seeds": "5"}})
     assert "<title>fashionbench: Made &lt;up&gt;</title>" in page
     levels = [int(level) for level in re.findall(r"<h(\d)", page)]
@@ -180,11 +196,14 @@ def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Param
     assert summarise(record) == "18 and 19 reproduced (with either loss)"
 
 
-def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds() -> None:
+@pytest.mark.parametrize(("seeds", "words"), [(3, "3 seeds"), (1, "1 seed")])
+def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds(
+    seeds: int, words: str
+) -> None:
     arm = StudyArmRecord(
         claims=judge([], of_report()),
         effects=(),
-        report=(judge(CLAIMS, of_report(seeds=3)), judge(CLAIMS, of_report())),
+        report=(judge(CLAIMS, of_report(seeds=seeds)), judge(CLAIMS, of_report())),
     )
     record = StudyRecord(
         title="More seeds",
@@ -194,8 +213,10 @@ def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds() -> None:
         arms={"probabilities": arm},
         figures=(),
     )
-    section = render_section("seeds", record, {})
-    assert "Probabilities, 3 seeds" in section
+    section = render_section("seeds", record, {}, is_whole=True)
+    assert f"Probabilities, {words}<" in section
+    assert "1 network, 5 trainings." in section
+    assert not re.search(r"\b1 \w+s\b", re.sub("<[^>]*>", " ", section))
     assert "Probabilities, 5 seeds" in section
     assert f"Trained on probabilities, {describe_more_seeds(*arm.report)}" in section
     assert section.count('class="verdict') == 2 * len(CLAIMS)
@@ -205,7 +226,7 @@ def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds() -> None:
 def test_more_seeds_decide_claims_and_overturn_verdicts() -> None:
     many = judge(CLAIMS, of_report())
 
-    def few(verdicts: Mapping[int, Verdict]) -> ArmRecord:
+    def few(verdicts: Mapping[str, Verdict]) -> ArmRecord:
         claims = tuple(
             one.model_copy(update={"verdict": verdicts.get(one.claim, one.verdict)})
             for one in many.claims
@@ -215,14 +236,16 @@ def test_more_seeds_decide_claims_and_overturn_verdicts() -> None:
     assert describe_more_seeds(few({}), many) == (
         "5 seeds decide none of the claims that 2 leave open, and overturn no verdict."
     )
-    opened = few({2: "inconclusive", 8: "inconclusive", 4: "contradicted"})
+    opened = few({"2a": "inconclusive", "8a": "inconclusive", "4": "contradicted"})
     assert describe_more_seeds(opened, many) == (
-        "5 seeds decide claims 2 and 8, which 2 leave open, and overturn the verdict on claim 4."
+        "5 seeds decide claims 2a and 8a, which 2 leave open, and overturn the verdict on claim 4."
     )
-    fewer = tuple(one.model_copy(update={"n": 3}) if one.claim == 8 else one for one in many.claims)
+    fewer = tuple(
+        one.model_copy(update={"n": 3}) if one.claim == "8a" else one for one in many.claims
+    )
     assert describe_more_seeds(opened, many.model_copy(update={"claims": fewer})) == (
-        "5 seeds decide claims 2 and 8 (3 seeds), which 2 leave open, and overturn the verdict on "
-        "claim 4."
+        "5 seeds decide claims 2a and 8a (3 seeds), which 2 leave open, and overturn the verdict "
+        "on claim 4."
     )
 
 

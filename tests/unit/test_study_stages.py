@@ -10,7 +10,7 @@ from repositories import PROJECT
 from write_studies import write_study
 
 from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
-from fashionbench.analysis.verdict_words import describe_lost
+from fashionbench.claims.words import describe_lost
 from fashionbench.errors import ConfigError
 from fashionbench.params import load_params
 from fashionbench.stages import analyse, compare, publish
@@ -24,7 +24,7 @@ CODE = Path("src/fashionbench/training/epoch.py")
 @pytest.fixture
 def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a project with the study of logits, and the tables that its trainings would leave."""
-    for name in ("dvc.yaml", "params.yaml"):
+    for name in ("claims.yaml", "dvc.yaml", "params.yaml"):
         shutil.copy(PROJECT / name, tmp_path)
     (tmp_path / CODE).parent.mkdir(parents=True)
     (tmp_path / CODE).write_text("code")
@@ -70,7 +70,7 @@ def test_what_a_study_finds_reaches_the_projects_page(
     found = read_counterpart(load_params())
     assert found is not None
     assert list(found.comparison["network"]) == list(NETWORKS)
-    assert describe_lost(found.record) == "none (of 5 each)"
+    assert describe_lost(found.record) == "none"
     assert set(found.pairs["first"]) | set(found.pairs["second"]) == set(NETWORKS)
 
 
@@ -78,5 +78,5 @@ def test_what_a_study_finds_reaches_the_projects_page(
 def test_a_study_whose_files_are_not_up_to_date_is_not_analysed() -> None:
     path = Path("study.yaml")
     path.write_text(path.read_text().replace("n7_l2: {}, ", ""))
-    with pytest.raises(ConfigError, match=r"params.yaml has not the points of study.yaml; run"):
+    with pytest.raises(ConfigError, match=r"params.yaml does not match study.yaml; run"):
         analyse.run()

@@ -10,9 +10,12 @@ import pytest
 from made_up_trust import TABLES, calibration, robustness
 from pages import a_page
 
-from fashionbench.analysis.calibration import compare_calibration
-from fashionbench.analysis.robustness import compare_robustness
-from fashionbench.analysis.trust import TrustTables, units
+from fashionbench.analysis.calibration_and_robustness import (
+    TrustTables,
+    compare_calibration,
+    compare_robustness,
+    units,
+)
 from fashionbench.errors import DataError
 from fashionbench.evaluation.corruptions import CORRUPTIONS
 from fashionbench.page import trust_figures

@@ -4,16 +4,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_up import MadeUp, near, results
-from scipy.stats import ttest_1samp
+from report_claims import CLAIMS
+from scipy.stats import t, ttest_1samp, ttest_ind
 
-from fashionbench.analysis.conditions import Claim, Comparison, Condition, Verdict
-from fashionbench.analysis.evidence import Decision, Evidence
-from fashionbench.analysis.examined import examine, judge_family
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.verdicts import judge
+from fashionbench.claims.judging import judge
+from fashionbench.claims.language import Verdict
+from fashionbench.claims.multiverse import ALL, CHOICES, with_multiverse
+from fashionbench.claims.quantities import Claim, Comparison, Condition
+from fashionbench.claims.rule import Decision, Evidence, examine, judge_family
+from fashionbench.claims.words import describe_runs
 
 NOTHING = Results(curves={}, scores={"any": pd.DataFrame()}, weights={})
 FIVE_PERCENT = 0.05
@@ -31,7 +35,7 @@ def condition(
 
 
 def decide(*conditions: Condition, level: float = FIVE_PERCENT) -> Decision:
-    evidence = examine(Claim(1, "words", conditions, "why"), NOTHING).evidence
+    evidence = examine(Claim("1", "words", conditions, "why"), NOTHING).evidence
     assert evidence is not None
     return evidence.decide(level)
 
@@ -67,7 +71,7 @@ def test_the_interval_of_the_mean_is_one_answer(
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_p_value_may_be_as_small_as_it_likes(bounds: dict[str, float], sign: int) -> None:
     values = [sign * (1 + value / 10) for value in SCATTERED * 4]
-    claim = Claim(1, "words", (condition(values, **bounds),), "why")
+    claim = Claim("1", "words", (condition(values, **bounds),), "why")
     evidence = examine(claim, NOTHING).evidence
     assert evidence is not None
     expected = ttest_1samp(values, 0).pvalue
@@ -92,12 +96,44 @@ def test_most_single_seeds_have_to_agree(
 
 def test_the_reports_number_has_to_agree_with_single_runs() -> None:
     values = [0.88, 0.881, 0.882, 0.879, 0.878]
-    # The prediction interval is 0.88 +- 0.0048, the interval of the mean 0.88 +- 0.002.
-    for reported, decision in ((0.884, "reproduced"), (0.886, "inconclusive")):
-        assert decide(condition(values, low=0.87, high=0.89, reported=reported)) == decision
-    for reported, decision in ((0.886, "contradicted"), (0.884, "inconclusive")):
+    # The prediction interval is 0.88 +- 0.0048, the interval of the mean 0.88 +- 0.002, and numbers
+    # stand for all that round to them.
+    for reported, decision in ((0.885, "reproduced"), (0.886, "mixed")):
+        assert decide(condition(values, low=0.87, high=0.895, reported=reported)) == decision
+    for reported, decision in ((0.886, "contradicted"), (0.884, "mixed")):
         bounds = {"low": reported - 0.001, "high": reported + 0.001}
         assert decide(condition(values, reported=reported, **bounds)) == decision
+
+
+def test_a_number_from_other_images_may_lie_further_away() -> None:
+    values = [0.88, 0.881, 0.882, 0.879, 0.878]
+    effect = condition(values, low=0.86, high=0.90, reported=0.888)
+    assert decide(effect) == "mixed"
+    accuracy = replace(effect, unit="accuracy")
+    evidence = Evidence.of([accuracy], [accuracy.compare(NOTHING)], images=10_000)
+    (low,), (high,) = evidence.predicted()
+    spread = np.std(values, ddof=1)
+    error = np.sqrt(spread**2 * (1 + 1 / 5) + 2 * 0.88 * 0.12 / 10_000)
+    assert (high - low) / 2 == pytest.approx(t.ppf(0.975, 4) * error)
+    assert decide(accuracy) == "reproduced"
+
+
+def test_answers_that_disagree_whatever_the_seeds_are_mixed() -> None:
+    """The mean lies within, while hardly any single seed does: two groups on either side."""
+    groups = [0.79, 0.80, 0.81] * 4 + [0.899, 0.90, 0.901] * 9
+    assert decide(condition(groups, low=0.84, high=0.90)) == "mixed"
+    # Five such seeds are too few to tell.
+    assert decide(condition([0.899, 0.9, 0.899, 0.898, 0.83], low=0.8, high=0.8985)) != "mixed"
+    effect = condition(groups, low=0.84, high=0.90, reported=0.9)
+    named = [Comparison("", ("n1_mlp",), pd.Series(groups))]
+    claim = Claim("1", "words", [replace(effect, compare=lambda _: named)], "why")
+    (record,) = judge([claim], results()).claims
+    assert record.verdict == "mixed"
+    assert record.remark == (
+        "the answers disagree: all means lie within the claimed bounds, the sentence holds in 9 of "
+        "39 single seeds, the report's number can come from such a run"
+    )
+    assert record.needed is None
 
 
 def test_all_comparisons_have_to_be_within_bounds_and_any_outside_is_corrected() -> None:
@@ -124,9 +160,9 @@ def test_a_claim_needs_all_its_conditions() -> None:
 
 def test_the_claims_of_an_arm_are_one_family_of_tests() -> None:
     # p = 0.011: significant alone and beside four certain claims, but not beside four open ones.
-    claim = Claim(1, "words", [condition(SCATTERED, low=0.0)], "why")
-    certain = Claim(2, "words", [condition([0.5, 0.51, 0.52, 0.5, 0.5], low=0.0)], "why")
-    opened = Claim(3, "words", [condition([-1, 0.5, 1, 0, 0], low=0.0)], "why")
+    claim = Claim("1", "words", [condition(SCATTERED, low=0.0)], "why")
+    certain = Claim("2", "words", [condition([0.5, 0.51, 0.52, 0.5, 0.5], low=0.0)], "why")
+    opened = Claim("3", "words", [condition([-1, 0.5, 1, 0, 0], low=0.0)], "why")
 
     def first_of(*claims: Claim) -> Verdict:
         return judge_family([examine(one, NOTHING) for one in claims])[0].verdict
@@ -143,10 +179,55 @@ def test_unequal_seeds_are_compared_where_both_have_them() -> None:
     assert evidence.values.ravel().tolist() == pytest.approx([0.3, 0.4])
 
 
-def about_weights(networks: dict[str, MadeUp]) -> tuple[Verdict, str]:
-    from fashionbench.analysis.claims import CLAIMS
+def test_networks_without_a_common_seed_are_not_tested() -> None:
+    apart = [Comparison("", (), pd.Series({0: 0.3}), pd.Series({1: 0.1}))]
+    effect = Condition("a made-up effect", lambda _: apart, "points", low=0)
+    examined = examine(Claim("1", "words", [effect], "why"), NOTHING)
+    assert examined.remark == "not tested: the networks have no seed in common"
+    assert judge_family([examined])[0].verdict == "inconclusive"
 
-    record = judge(CLAIMS, results(networks)).claims[12]
+
+def test_where_seeds_differ_all_runs_decide_and_pairs_stand_beside_them() -> None:
+    found = results()
+    scores = dict(found.scores)
+    scores["n2_mlp"] = scores["n2_mlp"][scores["n2_mlp"]["seed"] < 3]
+    claims = [claim for claim in CLAIMS if claim.number in ("3", "12")]
+    arm = judge(claims, replace(found, scores=scores))
+    here, there = arm.claims
+    assert (here.n, there.n, arm.runs["n2_mlp"], arm.runs["n1_mlp"]) == (3, 5, 3, 5)
+    (condition,) = here.conditions
+    one, other = (results().final("n2_mlp")[:3], results().final("n1_mlp"))
+    unpaired = ttest_ind(one, other, equal_var=False)
+    assert condition.runs == (3, 5)
+    assert condition.mean == pytest.approx(one.mean() - other.mean())
+    expected = unpaired.confidence_interval()
+    assert condition.interval == pytest.approx((expected.low, expected.high), rel=1e-4)
+    assert describe_runs(condition) == "by Welch over 3 and 5 runs"
+    (pairs,) = condition.others
+    assert pairs.name == "pairs"
+    assert pairs.mean == pytest.approx(np.mean(condition.values))
+    assert there.conditions[0].others == ()
+
+
+def test_runs_that_lost_a_class_are_set_aside_if_they_are_the_minority() -> None:
+    high, low = near(0.88), near(0.81)
+    two_groups = MadeUp(accuracy=(*high[:3], *low[:2]), lost=(3, 4))
+    claims = [claim for claim in CLAIMS if claim.number in ("27c", "6a")]
+    arm = judge(claims, results({"n2_mlp": two_groups, "n7_l2": MadeUp(accuracy=near(0.89))}))
+    (condition,) = next(one for one in arm.claims if one.claim == "27c").conditions
+    assert (condition.runs, condition.lost, len(condition.values)) == ((3,), 2, 5)
+    assert condition.mean == pytest.approx(np.mean(condition.values[:3]))
+    (everything,) = condition.others
+    assert everything.name == "all runs"
+    assert everything.mean == pytest.approx(np.mean(condition.values))
+    most = replace(two_groups, lost=(2, 3, 4))
+    (record,) = judge([claims[1]], results({"n2_mlp": most})).claims
+    assert (record.conditions[0].runs, record.conditions[0].others) == ((5,), ())
+
+
+def about_weights(networks: dict[str, MadeUp]) -> tuple[Verdict, str]:
+    claims = [claim for claim in CLAIMS if claim.number == "13"]
+    (record,) = judge(claims, results(networks)).claims
     return record.verdict, record.remark
 
 
@@ -158,3 +239,27 @@ def test_weights_of_a_network_that_learned_nothing_make_a_claim_vacuous() -> Non
     # What is not true is not true of a collapsed network either.
     wrong = replace(collapsed, near_zero=tuple(near(0.05)))
     assert about_weights({"n6_l1": wrong})[0] == "contradicted"
+
+
+def test_a_verdict_stands_in_the_analyses_that_give_it_too() -> None:
+    high, low = near(0.88), near(0.81)
+    found = results(
+        {
+            "n2_mlp": MadeUp(accuracy=near(0.85), rise=(0.0,) * 5),
+            "n6_l1": MadeUp(accuracy=near(0.835)),
+            "n7_l2": MadeUp(accuracy=(*high[:3], *low[:2]), lost=(3, 4)),
+        }
+    )
+    claims = [claim for claim in CLAIMS if claim.number in ("11", "27c")]
+    by_margin, by_runs = (
+        record.multiverse for record in with_multiverse(judge(claims, found), found).claims
+    )
+    # 1.5 points are more than one point, and less than two.
+    shares = {option: same / number for option, (same, number) in by_margin.items()}
+    assert [shares[option] for option in CHOICES["margin"]] == [1, 1, 0]
+    assert shares["Holm"] == shares["uncorrected"] == shares[ALL] == 2 / 3
+    every = math.prod(map(len, CHOICES.values()))
+    # Test images have only final scores.
+    assert by_margin[ALL][1] == every // 6 * 4
+    kept, everything = (by_runs[option] for option in CHOICES["runs"])
+    assert kept[0] == kept[1] > everything[0]

@@ -35,6 +35,14 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_link_to_a_folder_that_is_gone_leads_to_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").symlink_to(tmp_path / "scratch/mine")
+    for folder in ("checkpoints", "checkpoints/below"):
+        replace_file(tmp_path / folder / "file", b"content")
+    assert (tmp_path / "scratch/mine/file").read_bytes() == b"content"
+    assert (tmp_path / "scratch/mine/below/file").exists()
+
+
 def test_what_is_left_behind_is_ignored_by_dvc_and_by_the_stages() -> None:
     lines = (PROJECT / ".dvcignore").read_text().splitlines()
     ignored = [line.removeprefix("\\") for line in lines if line and not line.startswith("#")]

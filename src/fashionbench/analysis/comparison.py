@@ -1,12 +1,20 @@
-"""The comparison of all networks, computed from the curves and scores of their replicates."""
+"""The comparison of all networks, and the tables that show it."""
 
-from collections.abc import Mapping
+import io
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from rich.console import Console
+from scipy.special import betaincinv
 
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.files import COMPARISON_FILE, read_result
+from fashionbench.analysis.results import lost_a_class
+from fashionbench.analysis.statistics import CONFIDENCE, estimate, median_interval
+from fashionbench.plurals import counted
+from fashionbench.terminal import open_console, print_table
 
 if TYPE_CHECKING:
     # Counting costs imports torch, which reading a comparison does not need.
@@ -25,7 +33,9 @@ def compare_networks(
 
     All arguments are keyed by network name. ``curves`` have the columns of
     :class:`fashionbench.training.epoch.Epoch`; ``scores`` have seed, split, loss and accuracy.
-    Columns of the result: network, the fields of Costs, seeds (their number), and for each of
+    Columns of the result: network, the fields of Costs, seeds (their number), lost_class (how many
+    of these recognise no validation image of some class), for each of SCORES the median and its
+    exact interval (``_median``, ``_median_low``, ``_median_high``), and for each of
     SCORES and for best_val_accuracy the mean and the ends of its 95% interval (``_low``,
     ``_high``). best_val_accuracy is the maximum of the mean validation curve, reached in epoch
     best_val_epoch.
@@ -34,10 +44,14 @@ def compare_networks(
     for name, curve in curves.items():
         row: dict[str, object] = {"network": name} | asdict(costs[name])
         row["seeds"] = curve["seed"].nunique()
+        row["lost_class"] = int(lost_a_class(scores[name]).sum())
         for score in SCORES:
             split, _, kind = score.partition("_")
             table = scores[name]
-            row |= _with_interval(score, table.loc[table["split"] == split, kind])
+            values = table.loc[table["split"] == split, kind]
+            row |= _with_interval(score, values)
+            ends = zip(("", "_low", "_high"), median_interval(values.tolist()), strict=True)
+            row |= {f"{score}_median{end}": value for end, value in ends}
         by_epoch = curve.groupby("epoch")["val_accuracy"]
         best_epoch = by_epoch.mean().idxmax()
         row |= _with_interval("best_val_accuracy", by_epoch.get_group(best_epoch))
@@ -47,12 +61,16 @@ def compare_networks(
 
 
 def summary_metrics(comparison: pd.DataFrame) -> dict[str, float]:
-    """Return the metrics by which ``dvc exp show`` compares experiments: mean accuracies."""
-    return {
-        f"{row['network']}_{score}": round(float(row[score]), 6)
-        for _, row in comparison.iterrows()
-        for score in ("val_accuracy", "test_accuracy")
-    }
+    """Return the metrics by which ``dvc exp show`` compares experiments, few and short.
+
+    They are mean test accuracies: that of the best network by validation accuracy, ``champion``,
+    and each network's, named by the part before the first underscore where that tells them apart.
+    """
+    names = [str(name) for name in comparison["network"]]
+    short = [name.partition("_")[0] for name in names]
+    test = [round(float(accuracy), 4) for accuracy in comparison["test_accuracy"]]
+    metrics = {"champion": test[int(comparison["val_accuracy"].argmax())]}
+    return metrics | dict(zip(short if len(set(short)) == len(short) else names, test, strict=True))
 
 
 def mean_curves(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -67,3 +85,108 @@ def mean_curves(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
 def _with_interval(name: str, values: "pd.Series[float]") -> dict[str, float]:
     found = estimate(values.tolist())
     return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+HEADINGS = (
+    "Network",
+    "Parameters",
+    "Lost a class",
+    "Val accuracy %",
+    "Test accuracy %",
+    "Best epoch",
+)
+
+
+def print_comparison(
+    rev: str | None = None, *, markdown: bool = False, console: Console | None = None
+) -> None:
+    """Print the comparison of the last run, or of ``rev``: a commit, a branch or an experiment.
+
+    Raises DataError if there is no comparison.
+    """
+    comparison = pd.read_csv(io.StringIO(read_result(COMPARISON_FILE, rev)))
+    console = console or open_console()
+    if markdown:
+        console.print(to_markdown(comparison), markup=False, highlight=False, soft_wrap=True)
+        return
+    seeds = count_seeds(comparison)
+    title = "One seed" if seeds == "1 seed" else f"Median and exact 95% interval of {seeds}"
+    # With headings of two lines the table fits a terminal of 80 columns.
+    headings = [heading.replace(" ", "\n", 1) for heading in HEADINGS]
+    rows = [
+        (name, parameters, lost.partition(" (")[0], *others)
+        for name, parameters, lost, *others in table_rows(comparison)
+    ]
+    print_table(console, headings, rows, title=title)
+    if note := describe_unportable(comparison):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+    console.print("All runs with their curves and models: [bold]mlflow ui[/bold]", soft_wrap=True)
+
+
+def to_markdown(comparison: pd.DataFrame) -> str:
+    """Return the table as Markdown."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|" + "---:|" * (len(HEADINGS) - 1)]
+    lines += ["| " + " | ".join(row) + " |" for row in table_rows(comparison)]
+    if note := describe_unportable(comparison):
+        lines += ["", note.replace("*", "\\*", 1)]
+    return "\n".join(lines)
+
+
+def count_seeds(comparison: pd.DataFrame) -> str:
+    """Say with how many seeds the networks were trained, such as ``5 to 20 seeds``."""
+    fewest, most = comparison["seeds"].min(), comparison["seeds"].max()
+    return f"{fewest} to {most} seeds" if fewest < most else counted(most, "seed")
+
+
+def describe_unportable(comparison: pd.DataFrame) -> str:
+    """Say which networks have bits of one kind of processor only, and why; empty if none has."""
+    reasons = _unportable(comparison)
+    named = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return f"* Bits of this kind of processor only ({named})" if named else ""
+
+
+def _unportable(comparison: pd.DataFrame) -> dict[str, str]:
+    if "bits" not in comparison:  # Made when all were portable.
+        return {}
+    bits = comparison.set_index("network")["bits"]
+    return {str(name): reason for name, reason in bits.items() if reason != "portable"}
+
+
+def table_rows(comparison: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of each network's row, in the order of HEADINGS."""
+    marked = _unportable(comparison)
+    for _, row in comparison.iterrows():
+        name = str(row["network"])
+        yield (
+            f"{name}*" if name in marked else name,
+            f"{row['parameters']:,}",
+            _lost(row),
+            _cell(row, "val_accuracy"),
+            _cell(row, "test_accuracy"),
+            str(row["best_val_epoch"]),
+        )
+
+
+def _lost(row: "pd.Series[float]") -> str:
+    """Say how many runs lost a class, such as ``8 of 40 (9 to 36%)``."""
+    if "lost_class" not in row:
+        return ""
+    lost, n = int(row["lost_class"]), int(row["seeds"])
+    # The interval of Clopper and Pearson, by the quantiles of a beta distribution.
+    low = betaincinv(lost, n - lost + 1, (1 - CONFIDENCE) / 2) if lost else 0.0
+    high = betaincinv(lost + 1, n - lost, (1 + CONFIDENCE) / 2) if lost < n else 1.0
+    return f"{lost} of {n} ({100 * low:.0f} to {100 * high:.0f}%)"
+
+
+def _cell(row: "pd.Series[float]", score: str) -> str:
+    """Format a median with its interval; a mean where a table of an earlier version has no median.
+
+    A mean of two groups of runs may lie where there is none.
+    """
+    if f"{score}_median" not in row:
+        half = 50 * (row[f"{score}_high"] - row[f"{score}_low"])
+        text = f"{100 * row[score]:.2f}"
+        return text if math.isnan(half) else f"{text} ± {half:.2f}"
+    median, low, high = (100 * row[f"{score}_median{end}"] for end in ("", "_low", "_high"))
+    text = f"{median:.2f}"
+    return text if math.isnan(low) else f"{text} [{low:.2f}, {high:.2f}]"

@@ -3,39 +3,44 @@
 The headings follow Mitchell et al., Model cards for model reporting (FAT* 2019).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
 import pandas as pd
 
-from fashionbench.analysis.calibration import compare_calibration
+from fashionbench.analysis.calibration_and_robustness import (
+    NONE,
+    TrustTables,
+    compare_calibration,
+    compare_robustness,
+    curve_of,
+    units,
+)
 from fashionbench.analysis.files import COMPARISON_FILE
-from fashionbench.analysis.robustness import NONE, compare_robustness, curve_of
 from fashionbench.analysis.statistics import estimate
-from fashionbench.analysis.trust import TrustTables, units
-from fashionbench.data.splits import CLASSES
 from fashionbench.evaluation.corruptions import IMAGES
 from fashionbench.evaluation.selection import best_seed
+from fashionbench.networks.description import in_words
 from fashionbench.params import Params
 from fashionbench.paths import network_table
+from fashionbench.plurals import counted
 from fashionbench.tables import read_table
 
 LONGEST = 5000
 """Characters of a description in MLflow's tables."""
 _WEAKEST = 3
 _PURPOSE = """\
-Comparing networks and methods on a small public benchmark, teaching, and trying how a model is
-served. It tells ten kinds of clothing apart, on grey images of 28 x 28 pixels with one article,
-light on black."""
+Comparing networks and methods on small images, teaching, and trying how a model is served. It tells
+{classes} classes apart ({shows}), on {images}."""
 _CHOICE = """\
 By accuracy on the validation images: the network by its mean over seeds, and of its replicates the
 best. Test images chose nothing."""
 _ABUSE = """\
-Anything that matters to somebody: no decision about people, goods or money. It has seen studio
-pictures of one shop only. It answers with one of its ten classes whatever it is shown, also a face
-or noise, and its probabilities are off by the calibration error."""
+Anything that matters to somebody: no decision about people, goods or money. It has seen the images
+of one data set only. {faults} It answers with one of its {classes} classes whatever it is shown,
+also noise, and its probabilities are off by the calibration error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,30 +79,33 @@ def read_champion(folder: Path = Path()) -> Champion:
 
 def write_card(champion: Champion, params: Params) -> str:
     """Return the card as Markdown, at most LONGEST characters, without a title."""
+    data = params.dataset
+    facts = {
+        "classes": len(data.classes),
+        "shows": data.shows,
+        "images": data.in_words,
+        "faults": data.faults,
+    }
     sections = {
         "What it is": _model(champion, params),
-        "What it is for": _PURPOSE,
+        "What it is for": _PURPOSE.format(**facts),
         "How it was chosen": _CHOICE,
         "How good it is": _scores(champion),
-        "Where it is weak": _weak_points(champion),
+        "Where it is weak": _weak_points(champion, data.classes),
         "On images that are worse": _robustness(champion),
-        "What it must not be used for": _ABUSE,
+        "What it must not be used for": _ABUSE.format(**facts),
     }
     return "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
 
 
 def _model(champion: Champion, params: Params) -> str:
-    declared = params.networks[champion.network]
-    filters, units_ = (
-        ", ".join(map(str, sizes)) or "none"
-        for sizes in (declared.conv_filters, declared.hidden_sizes)
-    )
+    own, network = params.of(champion.network), params.network(champion.network)
     return (
-        f"`{champion.network}`, seed {champion.seed}: convolution filters {filters}; hidden units "
-        f"{units_}; {int(champion.numbers['parameters']):,} parameters. Trained on "
-        f"{params.train_size:,} images of Fashion-MNIST (Zalando, MIT licence) for "
-        f"{params.num_epochs} epochs, with cross-entropy of {params.loss_input}. Raw pixels from 0 "
-        "to 255 go in, ten probabilities come out."
+        f"`{network.name}`, seed {champion.seed}: {in_words(network)}; "
+        f"{int(champion.numbers['parameters']):,} parameters. Trained on {params.train_size:,} "
+        f"images of {params.dataset.title} ({params.dataset.source}; licence: "
+        f"{params.dataset.licence}) for {counted(own.num_epochs, 'epoch')}, with cross-entropy of "
+        f"{own.loss_input}. Raw pixels from 0 to 255 go in, a probability for each class comes out."
     )
 
 
@@ -119,15 +127,15 @@ def _scores(champion: Champion) -> str:
     )
 
 
-def _weak_points(champion: Champion) -> str:
+def _weak_points(champion: Champion, classes: Sequence[str]) -> str:
     test = champion.scores[champion.scores["split"] == "test"]
-    found = {name: estimate(test[f"accuracy {name}"].tolist()) for name in CLASSES}
-    weakest = sorted(CLASSES, key=lambda name: found[name].mean)[:_WEAKEST]
+    found = {name: estimate(test[f"accuracy {name}"].tolist()) for name in classes}
+    weakest = sorted(classes, key=lambda name: found[name].mean)[:_WEAKEST]
     lines = ["| Class | Test accuracy, 95% interval | Most often taken for |", "|---|---|---|"]
     for name in weakest:
         mean, low, high = (getattr(found[name], end) for end in ("mean", "low", "high"))
         other, share = _taken_for(champion.confusion, name)
-        lines.append(f"| {name} | {_in_words(mean, low, high)} | {other}, {share:.0%} |")
+        lines.append(f"| {name} | {_with_interval(mean, low, high)} | {other}, {share:.0%} |")
     return "\n".join(lines)
 
 
@@ -141,7 +149,7 @@ def _taken_for(confusion: pd.DataFrame, name: str) -> tuple[str, float]:
 def _robustness(champion: Champion) -> str:
     return "\n".join(
         [
-            f"Accuracy on {IMAGES:,} test images, corrupted in strengths from mild to severe.",
+            f"Accuracy on at most {IMAGES:,} test images, corrupted in mild to severe strengths.",
             "",
             "| Corruption | Strengths | Mean accuracy % |",
             "|---|---|---|",
@@ -162,9 +170,9 @@ def _robustness_rows(champion: Champion) -> Iterator[str]:
 
 
 def _of_columns(numbers: "pd.Series[float]", name: str) -> str:
-    return _in_words(*(float(numbers[f"{name}{end}"]) for end in ("", "_low", "_high")))
+    return _with_interval(*(float(numbers[f"{name}{end}"]) for end in ("", "_low", "_high")))
 
 
-def _in_words(mean: float, low: float, high: float) -> str:
+def _with_interval(mean: float, low: float, high: float) -> str:
     interval = "" if isnan(low) else f" [{100 * low:.2f}, {100 * high:.2f}]"
     return f"{mean:.2%}{interval}"

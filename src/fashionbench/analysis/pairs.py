@@ -1,23 +1,84 @@
-"""All pairs of networks, compared by their final accuracies."""
+"""All pairs of networks, compared by their final accuracies over seeds, and over images as well."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import stdtrit
 from scipy.stats import mannwhitneyu, ttest_1samp
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from fashionbench.analysis.conditions import DIGITS, rounded
-from fashionbench.analysis.correctness import Correct
-from fashionbench.analysis.crossed import CrossedBootstrap, crossed_bootstrap
-from fashionbench.analysis.evidence import FEWEST_SEEDS
 from fashionbench.analysis.files import PAIRS_FILE
-from fashionbench.analysis.inference import ALPHA, holm, mcnemar
-from fashionbench.analysis.results import Results, ScoredSplit
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.intervals import ALPHA, holm, mcnemar
+from fashionbench.analysis.results import Chosen, Correct, Flags, Results, ScoredSplit, stacked
+from fashionbench.analysis.statistics import CONFIDENCE, DIGITS, FEWEST_SEEDS, estimate, rounded
+
+
+@dataclass(frozen=True)
+class CrossedInterval:
+    """A 95% interval over seeds and images; ``images`` is their share of its variance, 0 to 1."""
+
+    low: float
+    high: float
+    images: float
+
+
+def crossed_interval(
+    correct: Correct, first: str, second: str | None = None
+) -> CrossedInterval | None:
+    """Return the interval of a network's mean accuracy, minus that of a second one if given.
+
+    Two networks are compared in the seeds that both have. None for fewer than two of these, or if a
+    network's predictions are not available.
+    """
+    names = [name for name in (first, second) if name is not None]
+    if not correct.keys() >= set(names):
+        return None
+    seeds = [seed for seed in correct[first] if all(seed in correct[name] for name in names)]
+    if len(seeds) < 2:
+        return None
+    one, *other = (np.stack([correct[name][seed] for seed in seeds]) for name in names)
+    return of_scores(one.astype(np.int64) - (other[0] if other else 0))
+
+
+def of_scores(scores: npt.NDArray[np.int64]) -> CrossedInterval:
+    """Return the interval of the mean of ``scores``, (seeds, images), with two or more of each.
+
+    A negative estimate of the images' variance counts as zero, and the interval is never shorter
+    than the one over seeds alone: a second source of chance makes nothing more certain.
+    """
+    n, images = scores.shape
+    # Sums of whole numbers, so that they are exact in any order.
+    of_seeds, of_images = scores.sum(axis=1), scores.sum(axis=0)
+    mean = float(scores.sum() / scores.size)
+    correction = int(scores.sum()) ** 2 / scores.size
+    between_seeds = float((of_seeds**2).sum() / images - correction)
+    between_images = float((of_images**2).sum() / n - correction)
+    residual = max(0.0, float((scores**2).sum()) - correction - between_seeds - between_images)
+    freedoms = np.array([n - 1, images - 1, (n - 1) * (images - 1)])
+    # Mean squares, each divided by the number of scores: parts of the variance of the mean.
+    parts = np.array([between_seeds, between_images, residual]) / freedoms / scores.size
+    seeds_part, image_part = float(parts[0]), float(max(0.0, parts[1] - parts[2]))
+    total = seeds_part + image_part
+    if not total:
+        return CrossedInterval(mean, mean, 0.0)
+    used = parts if image_part else parts[:1]
+    freedom = total**2 / float((used**2 / freedoms[: len(used)]).sum())
+    quantile = (1 + CONFIDENCE) / 2
+    half = float(
+        max(
+            np.sqrt(total) * stdtrit(freedom, quantile),
+            np.sqrt(seeds_part) * stdtrit(n - 1, quantile),
+        )
+    )
+    return CrossedInterval(mean - half, mean + half, image_part / total)
+
 
 NUMBERS = [
+    "seeds",
     "difference",
     "low",
     "high",
@@ -29,6 +90,10 @@ NUMBERS = [
     "superiority",
     "mcnemar_for",
     "mcnemar_against",
+    "welch",
+    "welch_low",
+    "welch_high",
+    "welch_p",
 ]
 COLUMNS = ["loss_input", "split", "first", "second", *NUMBERS]
 SPLITS: tuple[ScoredSplit, ...] = ("val", "test")
@@ -42,15 +107,17 @@ def write_pairs(pairs: pd.DataFrame) -> None:
 def compare_pairs(results: Results) -> pd.DataFrame:
     """Return one row per split and pair of networks; numbers have six significant digits.
 
-    Columns: loss_input, split, first and second, the names; difference, the mean over seeds of the
-    accuracy of the first minus the second, with its 95% interval (low, high) and the one over seeds
-    and images (crossed_low, crossed_high), of whose variance ``images`` is the images' share; p of
-    the paired t test, and p_adjusted by Holm over all pairs of the split; superiority, the
-    probability that a run of the first beats a run of the second, whatever their seeds, ties
-    counting half; mcnemar_for and mcnemar_against, the shares of these pairs of runs for which
-    McNemar's exact test is significant at 5%, in favour of the network that is better on average
-    and of the other. nan where there are too few seeds or no predictions. Empty for a single
-    network.
+    Columns: loss_input, split, first and second, the names; seeds, the number that both have;
+    difference, the mean over these of the accuracy of the first minus the second, with its 95%
+    interval (low, high) and the one over seeds and images (crossed_low, crossed_high), of whose
+    variance ``images`` is the images' share; p of the paired t test, and p_adjusted by Holm over
+    all pairs of the split; superiority, the probability that a run of the first beats a run of the
+    second, whatever their seeds, ties counting half; mcnemar_for and mcnemar_against, the shares of
+    these pairs of runs for which McNemar's exact test is significant at 5%, in favour of the
+    network that is better on average and of the other. Where one network has seeds that the other
+    lacks, welch is the difference of the means over all runs, with its interval and p-value by
+    Welch's test (Biometrika 34, 1947); without a common seed these also stand for the paired ones.
+    nan where there are too few seeds or no predictions. Empty for a single network.
     """
     return pd.concat([_compare(results, split) for split in SPLITS], ignore_index=True)
 
@@ -58,10 +125,9 @@ def compare_pairs(results: Results) -> pd.DataFrame:
 def _compare(results: Results, split: ScoredSplit) -> pd.DataFrame:
     accuracies = {name: results.score(name, split, "accuracy") for name in results.scores}
     correct = results.correct.get(split, {})
-    bootstrap = crossed_bootstrap(correct)
     rows = [
         {"loss_input": results.loss_input, "split": split}
-        | _row(first, second, accuracies, correct, bootstrap)
+        | _row(first, second, accuracies, correct)
         for first, second in combinations(accuracies, 2)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -76,27 +142,49 @@ def _row(
     second: str,
     accuracies: Mapping[str, "pd.Series[float]"],
     correct: Correct,
-    bootstrap: CrossedBootstrap | None,
 ) -> dict[str, object]:
     one, other = (accuracies[name] for name in (first, second))
     differences = (one - other).dropna().round(DIGITS)
-    found = estimate(differences.tolist())
-    crossed = bootstrap.interval(first, second) if bootstrap else None
-    wins, losses = _mcnemar_shares(correct, first, second, found.mean)
+    unpaired = welch(one, other) if len(differences) < max(len(one), len(other)) else {}
+    if len(differences):
+        found = estimate(differences.tolist())
+        paired = _numbers(found.mean, found.low, found.high, _paired_p(differences))
+    else:
+        paired = unpaired
+    crossed = crossed_interval(correct, first, second)
+    wins, losses = _mcnemar_shares(correct, first, second, paired["difference"])
     return {
         "first": first,
         "second": second,
-        "difference": found.mean,
-        "low": found.low,
-        "high": found.high,
+        "seeds": len(differences),
+        **paired,
         "crossed_low": crossed.low if crossed else np.nan,
         "crossed_high": crossed.high if crossed else np.nan,
         "images": crossed.images if crossed else np.nan,
-        "p": _paired_p(differences),
         "superiority": float(mannwhitneyu(one, other).statistic) / (len(one) * len(other)),
         "mcnemar_for": wins,
         "mcnemar_against": losses,
+        "welch": unpaired.get("difference"),
+        **{f"welch_{name}": unpaired.get(name) for name in ("low", "high", "p")},
     }
+
+
+def _numbers(difference: float, low: float, high: float, p: float) -> dict[str, float]:
+    return {"difference": difference, "low": low, "high": high, "p": p}
+
+
+def welch(one: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, float]:
+    """Return the difference of two means of any runs, with Welch's interval and p-value."""
+    one, other = one.round(DIGITS), other.round(DIGITS)
+    difference = float(one.mean() - other.mean())
+    if min(len(one), len(other)) < FEWEST_SEEDS:
+        return _numbers(difference, np.nan, np.nan, np.nan)
+    if one.nunique() == other.nunique() == 1:
+        return _numbers(difference, difference, difference, float(difference == 0))
+    found = CompareMeans(DescrStatsW(one), DescrStatsW(other))
+    low, high = found.tconfint_diff(1 - CONFIDENCE, usevar="unequal")
+    _, p, _ = found.ttest_ind(usevar="unequal")
+    return _numbers(difference, float(low), float(high), float(p))
 
 
 def _paired_p(differences: "pd.Series[float]") -> float:
@@ -113,7 +201,7 @@ def _mcnemar_shares(
 ) -> tuple[float, float]:
     if not {first, second} <= correct.keys():
         return np.nan, np.nan
-    right, other = correct[first], correct[second]
+    right, other = stacked(correct[first]), stacked(correct[second])
     significant = mcnemar(right, other) <= ALPHA
     lead = np.sign(np.subtract.outer(_shares(right), _shares(other)).round(DIGITS))
     better = np.sign(difference)
@@ -121,6 +209,15 @@ def _mcnemar_shares(
     return wins, losses
 
 
-def _shares(right: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+def _shares(right: Flags) -> npt.NDArray[np.float64]:
     shares: npt.NDArray[np.float64] = right.mean(axis=1)
     return shares
+
+
+def mcnemar_p(chosen: Chosen) -> dict[tuple[str, str], float]:
+    """Return McNemar's exact p-value of each pair of networks, by the names of both."""
+    right = {name: (found == chosen.labels)[None] for name, found in chosen.predictions.items()}
+    return {
+        (one, other): float(mcnemar(right[one], right[other])[0, 0])
+        for one, other in combinations(right, 2)
+    }

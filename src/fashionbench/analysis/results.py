@@ -1,22 +1,69 @@
-"""The results of an arm: what claims are judged by."""
+"""The results of an arm: what claims are judged by, which images each replicate gets right, and the
+replicates that stand for their networks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from fashionbench.analysis.correctness import Correct, read_correct
-from fashionbench.data.splits import CLASSES
+from fashionbench.errors import DataError
+from fashionbench.evaluation.selection import best_seed
 from fashionbench.params import LossInput
-from fashionbench.paths import network_table
-from fashionbench.tables import read_table
+from fashionbench.paths import network_table, predictions_file
+from fashionbench.tables import read_arrays, read_table
 
+Flags = npt.NDArray[np.bool_]
+Correct = Mapping[str, Mapping[int, Flags]]
+"""By network and seed: for each image whether it is classified correctly, (images,)."""
+
+
+def class_names(scores: pd.DataFrame) -> list[str]:
+    """Return the names of the classes, in their order, whose accuracies a table of scores has."""
+    columns = map(str, scores.columns)
+    return [name.removeprefix(_OF_CLASS) for name in columns if name.startswith(_OF_CLASS)]
+
+
+def read_correct(
+    folder: Path, seeds: Mapping[str, Sequence[int]], split: str, of_class: int | None = None
+) -> Correct:
+    """Compare the predictions kept in ``folder`` with the labels of a split, or of one class in it.
+
+    ``seeds`` names those of each network. A network whose predictions are not there is left out.
+    Raises DataError for predictions that lack a seed.
+    """
+    correct = {}
+    for name, of_network in seeds.items():
+        path = folder / predictions_file(name)
+        if not path.exists():
+            continue
+        kept = read_arrays(path)
+        try:
+            labels = kept[f"{split}_labels"]
+            asked = slice(None) if of_class is None else labels == of_class
+            correct[name] = {
+                seed: (kept[f"{split}_seed_{seed}"] == labels)[asked] for seed in of_network
+            }
+        except KeyError as error:
+            raise DataError(
+                f"{path} does not hold the predictions of seeds {list(of_network)} ({error}); run "
+                f"dvc repro -f -s evaluate@{name}"
+            ) from error
+    return correct
+
+
+def stacked(by_seed: Mapping[int, Flags]) -> Flags:
+    """Return the replicates of a network in one array, (seeds, images)."""
+    return np.stack(list(by_seed.values()))
+
+
+_OF_CLASS = "accuracy "
+"""Begins the names of columns of a table of scores that are about one class."""
 ScoredSplit = Literal["val", "test"]
-
-NOTHING_LEARNED = 1 / len(CLASSES) + 0.01
-"""A validation accuracy up to one point above that of guessing: the replicate learned nothing."""
 
 
 class NotTestableError(Exception):
@@ -29,7 +76,7 @@ class Results:
 
     ``split`` holds the images on which final scores are compared, ``correct`` by split which of
     them each replicate gets right, where predictions are available. ``loss_input`` is what
-    cross-entropy was given in this arm.
+    cross-entropy was given in this arm, ``images`` the number of validation images.
     """
 
     curves: Mapping[str, pd.DataFrame]
@@ -37,6 +84,7 @@ class Results:
     weights: Mapping[str, pd.DataFrame]
     loss_input: LossInput = "probabilities"
     split: ScoredSplit = "val"
+    images: int = 10_000
     correct: Mapping[ScoredSplit, Correct] = field(default_factory=dict)
 
     @classmethod
@@ -51,14 +99,16 @@ class Results:
 
         names = list(networks)
         curves = read("curves")
-        seeds = [int(seed) for seed in next(iter(curves.values()))["seed"].unique()]
+        seeds = {
+            name: [int(seed) for seed in curve["seed"].unique()] for name, curve in curves.items()
+        }
         splits: tuple[ScoredSplit, ...] = ("val", "test")
         return cls(
             curves=curves,
             scores=read("scores"),
             weights=read("weights"),
             loss_input=loss_input,
-            correct={split: read_correct(folder, names, seeds, split) for split in splits},
+            correct={split: read_correct(folder, seeds, split) for split in splits},
         )
 
     def on(self, split: ScoredSplit) -> "Results":
@@ -88,18 +138,98 @@ class Results:
         """Return a field of evaluation.weights.WeightStatistics, by seed."""
         return _of(self.weights, network).set_index("seed")[statistic]
 
+    @cached_property
+    def _lost(self) -> Mapping[str, "pd.Series[bool]"]:
+        return {name: lost_a_class(table) for name, table in self.scores.items()}
+
     def lost_a_class(self, network: str) -> "pd.Series[bool]":
         """Tell by seed whether no validation image of some class is recognised at the end."""
-        table = _of(self.scores, network)
-        val = table[table["split"] == "val"].set_index("seed")
-        return (val.filter(like="accuracy ") == 0).any(axis=1)
+        _of(self.scores, network)  # Raises if there is none.
+        return self._lost[network]
+
+    def set_aside(self, network: str) -> frozenset[int]:
+        """Return the seeds that lost a class, if they are the minority: a mixture has two means."""
+        lost = self.lost_a_class(network)
+        return frozenset(lost[lost].index.tolist()) if 2 * lost.sum() < len(lost) else frozenset()
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of their labels."""
+        return class_names(next(iter(self.scores.values())))
 
     def learned_nothing(self, network: str) -> bool:
-        """Tell whether most replicates of a network are no better than guessing."""
-        return bool((self.score(network, "val", "accuracy") <= NOTHING_LEARNED).mean() > 0.5)
+        """Tell whether most replicates of a network are at most one point better than guessing."""
+        classes = class_names(_of(self.scores, network))
+        if not classes:  # Runs of another project.
+            return False
+        guessed = 1 / len(classes) + 0.01
+        return bool((self.score(network, "val", "accuracy") <= guessed).mean() > 0.5)
+
+
+def lost_a_class(scores: pd.DataFrame) -> "pd.Series[bool]":
+    """Tell by seed whether no validation image of some class is recognised; ``scores`` of one."""
+    val = scores[scores["split"] == "val"].set_index("seed")
+    return (val.filter(like=_OF_CLASS) == 0).any(axis=1)
 
 
 def _of(tables: Mapping[str, pd.DataFrame], network: str) -> pd.DataFrame:
     if network not in tables:
         raise NotTestableError(f"{network} is not in params.yaml")
     return tables[network]
+
+
+Classes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """By network the seed that stands for it, and its ``predictions`` (n,) of the test images.
+
+    ``labels`` (n,) are the right answers.
+    """
+
+    labels: Classes
+    seeds: Mapping[str, int]
+    predictions: Mapping[str, Classes]
+
+
+def choose(results: Results) -> dict[str, int]:
+    """Return by network the seed with the highest validation accuracy, whose errors are shown."""
+    return {
+        name: best_seed(dict(zip(accuracy.index.tolist(), accuracy.tolist(), strict=True)))
+        for name in results.scores
+        for accuracy in [results.score(name, "val", "accuracy")]
+    }
+
+
+def read_chosen(folder: Path, results: Results) -> Chosen | None:
+    """Read what the chosen replicates answer on the test images; None if any are not kept.
+
+    ``folder`` is that of the results, whose predictions have been found to fit by
+    :func:`fashionbench.analysis.results.read_correct`.
+    """
+    seeds = choose(results)
+    if results.correct.get("test", {}).keys() != seeds.keys():
+        return None
+    kept = {name: read_arrays(folder / predictions_file(name)) for name in seeds}
+    return Chosen(
+        labels=next(iter(kept.values()))["test_labels"],
+        seeds=seeds,
+        predictions={name: kept[name][f"test_seed_{seed}"] for name, seed in seeds.items()},
+    )
+
+
+def disputed(chosen: Chosen, results: Results, most: int) -> npt.NDArray[np.int64]:
+    """Return the first test images that some network gets right and another wrong.
+
+    At most ``most`` of them. Networks that learned nothing have no say: with them nearly every
+    image would be disputed.
+    """
+    right = [
+        found == chosen.labels
+        for name, found in chosen.predictions.items()
+        if not results.learned_nothing(name)
+    ]
+    if not right:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(np.any(right, axis=0) & ~np.all(right, axis=0))[:most]

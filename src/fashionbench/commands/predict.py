@@ -2,23 +2,30 @@
 
 import csv
 import json
+import os
+import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
+import pandas as pd
+from safetensors import SafetensorError
 
-from fashionbench.data.splits import CLASSES
+from fashionbench.analysis.files import COMPARISON_FILE
 from fashionbench.errors import DataError
 from fashionbench.params import load_params
-from fashionbench.serving.preprocessing import Picture, read_picture
-from fashionbench.tracking.champions import load_champion
+from fashionbench.paths import CHAMPIONS_DIR, champion_file
+from fashionbench.serving.preprocessing import SUFFIXES, Picture, read_picture
+from fashionbench.tables import read_table
+from fashionbench.terminal import open_console
+from fashionbench.tracking.address import store_address
 
 Form = Literal["text", "json", "csv"]
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _SHOWN = 3
 """The number of classes printed per picture, the likeliest first."""
 
@@ -29,63 +36,142 @@ class Answer:
 
     file: str
     picture: Picture | None = None
-    probabilities: npt.NDArray[np.float32] | None = None
+    probabilities: Mapping[str, float] | None = None
     error: str | None = None
 
     @property
     def ranked(self) -> list[tuple[str, float]]:
         """All classes with their probabilities, the likeliest first; empty for a bad file."""
-        if self.probabilities is None:
-            return []
-        order = np.argsort(-self.probabilities, kind="stable")
-        return [(CLASSES[label], float(self.probabilities[label])) for label in order]
+        found = (self.probabilities or {}).items()
+        return sorted(found, key=lambda one: -one[1])
 
 
 def predict(
-    files: Sequence[Path], network: str | None, form: Form = "text", start: Path | None = None
+    files: Sequence[str], network: str | None, form: Form = "text", start: Path | None = None
 ) -> None:
     """Print the likeliest classes of each picture, and the conversions applied to it.
 
-    Without ``network`` the model is the best of all networks. Relative files are looked up in
-    ``start``. All pictures are classified before DataError is raised for those that are not
-    pictures; it is raised at once if none is, or if MLflow has no such model. Raises ConfigError
-    for an unknown network.
+    Of a folder all pictures are taken, those in its folders too. Without ``network`` the model is
+    the best of all networks. Relative files are looked up in ``start``. All pictures are classified
+    before DataError is raised for files that are not pictures, each of which has a line on stderr
+    if there are several; it is raised at once if none is, or if MLflow has no such model. Raises
+    ConfigError for an unknown network.
     """
+    params = load_params()
     if network:
-        load_params().network(network)
-    read = [_read(file, start or Path()) for file in files]
-    if not any(answer.picture for answer in read):
-        raise DataError("; ".join(str(answer.error) for answer in read))
+        params.network(network)
+    shape = None if params.dataset.framed else params.dataset.shape
+    read = [answer for file in files for answer in _read(file, start or Path(), shape)]
+    if any(answer.picture for answer in read):
+        classify, name = _load(network)
+        pixels = np.stack([answer.picture.pixels for answer in read if answer.picture])
+        found = classify(pixels)
+        rows = iter(found.astype(float).to_dict("records"))
+        read = [
+            replace(answer, probabilities=next(rows)) if answer.picture else answer
+            for answer in read
+        ]
+        _PRINTERS[form](read, name)
+    _raise_for_bad([answer.error for answer in read if answer.error], len(read))
+
+
+def _load(network: str | None) -> tuple[Callable[[Any], Any], str]:
+    """Load MLflow's champion or, where there is no store, the one in git; return its description.
+
+    Raises DataError if there is neither, or if the weights do not fit params.yaml.
+    """
+    _, database = store_address()
+    if database and not database.exists() and (kept := _kept(network)):
+        return kept
+    # Imported here: MLflow takes seconds.
+    from fashionbench.tracking.registry import load_champion
+
     model, name = load_champion(network)
-    pixels = np.stack([answer.picture.pixels for answer in read if answer.picture])
-    rows = iter(np.asarray(model.predict(pixels)))
-    answers = [
-        Answer(answer.file, answer.picture, next(rows)) if answer.picture else answer
-        for answer in read
-    ]
-    _PRINTERS[form](answers, name)
-    bad = [str(answer.error) for answer in answers if answer.error]
-    if bad:
-        raise DataError(f"{len(bad)} of {len(answers)} files are not classified: {'; '.join(bad)}")
+    return model.predict, name
 
 
-def _read(file: Path, start: Path) -> Answer:
+def _kept(network: str | None) -> tuple[Callable[[Any], Any], str] | None:
+    """Load the weights that git keeps of a network, or of the best by validation accuracy."""
+    if not CHAMPIONS_DIR.is_dir():
+        return None
+    name = network or str(read_table(COMPARISON_FILE).set_index("network")["val_accuracy"].idxmax())
+    file = champion_file(name)
+    if not file.exists():
+        return None
+    from fashionbench.serving.classifier import Classifier
+
+    params = load_params().of(name)
+    classes = params.dataset.classes
     try:
-        return Answer(str(file), read_picture(start / file))
+        classifier = Classifier(params.network(name), file, params.precision, classes)
+    except (RuntimeError, SafetensorError) as error:
+        raise DataError(f"{file} does not fit {name} of params.yaml; run dvc repro") from error
+
+    def classify(pixels: npt.NDArray[np.uint8]) -> pd.DataFrame:
+        return pd.DataFrame(classifier.probabilities(pixels), columns=list(classes))
+
+    return classify, f"{name}, from {file}"
+
+
+def _read(name: str, start: Path, shape: tuple[int, ...] | None) -> list[Answer]:
+    """Read a file, or all pictures in a folder."""
+    path = start / name
+    if not name:
+        return [Answer("''", error="'' is no file name; name a picture")]
+    if _ADDRESS.match(name):
+        return [Answer(name, error=f"{name} is an address; download it, and name the file")]
+    try:
+        if not os.path.isdir(path):
+            return [Answer(name, read_picture(path, shape))]
+        names = [os.path.join(name, file.relative_to(path)) for file in _pictures_in(path)]
     except DataError as error:
         # As it was typed.
-        return Answer(str(file), error=str(error).replace(str(start / file), str(file), 1))
+        return [Answer(name, error=str(error).replace(str(path), name, 1))]
+    if not names:
+        return [Answer(name, error=f"{name} is a folder without pictures; name a picture")]
+    return [answer for file in names for answer in _read(file, start, shape)]
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Return the files in a folder, or below it, that are pictures by their names, sorted."""
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} may not be read ({error.strerror}); try chmod +rx")
+
+    return sorted(
+        Path(place, file)
+        for place, _, files in os.walk(folder, onerror=refuse)
+        for file in files
+        if file.lower().endswith(SUFFIXES) and not file.startswith(".")
+    )
+
+
+def _raise_for_bad(errors: Sequence[str], number: int) -> None:
+    """Raise DataError if there are any errors; if there are several, print a line for each."""
+    if not errors:
+        return
+    if number == 1:
+        raise DataError(errors[0])
+    what = f"{len(errors)} of {number} files {'is' if len(errors) == 1 else 'are'} not classified"
+    if len(errors) == 1:
+        raise DataError(f"{what}: {errors[0]}")
+    sys.stdout.flush()
+    for error in errors:
+        sys.stderr.write(f"{' '.join(error.split())}\n")
+    raise DataError(what)
 
 
 def _print_text(answers: Sequence[Answer], name: str) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(f"classified by {name}", style="dim")
     for answer in answers:
         if answer.picture:
             likeliest = answer.ranked[:_SHOWN]
             classes = ", ".join(f"{label} {probability:.1%}" for label, probability in likeliest)
             changes = ", ".join(answer.picture.changes) or "used as it is"
-            console.print(f"{answer.file}: {classes} ({changes})", markup=False)
+            cautions = "".join(f"; caution: {warning}" for warning in answer.picture.warnings)
+            line = f"{answer.file}: {classes} ({changes}){cautions}"
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def _print_json(answers: Sequence[Answer], name: str) -> None:
@@ -96,6 +182,7 @@ def _print_json(answers: Sequence[Answer], name: str) -> None:
             "class": answer.ranked[0][0] if answer.ranked else None,
             "probabilities": dict(answer.ranked),
             "changes": answer.picture.changes if answer.picture else [],
+            "warnings": answer.picture.warnings if answer.picture else [],
             "error": answer.error,
         }
         for answer in answers
@@ -105,15 +192,17 @@ def _print_json(answers: Sequence[Answer], name: str) -> None:
 
 def _print_csv(answers: Sequence[Answer], _: str) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "class", *CLASSES, "changes", "error"])
+    classes = next(iter(answer.probabilities for answer in answers if answer.probabilities), {})
+    writer.writerow(["file", "class", *classes, "changes", "warnings", "error"])
     for answer in answers:
-        probabilities = dict(answer.ranked)
+        probabilities = answer.probabilities
         writer.writerow(
             [
                 answer.file,
                 answer.ranked[0][0] if answer.ranked else "",
-                *(f"{probabilities[label]:.6f}" if probabilities else "" for label in CLASSES),
+                *(f"{probabilities[label]:.6f}" if probabilities else "" for label in classes),
                 ", ".join(answer.picture.changes) if answer.picture else "",
+                "; ".join(answer.picture.warnings) if answer.picture else "",
                 answer.error or "",
             ]
         )

@@ -6,8 +6,7 @@ finished in ``checkpoints/``.
 
 from fashionbench.params import load_params
 from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.stages.train_all import distinct_replicates
-from fashionbench.workers.at_once import train_at_once
+from fashionbench.workers.pool import open_workers
 
 
 def prefill() -> None:
@@ -16,4 +15,10 @@ def prefill() -> None:
     Raises ConfigError, DataError, ChangedError, WorkerError, or TrainingError if a seed diverged:
     at the end, for the others go on.
     """
-    train_at_once(distinct_replicates(load_params()), lambda name: Dependencies.of("train", name))
+    params = load_params()
+    with open_workers(sum(len(params.of(name).seeds) for name in params.networks)) as workers:
+        # Imported here, while the workers start: torch takes two seconds.
+        from fashionbench.stages.training import distinct_replicates, train_at_once
+
+        replicates = distinct_replicates(params)
+        train_at_once(workers, replicates, lambda name: Dependencies.of("train", name))

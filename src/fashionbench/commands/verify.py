@@ -2,7 +2,8 @@
 
 There are three outcomes. Identical: every output has the committed hash. Different: an x86-64
 processor made other bits, which is an error. Not comparable: another processor did, where bits are
-not promised; then the scores are compared.
+not promised; then the scores are compared. Each leaves a receipt, of
+:mod:`fashionbench.pipeline.rebuilds`.
 """
 
 import os
@@ -13,19 +14,34 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from fashionbench.analysis.files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import Estimate, estimate
 from fashionbench.errors import VerificationError
 from fashionbench.paths import METRICS_DIR, STUDIES_DIR
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
-from fashionbench.pipeline.processor import is_x86
+from fashionbench.pipeline.rebuilds import (
+    FOLDER,
+    IDENTICAL,
+    NOBODY,
+    PACKAGES_LOCK,
+    SHORT,
+    Comparison,
+    Metadata,
+    Outcome,
+    Output,
+    Run,
+    is_uri,
+    write_receipt,
+)
+from fashionbench.portable.processor import is_x86
 from fashionbench.tables import read_table
+from fashionbench.terminal import open_console, print_table
 from fashionbench.whole_files import replace_file
 from fashionbench.yaml_files import read_yaml
 
@@ -33,56 +49,67 @@ _SHOWN = 8
 """Digits of a hash in the table, enough to tell two apart."""
 
 
-@dataclass(frozen=True)
-class Output:
-    """An output of a stage with its committed and its new hash, None where a lock lacks it."""
-
-    path: str
-    committed: str | None
-    now: str | None
-
-    @property
-    def is_identical(self) -> bool:
-        """Whether the output was reproduced to the last bit."""
-        return self.committed is not None and self.committed == self.now
-
-
-def verify(lock: Path = LOCK_FILE, settings: Sequence[str] = (), study: str | None = None) -> None:
+def verify(
+    lock: Path = LOCK_FILE,
+    settings: Sequence[str] = (),
+    study: str | None = None,
+    by: str = NOBODY,
+) -> None:
     """Run the pipeline of the current commit in a clone, and print a table of all outputs' hashes.
 
     ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
     lock of such a run. ``study`` names a study to run instead, with a lock of its own. The clone
-    has no access to DVC's cache of this repository and is removed afterwards. Raises
-    VerificationError if the pipeline fails, if an output differs on an x86-64 processor, or if a
-    score on another one lies outside the interval of the committed replicates.
+    has no access to DVC's cache of this repository and is removed afterwards. The receipt names
+    ``by``, a URI. Raises VerificationError if the pipeline fails, if an output differs on an x86-64
+    processor, or if a score on another one lies outside the interval of the committed replicates.
     """
-    console, place = Console(), _folder_of(study)
+    console, place, started = open_console(), _folder_of(study), _now()
+    if not is_uri(by):
+        raise VerificationError(f"{by!r} is no URI; name yourself by one: mailto:me@example.org")
     lock = place / lock
-    with _clone() as (folder, commit):
+    with clone() as (folder, commit):
         committed = read_hashes(folder / lock)
         # Committed scores are of the parameters as committed.
         scores = {} if settings else read_scores(folder / place)
+        files = {path.as_posix(): folder / path for path in (lock, PACKAGES_LOCK)}
+        contents = {name: path.read_bytes() for name, path in files.items() if path.exists()}
+        _remove_later_receipts(folder, commit, lock)
         run_pipeline(folder, settings, study)
-        outputs = compare(committed, read_hashes(folder / place / LOCK_FILE))
+        made = read_hashes(folder / place / LOCK_FILE)
         comparisons = compare_scores(scores, read_scores(folder / place))
+    outputs = compare(committed, made)
     differing = [output for output in outputs if not output.is_identical]
-    console.print(outputs_as_table(outputs, lock, commit))
+    print_outputs(console, outputs, lock, commit[:SHORT])
+    others: Outcome = "different" if is_x86() else "not comparable"
+    outcome = others if differing else IDENTICAL
+    receipt = write_receipt(
+        commit,
+        Run(lock=lock.as_posix(), study=study, settings=list(settings)),
+        contents,
+        made,
+        Comparison(
+            outcome=outcome if differing else IDENTICAL, outputs=len(made), differences=differing
+        ),
+        Metadata(started_on=started, finished_on=_now()),
+        by,
+    )
+    console.print(f"Receipt: {receipt}")
     if not differing:
         console.print("Identical.", style="bold")
     elif is_x86():
-        raise VerificationError(_describe(differing, len(outputs), lock, commit))
+        raise VerificationError(_describe(differing, len(outputs), lock, commit[:SHORT]))
     else:
         console.print(
-            f"Not comparable: {lock} holds bits of x86-64 processors, and this is "
+            f"Not comparable: {lock} was made on an x86-64 processor, and this is "
             f"{platform.machine()}.",
             style="bold",
         )
-        console.print(_scores_as_table(comparisons))
+        _print_scores(console, comparisons)
         outside = [found for found in comparisons if not found.is_inside]
         if outside:
             raise VerificationError(
                 f"{len(outside)} of {len(comparisons)} scores lie outside the 95% interval of the "
-                f"committed replicates (first: {outside[0].name}); about one in twenty may"
+                f"committed replicates (first: {outside[0].name}); one in twenty would by chance"
             )
 
 
@@ -107,7 +134,7 @@ def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str
 def write_lock(lock: Path, settings: Sequence[str], study: str | None = None) -> None:
     """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
     place = _folder_of(study)
-    with _clone() as (folder, _):
+    with clone() as (folder, _):
         run_pipeline(folder, settings, study)
         replace_file(place / lock, (folder / place / LOCK_FILE).read_bytes())
 
@@ -119,37 +146,64 @@ def _folder_of(study: str | None) -> Path:
     folder = STUDIES_DIR / study
     if not (folder / PIPELINE_FILE).is_file():
         known = ", ".join(path.parent.name for path in sorted(STUDIES_DIR.glob("*/dvc.yaml")))
-        raise VerificationError(f"there is no study {study!r}; there are {known or 'none'}")
+        raise VerificationError(f"there is no study {study!r}; choose from: {known or 'none'}")
     return folder
 
 
 @contextmanager
-def _clone() -> Iterator[tuple[Path, str]]:
-    """Yield a temporary clone of the current commit, and that commit's abbreviated hash.
+def clone(commit: str = "") -> Iterator[tuple[Path, str]]:
+    """Yield a temporary clone of a commit, by default of the current one, and the commit's hash.
 
-    Raises VerificationError if tracked files have uncommitted changes.
+    Raises VerificationError if the current commit lacks changes of tracked files, or code that is
+    not tracked.
     """
-    commit = _git("rev-parse", "--short", "HEAD")
+    if not commit:
+        commit = _git("rev-parse", "HEAD")
+        _refuse_changes(commit)
+    with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
+        subprocess.run(["git", "clone", "--quiet", "--no-checkout", ".", folder], check=True)
+        subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
+        yield Path(folder), commit
+
+
+def _refuse_changes(commit: str) -> None:
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise VerificationError(
-            f"there are changes that are not in commit {commit}; commit or stash them first"
+            f"there are changes that are not in commit {commit[:SHORT]}; commit or stash them first"
         )
-    with tempfile.TemporaryDirectory(prefix="fashionbench-verify-") as folder:
-        subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        yield Path(folder), commit
+    if unknown := _git("ls-files", "--others", "--exclude-standard", "src").splitlines():
+        raise VerificationError(
+            f"a clone would lack {unknown[0]}, which git does not know; git add and commit it, or "
+            "move it away"
+        )
+
+
+def _remove_later_receipts(repository: Path, commit: str, lock: Path) -> None:
+    """Remove the receipts that came after a lock: the page whose hash it has cannot name them."""
+    made = _git("log", "-1", "--format=%H", commit, "--", lock.as_posix())
+    then = _git("ls-tree", "-r", "--name-only", made, "--", FOLDER.as_posix()).splitlines()
+    for path in (repository / FOLDER).glob("*.json"):
+        if path.relative_to(repository).as_posix() not in then:
+            path.unlink()
 
 
 def run_pipeline(repository: Path, settings: Sequence[str] = (), study: str | None = None) -> None:
     """Run all stages in a repository, up to date or not; VerificationError if one fails."""
     target = (STUDIES_DIR / study / PIPELINE_FILE if study else PIPELINE_FILE).as_posix()
-    command = ["dvc", "repro", "--force", target]
-    if settings:
-        words = [word for value in settings for word in ("-S", value)]
-        command = ["dvc", "exp", "run", "--force", *words, target]
+    if study:  # As make study does.
+        (repository / STUDIES_DIR / ".dvcignore").write_text(f"!/{study}/{PIPELINE_FILE}\n")
+    run_dvc(repository, settings, "--force", target)
+
+
+def run_dvc(repository: Path, settings: Sequence[str], *arguments: str) -> None:
+    """Have DVC run stages in a repository, with settings; VerificationError if it fails."""
+    words = [word for value in settings for word in ("-S", value)]
+    command = ["dvc", *(("exp", "run") if settings else ("repro",)), *words, *arguments]
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-    # Also where this was called by its path, with no environment activated.
+    # Of this Python, also where it was called by its path, and where an emulator runs it.
+    env["VIRTUAL_ENV"] = sys.prefix
     env["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), env.get("PATH", os.defpath)))
     if subprocess.run(command, cwd=repository, env=env, check=False).returncode:
         raise VerificationError(f"{' '.join(command)} failed in the clone; see above")
@@ -157,7 +211,12 @@ def run_pipeline(repository: Path, settings: Sequence[str] = (), study: str | No
 
 def read_hashes(lock: Path) -> dict[str, str]:
     """Return the hash of each output in a lock file of DVC; ConfigError if it cannot be read."""
-    stages = read_yaml(lock)["stages"].values()
+    return hashes_of(read_yaml(lock))
+
+
+def hashes_of(lock: Any) -> dict[str, str]:
+    """Return the hash of each output in the content of a lock file."""
+    stages = lock["stages"].values()
     return {str(out["path"]): str(out["md5"]) for stage in stages for out in stage.get("outs", [])}
 
 
@@ -191,6 +250,8 @@ def read_scores(repository: Path) -> Scores:
     """Return loss and accuracy of each network and split; nothing without results."""
     found: dict[str, Sequence[float]] = {}
     for path in sorted((repository / METRICS_DIR / "networks").glob("*/scores.csv")):
+        if not path.stat().st_size:  # Of a data set that the study could not get.
+            continue
         for split, rows in read_table(path).groupby("split", sort=False):
             for kind in KINDS:
                 found[f"{path.parent.name} {split} {kind}"] = rows[kind].tolist()
@@ -206,41 +267,35 @@ def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
     ]
 
 
-def _scores_as_table(comparisons: Sequence[ScoreComparison]) -> Table:
-    table = _table("Means over seeds", "Score", "committed", "95% interval", "now", "")
-    for found in comparisons:
-        table.add_row(
+def _print_scores(console: Console, comparisons: Sequence[ScoreComparison]) -> None:
+    rows = [
+        (
             found.name,
             f"{found.committed.mean:.4f}",
             f"{found.committed.low:.4f} to {found.committed.high:.4f}",
             f"{found.now:.4f}",
             "inside" if found.is_inside else "OUTSIDE",
         )
-    return table
+        for found in comparisons
+    ]
+    headings = ("Score", "committed", "95% interval", "now", "")
+    print_table(console, headings, rows, title="Means over seeds", justify="left")
 
 
-def outputs_as_table(outputs: Sequence[Output], lock: Path, commit: str) -> Table:
-    """Show for each output both hashes, abbreviated, and whether they are the same."""
+def print_outputs(console: Console, outputs: Sequence[Output], lock: Path, commit: str) -> None:
+    """Print for each output both hashes, abbreviated, and whether they are the same."""
     identical = sum(output.is_identical for output in outputs)
     title = f"{identical} of {len(outputs)} outputs of {commit} identical to {lock}"
-    table = _table(title, "Output", "committed", "now", "")
-    for output in outputs:
-        table.add_row(
+    rows = [
+        (
             output.path,
             (output.committed or "none")[:_SHOWN],
             (output.now or "none")[:_SHOWN],
             "same" if output.is_identical else "DIFFERS",
         )
-    return table
-
-
-def _table(title: str, name: str, *values: str) -> Table:
-    """An empty table; where it is too wide, long names are folded and values stay whole."""
-    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1))
-    table.add_column(name, overflow="fold")
-    for heading in values:
-        table.add_column(heading, no_wrap=True)
-    return table
+        for output in outputs
+    ]
+    print_table(console, ("Output", "committed", "now", ""), rows, title=title, justify="left")
 
 
 def _git(*arguments: str) -> str:
@@ -248,3 +303,7 @@ def _git(*arguments: str) -> str:
     if done.returncode:
         raise VerificationError(f"git {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

@@ -14,7 +14,7 @@ from fashionbench.params import Device
 
 @dataclass(frozen=True)
 class Examples:
-    """Images, uint8 of shape (n, 28, 28), and labels, int64 of shape (n,)."""
+    """Images, uint8 of shape (n, height, width[, 3]), and labels, int64 of shape (n,)."""
 
     images: Tensor
     labels: Tensor

@@ -1,137 +1,138 @@
-"""Fetch, verify and read the official Fashion-MNIST files.
+"""Fetch, verify and read the files of a data set.
 
-Sources are tried in turn, and none is trusted: unpacked files must have the official sha256.
-Checksums of archives would not do, since packagers compress the files anew.
+Sources are tried in turn, and none is trusted: unpacked files must have the declared sha256, or
+archives the md5 that torchvision has. Checksums of archives alone would not do for files that
+packagers compress anew.
 """
 
 import gzip
 import hashlib
-import math
 import os
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-
-from fashionbench.data import public_sources
-from fashionbench.data.public_sources import PACKAGE
+from fashionbench.data.idx import read_idx
+from fashionbench.data.public_sources import ORIGINS, torchvision_archives
+from fashionbench.data.splits import Split
+from fashionbench.datasets import DataFile, Dataset, Part
 from fashionbench.errors import DataError
+from fashionbench.paths import repository_folder
 
-RAW_DIR = Path("data/FashionMNIST/raw")
+RAW_DIR = Path("data/raw")
+SETS_DIR = Path("data/sets")
+"""Data sets of the user's own, as fashionbench dataset add keeps them."""
 FOLDER_VARIABLE = "FASHIONBENCH_DATA"
 
 _CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class OfficialFile:
-    """One unpacked file of the data set, as its authors published it; ``size`` in bytes."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-OFFICIAL_FILES = (
-    OfficialFile(
-        "train-images-idx3-ubyte",
-        16 + 60_000 * 784,
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    ),
-    OfficialFile(
-        "train-labels-idx1-ubyte",
-        8 + 60_000,
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    ),
-    OfficialFile(
-        "t10k-images-idx3-ubyte",
-        16 + 10_000 * 784,
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    ),
-    OfficialFile(
-        "t10k-labels-idx1-ubyte",
-        8 + 10_000,
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-)
-
-
-def labelled_images() -> int:
-    """Return how many images there are for training and validation together."""
-    header_bytes = 8
-    return next(file.size for file in OFFICIAL_FILES if "train-labels" in file.name) - header_bytes
-
 
 Source = Callable[[Path], Path]
 """Takes an empty folder to work in; returns the folder of the files, or raises DataError."""
 
 
-def fetch(
-    destination: Path,
-    user_folder: Path | None = None,
-    files: tuple[OfficialFile, ...] = OFFICIAL_FILES,
-) -> str:
+def user_folder() -> Path | None:
+    """Return the folder that FASHIONBENCH_DATA names; None if it is not set."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    # A shell leaves ~ as it is in quotes.
+    return Path(os.path.expanduser(named)) if named else None
+
+
+def fetch(dataset: Dataset, destination: Path, folder: Path | None = None) -> str:
     """Put the verified files into ``destination``, all or none; return the source's name.
 
-    ``user_folder``, if given, is the only source (with the files as they are or as ``.gz``); else
-    the public sources are tried in turn. Raises DataError with the reason of each failure if none
-    has the files.
+    ``folder``, if given, is the only source (with the files as they are or as ``.gz``, also under
+    the names that 7-Zip and Kaggle give them); else those declared are tried in turn. Raises
+    DataError with the reason of each failure if none has the files.
     """
-    sources = _PUBLIC_SOURCES if user_folder is None else {str(user_folder): lambda _: user_folder}
     refusals = []
-    for name, source in sources.items():
+    for name, source in _sources(dataset, folder).items():
         try:
             with _whole_or_nothing(destination) as incoming, tempfile.TemporaryDirectory() as work:
-                folder = source(Path(work))
-                for file in files:
-                    _unpack(folder, file, incoming)
+                found = source(Path(work))
+                for file in dataset.files:
+                    _unpack(found, dataset, file, incoming)
         except DataError as error:
             refusals.append(f"{name}: {error}")
         else:
             return name
-    raise DataError(
-        f"no source has the Fashion-MNIST files ({'; '.join(refusals)}); "
-        f"set {FOLDER_VARIABLE} to a folder that holds them"
+    remedy = (
+        f"correct {FOLDER_VARIABLE} or unset it; images of your own are declared by fashionbench "
+        "dataset add"
+        if folder
+        else f"set {FOLDER_VARIABLE} to a folder that holds them"
     )
+    raise DataError(f"no source has the files of {dataset.title} ({'; '.join(refusals)}); {remedy}")
 
 
-def read_images(path: Path) -> npt.NDArray[np.uint8]:
-    """Read the images of an IDX file: uint8 of shape (n, rows, columns).
+def check(dataset: Dataset, folder: Path) -> None:
+    """Raise DataError, as :func:`fetch` does, unless a folder has the files; keep nothing."""
+    with tempfile.TemporaryDirectory() as work:
+        fetch(dataset, Path(work) / "raw", folder)
 
-    Raises DataError for any other file.
+
+def is_whole(dataset: Dataset, folder: Path) -> bool:
+    """Tell whether a folder holds what :func:`fetch` would put there."""
+    for file in dataset.files:
+        path = folder / file.name
+        if not path.is_file() or path.stat().st_size != file.size:
+            return False
+        with path.open("rb") as content:
+            if file.sha256 not in (None, hashlib.file_digest(content, "sha256").hexdigest()):
+                return False
+    return True
+
+
+def read_part(dataset: Dataset, part: Part, folder: Path = RAW_DIR) -> Split:
+    """Return the training or the test images of data/raw, or of ``folder``, with their labels.
+
+    Raises DataError for damaged files, and for images and labels that are not those declared.
     """
-    return _read_idx(path, dimensions=3)
-
-
-def read_labels(path: Path) -> npt.NDArray[np.uint8]:
-    """Read the labels of an IDX file: uint8 of shape (n,). Raises DataError for any other file."""
-    return _read_idx(path, dimensions=1)
-
-
-def _read_idx(path: Path, dimensions: Literal[1, 3]) -> npt.NDArray[np.uint8]:
-    """Format: http://yann.lecun.com/exdb/mnist, 'The IDX file format'."""
+    images, labels = (folder / dataset.file(part, content).name for content in ("images", "labels"))
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    unsigned_byte = 0x08
-    header = 4 + 4 * dimensions
-    if content[:4] != bytes([0, 0, unsigned_byte, dimensions]) or len(content) < header:
-        raise DataError(f"{path} is not an IDX file of bytes in {dimensions} dimension(s)")
-    shape = tuple(int(size) for size in np.frombuffer(content[4:header], dtype=">u4"))
-    if len(content) - header != math.prod(shape):
-        raise DataError(
-            f"{path} holds {len(content) - header} values, its header says {shape}; "
-            "delete it and run the download stage again"
+        split = Split(
+            read_idx(images, dimensions=1 + len(dataset.shape)), read_idx(labels, dimensions=1)
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    except DataError as error:
+        raise DataError(f"{images} and {labels.name}: {error}") from error
+    if split.images.shape[1:] != dataset.shape:
+        raise DataError(
+            f"{images} holds images of shape {split.images.shape[1:]}; {dataset.name} is declared "
+            f"to have {dataset.shape}"
+        )
+    if split.labels.max(initial=0) >= len(dataset.classes):
+        raise DataError(
+            f"{labels}: there is a label {split.labels.max()}; allowed are 0 to "
+            f"{len(dataset.classes) - 1}"
+        )
+    return split
+
+
+def _sources(dataset: Dataset, folder: Path | None) -> dict[str, Source]:
+    if folder is None:
+        return {origin: partial(_from_origin, origin) for origin in dataset.origins}
+    if all(file.sha256 for file in dataset.files):
+        return {str(folder): lambda _: folder}
+    archives = next((one for one in dataset.origins if one.startswith("torchvision:")), None)
+    if archives is None:
+        # It comes with an installed package, and a folder could not be verified.
+        return _sources(dataset, None)
+    name = archives.partition(":")[2]
+    return {str(folder): lambda work: torchvision_archives(name, work, folder)}
+
+
+def _from_origin(origin: str, work: Path) -> Path:
+    kind, _, name = origin.partition(":")
+    if kind == "folder":
+        # In a copy that DVC runs an experiment in, data/ is empty.
+        return repository_folder() / SETS_DIR / name
+    if kind not in ORIGINS:
+        raise DataError(f"there is no such source; there are folder, {', '.join(ORIGINS)}")
+    return ORIGINS[kind](name, work, None)
 
 
 @contextmanager
@@ -151,11 +152,11 @@ def _whole_or_nothing(destination: Path) -> Iterator[Path]:
         os.replace(incoming, destination)
 
 
-def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
-    """Copy one file, unpacking ``.gz``, and refuse any byte that is not the official one."""
-    with _open_source(folder, file) as source, (incoming / file.name).open("wb") as target:
+def _unpack(folder: Path, dataset: Dataset, file: DataFile, incoming: Path) -> None:
+    """Copy one file, unpacking ``.gz``, and refuse any byte that is not the declared one."""
+    with _open_source(folder, dataset, file) as source, (incoming / file.name).open("wb") as target:
         digest, size = hashlib.sha256(), 0
-        # Stop one chunk beyond the official size: an archive may unpack without end.
+        # Stop one chunk beyond the declared size: an archive may unpack without end.
         while size <= file.size and (chunk := _read(source)):
             digest.update(chunk)
             size += len(chunk)
@@ -163,23 +164,40 @@ def _unpack(folder: Path, file: OfficialFile, incoming: Path) -> None:
     if size != file.size:
         more_or_less = "more than" if size > file.size else f"{size} of"
         raise DataError(f"{source.name} holds {more_or_less} {file.size} bytes")
-    if digest.hexdigest() != file.sha256:
+    # Files without one were unpacked from archives that have the published md5.
+    if file.sha256 and digest.hexdigest() != file.sha256:
         raise DataError(
-            f"{source.name} is not the official file: its sha256 is {digest.hexdigest()}, "
+            f"{source.name} is not the declared file: its sha256 is {digest.hexdigest()}, "
             f"not {file.sha256}"
         )
 
 
-def _open_source(folder: Path, file: OfficialFile) -> BinaryIO | gzip.GzipFile:
-    plain, packed = folder / file.name, folder / f"{file.name}.gz"
+def _open_source(folder: Path, dataset: Dataset, file: DataFile) -> BinaryIO | gzip.GzipFile:
     try:
-        path = plain if plain.exists() else packed
+        places = _places(folder, dataset, file.name)
+        path = next((path for path in places if path.exists()), None)
+        if path is None:
+            raise DataError(f"{folder} has no {file.name}, neither as it is nor as .gz")
         # Reading a pipe could block for ever.
-        if path.exists() and not path.is_file():
+        if not path.is_file():
             raise DataError(f"{path} is not a regular file")
-        return path.open("rb") if path == plain else gzip.open(path, "rb")
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
     except OSError as error:
-        raise DataError(f"{folder} has no readable {file.name}[.gz]: {error.strerror}") from error
+        raise DataError(f"{folder} has no readable {file.name}: {error.strerror}") from error
+
+
+def _places(folder: Path, dataset: Dataset, name: str) -> Iterator[Path]:
+    """Yield where a file may be: 7-Zip and copies on Kaggle write ``train-images.idx3-ubyte``.
+
+    Some copies have a folder of the file's own name around it; torchvision has FashionMNIST/raw.
+    """
+    known = (one.partition(":") for one in dataset.origins)
+    inner = [f"{kind}/raw" for origin, _, kind in known if origin == "torchvision"]
+    for place in (folder, folder / dataset.name, *(folder / name for name in inner)):
+        for spelling in (name, name.replace("-idx", ".idx")):
+            yield place / spelling / spelling
+            yield place / spelling
+            yield place / f"{spelling}.gz"
 
 
 def _read(source: BinaryIO | gzip.GzipFile) -> bytes:
@@ -187,10 +205,3 @@ def _read(source: BinaryIO | gzip.GzipFile) -> bytes:
         return source.read(_CHUNK_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{source.name} is damaged: {error}") from error
-
-
-_PUBLIC_SOURCES: dict[str, Source] = {
-    f"the installed package {PACKAGE}": public_sources.installed_package,
-    "torchvision's mirrors": public_sources.torchvision_mirrors,
-    f"Debian's package {PACKAGE}": public_sources.debian_archive,
-}

@@ -8,29 +8,16 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from fashionbench.datasets import Dataset
 from fashionbench.errors import ConfigError, DataError
 from fashionbench.whole_files import replace_file
-
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-"""The names of labels 0 to 9, from the data set's README (github.com/zalandoresearch)."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images, uint8 of shape (n, 28, 28) with 0 for black, and labels, uint8 of shape (n,).
+    """Images, uint8 of shape (n, height, width[, 3]) with 0 for black, and labels, uint8 (n,).
 
-    Raises DataError for arrays of other types or shapes, and for labels above 9.
+    Raises DataError for arrays of other types or shapes.
     """
 
     images: npt.NDArray[np.uint8]
@@ -39,57 +26,78 @@ class Split:
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.labels.dtype != np.uint8:
             raise DataError(f"pixels and labels must be uint8, not {self.images.dtype}")
-        if self.images.ndim != 3 or self.labels.shape != self.images.shape[:1]:
+        if self.images.ndim not in (3, 4) or self.labels.shape != self.images.shape[:1]:
             raise DataError(
                 f"images of shape {self.images.shape} do not fit labels of shape "
                 f"{self.labels.shape}: one label per image is needed"
-            )
-        if self.labels.max(initial=0) >= len(CLASSES):
-            raise DataError(
-                f"there is a label {self.labels.max()}; allowed are 0 to {len(CLASSES) - 1}"
             )
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: npt.NDArray[np.int64]) -> "Split":
+    def take(self, indices: "Indices | slice") -> "Split":
         """Return the images at ``indices``, in that order."""
         return Split(self.images[indices], self.labels[indices])
 
 
-def stratified_indices(
-    labels: npt.NDArray[np.uint8], train_size: int, val_size: int, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Draw disjoint train and validation indices, each with the classes in equal proportion.
+Indices = npt.NDArray[np.int64]
+"""Ascending."""
 
-    Both are int64 and ascending. The validation images depend on ``seed`` and ``val_size`` alone,
-    so that runs with fewer training images are validated on the same ones. Raises ConfigError if
-    there are too few images.
+
+def draw_splits(
+    dataset: Dataset, labels: npt.NDArray[np.uint8], train_size: int, val_size: int, seed: int
+) -> dict[str, Indices]:
+    """Draw disjoint train and val indices of the labelled images, and test ones if need be.
+
+    Each has the classes in equal proportion. A data set without a test part of its own gets one as
+    large as that for validation. The validation images do not depend on ``train_size``, so that
+    runs with fewer training images are validated on the same ones. Raises ConfigError if there are
+    too few images, of all classes or of one.
     """
     # Imported here: it takes a second, and only the stage prepare needs it.
     from sklearn.model_selection import train_test_split
 
-    check_sizes(train_size, val_size, len(labels))
-    everything = np.arange(len(labels))
-    rest, val = train_test_split(everything, test_size=val_size, stratify=labels, random_state=seed)
+    check_sizes(dataset, train_size, val_size)
+    counts = np.bincount(labels, minlength=len(dataset.classes))
+    if counts.min() < 3:
+        raise _too_few(dataset, int(counts.argmin()), int(counts.min()), "training")
+    rest, drawn = np.arange(len(labels)), {}
+    for name in ("val",) if dataset.has_test_part else ("test", "val"):
+        rest, drawn[name] = train_test_split(
+            rest, test_size=val_size, stratify=labels[rest], random_state=seed
+        )
     if train_size < len(rest):
         rest, _ = train_test_split(
             rest, train_size=train_size, stratify=labels[rest], random_state=seed
         )
-    return np.sort(rest), np.sort(val)
+    drawn["train"] = rest
+    for name, indices in drawn.items():
+        present = np.bincount(labels[indices], minlength=len(dataset.classes))
+        if not present.all():
+            label = int(present.argmin())
+            raise _too_few(dataset, label, int(counts[label]), name)
+    return {name: np.sort(indices) for name, indices in drawn.items()}
 
 
-def check_sizes(train_size: int, val_size: int, images: int) -> None:
-    """Raise ConfigError if splits of these sizes cannot be drawn from that many images."""
+def _too_few(dataset: Dataset, label: int, images: int, split: str) -> ConfigError:
+    return ConfigError(
+        f"class {dataset.classes[label]!r} of {dataset.name} has {images} images, which leaves "
+        f"none for the split {split}; give it more images, or make the split larger"
+    )
+
+
+def check_sizes(dataset: Dataset, train_size: int, val_size: int) -> None:
+    """Raise ConfigError if splits of these sizes cannot be drawn from a data set."""
+    classes, images = len(dataset.classes), dataset.labelled_images
     for name, size in (("train_size", train_size), ("val_size", val_size)):
-        if size < len(CLASSES):
-            raise ConfigError(
-                f"{name} = {size}: must be at least {len(CLASSES)}, one image per class"
-            )
-    if train_size + val_size > images:
+        if size < classes:
+            raise ConfigError(f"{name} = {size}: must be at least {classes}, one image per class")
+    test_size = 0 if dataset.has_test_part else val_size
+    if train_size + val_size + test_size > images:
+        drawn = ", and as many for testing" if test_size else ""
         raise ConfigError(
-            f"train_size = {train_size} and val_size = {val_size}: together they must be at most "
-            f"the {images} labelled images"
+            f"train_size = {train_size} and val_size = {val_size}{drawn}: together "
+            f"they must be at most the {images} labelled images"
         )
 
 

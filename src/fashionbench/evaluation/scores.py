@@ -1,13 +1,13 @@
 """Scores of trained weights on a split, and the tables and arrays that are written of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fashionbench.data.splits import CLASSES, Split
+from fashionbench.data.splits import Split
 
 SHOWN_ERRORS = 8
 
@@ -42,41 +42,51 @@ BySeedAndSplit = Mapping[int, Mapping[str, Evaluation]]
 """Evaluations by seed, then by the name of the split."""
 
 
-def score_rows(evaluations: BySeedAndSplit) -> list[dict[str, object]]:
+def score_rows(evaluations: BySeedAndSplit, classes: Sequence[str]) -> list[dict[str, object]]:
     """Return one row per seed and split: loss, accuracy and the accuracy of each class by name."""
     return [
         {"seed": seed, "split": split, "loss": found.loss, "accuracy": found.accuracy}
-        | {f"accuracy {name}": share for name, share in _by_class(found.class_accuracy)}
+        | {
+            f"accuracy {name}": share
+            for name, share in zip(classes, found.class_accuracy, strict=True)
+        }
         for seed, of_seed in evaluations.items()
         for split, found in of_seed.items()
     ]
 
 
-def confusion_rows(evaluations: BySeedAndSplit, split: str = "test") -> list[dict[str, object]]:
+def confusion_rows(
+    evaluations: BySeedAndSplit, classes: Sequence[str], split: str = "test"
+) -> list[dict[str, object]]:
     """Return one row per seed, actual class and predicted class: the number of images."""
     return [
         {"seed": seed, "actual": actual, "predicted": predicted, "images": int(count)}
         for seed, of_seed in evaluations.items()
-        for actual, counts in _by_class(of_seed[split].confusion)
-        for predicted, count in _by_class(counts)
+        for actual, counts in zip(classes, of_seed[split].confusion, strict=True)
+        for predicted, count in zip(classes, counts, strict=True)
     ]
 
 
 def predictions(
-    evaluations: BySeedAndSplit, splits: Sequence[str] = ("val", "test")
+    evaluations: BySeedAndSplit, labels: Mapping[str, npt.NDArray[np.uint8]]
 ) -> dict[str, npt.NDArray[np.uint8]]:
-    """Return the predicted classes under names such as ``test_seed_0``: uint8 of shape (n,)."""
-    return {
+    """Return the classes predicted in splits, by names such as ``test_seed_0``, and their labels.
+
+    ``labels`` are those of each split, (n,), returned under names such as ``test_labels``; all
+    arrays of a split are uint8 of shape (n,).
+    """
+    predicted = {
         f"{split}_seed_{seed}": of_seed[split].predictions
-        for split in splits
+        for split in labels
         for seed, of_seed in evaluations.items()
     }
+    return predicted | {f"{split}_labels": of_split for split, of_split in labels.items()}
 
 
 def worst_errors(found: Evaluation, split: Split) -> dict[str, npt.NDArray[Any]]:
     """Return the SHOWN_ERRORS wrong predictions with the highest confidence, highest first.
 
-    ``images`` (n, 28, 28), ``labels`` and ``predictions`` (n,), all uint8, and float32
+    ``images`` (n, height, width[, 3]), ``labels`` and ``predictions`` (n,), all uint8, and float32
     ``confidences`` (n,); n is smaller if there are fewer errors.
     """
     wrong = np.flatnonzero(found.predictions != split.labels)
@@ -87,7 +97,3 @@ def worst_errors(found: Evaluation, split: Split) -> dict[str, npt.NDArray[Any]]
         "predictions": found.predictions[surest],
         "confidences": found.confidences[surest],
     }
-
-
-def _by_class(values: npt.NDArray[Any]) -> Iterable[tuple[str, Any]]:
-    return zip(CLASSES, values, strict=True)

@@ -32,8 +32,8 @@ def run_evaluation(task: EvaluationTask) -> Evaluation:
     """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
     # Imported here, in the worker: torch takes two seconds.
     from fashionbench.data.examples import load_examples
-    from fashionbench.evaluation.inference import evaluate, load_trained
-    from fashionbench.training.networks import infer
+    from fashionbench.evaluation.trained import evaluate, load_trained
+    from fashionbench.networks.forward import infer
 
     module = load_trained(task.network, task.weights, task.device)
     examples = load_examples(task.split, task.device)

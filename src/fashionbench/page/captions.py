@@ -15,16 +15,14 @@ Row = dict[Any, Any]
 
 
 def first_figures(arm: Arm) -> list[Figure]:
-    """Return the figures of the first screen: accuracies, and what single runs say."""
+    """Return the figure of the first screen: accuracies."""
     return [
         _figure(
             "accuracy",
             f"Test accuracy: means over seeds with {CONFIDENCE:.0%} intervals, and below each the "
-            "single replicates. Networks far below the others are marked at the edge with their "
-            "accuracy.",
+            "single replicates. Networks far below are marked at the edge.",
             f"Test accuracies: {_accuracies(arm.comparison)}.",
         ),
-        single_runs_figure(arm),
     ]
 
 
@@ -43,13 +41,13 @@ def overview_figures(comparison: pd.DataFrame) -> list[Figure]:
     return [
         _figure(
             "curves",
-            "Validation loss and accuracy by epoch: means over seeds; thin lines are replicates.",
+            "Validation scores by epoch: means over seeds; thin lines are replicates.",
             f"Highest mean validation accuracies: {curves}.",
         ),
         _figure(
             "costs",
-            "Test accuracy against the number of trainable parameters, and against the "
-            "floating-point operations to train one replicate. Small points are replicates.",
+            "Test accuracy against trainable parameters, and against floating-point operations in "
+            "training. Small points are replicates.",
             f"Costs: {costs}.",
         ),
     ]
@@ -61,44 +59,27 @@ def network_figures(row: Row) -> list[Figure]:
     return [
         _figure(
             f"networks/{name}",
-            f"Loss and accuracy by epoch: means over {row['seeds']} seeds with {CONFIDENCE:.0%} "
-            "intervals, and replicates as thin lines.",
+            "Learning curves.",
             f"Learning curves of {name}: validation accuracy ends at "
             f"{_score(row, 'val_accuracy')}, validation loss at {row['val_loss']:.4f}.",
         ),
         _figure(
             f"confusion/{name}",
-            "Confusion matrix of the test images: shares of each class, over all seeds.",
+            "Confusion matrix.",
             f"Confusion matrix of {name}, at a test accuracy of {_score(row, 'test_accuracy')}.",
         ),
         _figure(
             f"filters/{name}",
-            "The first layer's filters of largest norm: negative weights blue, positive red.",
+            "Filters.",
             f"First-layer filters of {name} as images.",
         ),
         _figure(
             f"errors/{name}",
-            "The misclassified test images of highest confidence: class → prediction.",
+            "Errors.",
             f"Test images that {name} misclassifies with the highest confidence, each titled "
             "with its class and the prediction.",
         ),
     ]
-
-
-def single_runs_figure(arm: Arm) -> Figure:
-    """Return the figure of what single runs say."""
-    shares = ", ".join(
-        f"claim {one.claim} in {one.holds} of {one.n}, {one.verdict}" for one in arm.record.claims
-    )
-    return Figure(
-        name=f"single-runs-{arm.loss_input}",
-        svg=figures.svg_text(verdict_figures.draw_single_runs(arm.record.claims)),
-        caption="How often one run is right: the share of single seeds in which each claim's "
-        f"sentence holds by itself, with the exact {CONFIDENCE:.0%} interval, and the share of all "
-        "combinations of one run of each network. Colour and symbol are those of the verdict over "
-        f"all seeds ({arm.loss_input}): whoever has a run at the other end would be misled.",
-        alt=f"Single seeds in which the sentence holds: {shares}.",
-    )
 
 
 def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
@@ -110,18 +91,18 @@ def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
     against, images = on_test["mcnemar_against"].mean(), ""
     if pd.notna(against):
         images = (
-            f" By McNemar's exact test on the same images, {on_test['mcnemar_for'].mean():.0%} of "
-            "all pairs of runs differ significantly in favour of the network that is better on "
-            f"average, and {against:.0%} in favour of the other."
+            f" By McNemar's exact test {on_test['mcnemar_for'].mean():.0%} of all pairs of runs "
+            f"differ significantly in favour of the network that is better on average, "
+            f"{against:.0%} against it."
         )
     return [
         Figure(
             name=f"pairs-{arm.loss_input}",
             svg=figures.svg_text(verdict_figures.draw_pairs(on_test)),
-            caption="All pairs of networks on the test images. Above the diagonal the difference "
-            "of mean accuracies, row minus column, in points; a star marks those that a paired t "
-            "test finds significant after Holm's correction for all pairs. Below it the "
-            f"probability, in per cent, that a run of the row beats a run of the column.{images}",
+            caption="All pairs of networks on the test images. Above the diagonal: row minus "
+            "column, in points; a star marks what paired t tests find significant after Holm's "
+            f"correction. Below it: how often, in per cent, a run of the row beats one of the "
+            f"column.{images} metrics/pairs.csv has the numbers.",
             alt=f"Matrix of {len(on_test)} pairs of networks trained on {arm.loss_input}: "
             f"{significant} of them differ significantly.",
         )
@@ -138,11 +119,9 @@ def correction_figures(
         Figure(
             name="correction",
             svg=figures.svg_text(figures.draw_accuracy(arm.comparison, replicates)),
-            caption=f"Test accuracy after training on {arm.loss_input}, with {CONFIDENCE:.0%} "
-            "intervals and single replicates.",
+            caption=f"Test accuracy after training on {arm.loss_input}.",
             alt=f"Test accuracies after training on {arm.loss_input}: {accuracies}.",
         ),
-        single_runs_figure(arm),
         *pairs_figures(arm, pairs),
     ]
 

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
-from fashionbench.analysis.chosen import Chosen, mcnemar_p
-from fashionbench.analysis.results import Results
+from fashionbench.analysis.pairs import mcnemar_p
+from fashionbench.analysis.results import Chosen, Results
 from fashionbench.analysis.statistics import CONFIDENCE
-from fashionbench.data.splits import CLASSES
 from fashionbench.page.figures import INK, NETWORK_COLOURS, in_range
 from fashionbench.page.thumbnails import COLUMNS, sprite
 
@@ -27,11 +26,13 @@ _CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
 class Explorer:
     """What can be explored: ``data`` for the scripts, and the thumbnails' picture, a data URI.
 
+    ``ratio`` is the height of a thumbnail divided by its width.
     ``shown`` are the networks chosen at first, ``pair`` the two that are compared at first.
     """
 
     data: Mapping[str, Any]
     picture: str
+    ratio: float
     shown: Sequence[str]
     pair: tuple[str, str]
 
@@ -48,7 +49,7 @@ class Explorer:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What the chosen replicates of an arm answer, and images (n, side, side) by their indices."""
+    """What the chosen replicates of an arm answer, and some images (n, height, width[, 3])."""
 
     loss_input: str
     chosen: Chosen
@@ -67,13 +68,15 @@ def explore(
     visible = in_range(comparison)
     best = comparison.sort_values("test_accuracy", ascending=False, kind="stable")["network"]
     first, *others = [str(name) for name in best]
-    seeds = [int(seed) for seed in arms[0].score(names[0], "val", "accuracy").index]
+    seeds = {
+        name: [int(seed) for seed in arms[0].score(name, "val", "accuracy").index] for name in names
+    }
     data = {
         "networks": names,
         "colours": _colours(len(names)),
-        "classes": CLASSES,
+        "classes": arms[0].classes,
         "seeds": seeds,
-        "quantile": float(stdtrit(len(seeds) - 1, (1 + CONFIDENCE) / 2)) if seeds[1:] else None,
+        "quantiles": _quantiles(max(map(len, seeds.values()))),
         "alpha": round(1 - CONFIDENCE, 12),
         "costs": {
             str(row["network"]): {
@@ -94,9 +97,15 @@ def explore(
     return Explorer(
         data=data,
         picture=sprite(answers.images) if answers and len(answers.images) else "",
+        ratio=answers.images.shape[1] / answers.images.shape[2] if answers else 1,
         shown=[name for name in names if name in visible],
         pair=(first, others[0] if others else first),
     )
+
+
+def _quantiles(most: int) -> dict[str, float]:
+    """Return Student's quantiles of 95% intervals by the number of seeds, two or more."""
+    return {str(n): float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) for n in range(2, most + 1)}
 
 
 def colour(index: int) -> str:
@@ -134,26 +143,26 @@ def _by_seed(curve: pd.DataFrame, column: str) -> list[list[float]]:
 
 
 def _scores(results: Results, name: str, split: str) -> dict[str, Any]:
-    """Return final scores by seed, those of classes in the order of CLASSES."""
+    """Return final scores by seed, those of classes in the order of their labels."""
     kinds = {kind: results.score(name, split, kind).tolist() for kind in _KINDS}
-    classes = [results.score(name, split, f"accuracy {one}").tolist() for one in CLASSES]
+    classes = [results.score(name, split, f"accuracy {one}").tolist() for one in results.classes]
     return {**kinds, "classes": classes}
 
 
 def _answers(answers: Answers) -> dict[str, Any]:
-    """Return labels and answers as strings of digits, one an image."""
+    """Return labels and answers as strings of one character an image: 0 to 9, and those after 9."""
     chosen = answers.chosen
     return {
         "arm": answers.loss_input,
         "seeds": dict(chosen.seeds),
-        "labels": _digits(chosen.labels),
-        "predictions": {name: _digits(found) for name, found in chosen.predictions.items()},
+        "labels": _characters(chosen.labels),
+        "predictions": {name: _characters(found) for name, found in chosen.predictions.items()},
         "mcnemar": {" ".join(pair): float(f"{p:.3g}") for pair, p in mcnemar_p(chosen).items()},
     }
 
 
-def _digits(classes: npt.NDArray[np.uint8]) -> str:
-    return "".join(map(str, classes.tolist()))
+def _characters(classes: npt.NDArray[np.uint8]) -> str:
+    return "".join(chr(ord("0") + label) for label in classes.tolist())
 
 
 def _without_nan(value: object) -> object:

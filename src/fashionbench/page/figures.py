@@ -18,7 +18,7 @@ from matplotlib.typing import RcKeyType
 
 from fashionbench.analysis.files import KINDS
 from fashionbench.analysis.statistics import estimate
-from fashionbench.data.splits import CLASSES
+from fashionbench.plurals import counted
 
 WIDTH = 4.8
 """Inches."""
@@ -40,6 +40,7 @@ NETWORK_COLOURS = (
     "#d55e00",
     "#cc79a7",
 )
+_LONGEST_LABEL = 24
 LINE_STYLES = ("-", "--", ":", "-.")
 BELOW = 0.3
 """How far below a network's bar its replicates are drawn, in rows."""
@@ -76,7 +77,8 @@ def draw_network(name: str, curve: pd.DataFrame) -> Figure:
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
         seeds = curve["seed"].nunique()
-        figure.suptitle(f"{name}: mean and 95% interval over {seeds} seed(s)", fontsize=10)
+        shown = "mean and 95% interval over " if seeds > 1 else ""
+        figure.suptitle(f"{name}: {shown}{counted(seeds, 'seed')}", fontsize=10)
     return figure
 
 
@@ -175,8 +177,9 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
 
     ``confusion`` has the columns seed, actual, predicted and images, a count.
     """
+    classes = list(dict.fromkeys(confusion["actual"]))
     counts = confusion.groupby(["actual", "predicted"])["images"].sum().unstack()
-    counts = counts.reindex(index=list(CLASSES), columns=list(CLASSES))
+    counts = counts.reindex(index=classes, columns=classes)
     shares = counts.div(counts.sum(axis=1), axis=0)
     with mpl.rc_context(STYLE | {"axes.grid": False}):
         figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
@@ -190,15 +193,22 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
                 f"{100 * share:.0f}",
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=min(8, 120 / len(classes)),
                 color="#ffffff" if share > 0.5 else "#000000",
             )
-        middles = np.arange(len(CLASSES)) + 0.5
-        axes.set_xticks(middles, CLASSES, rotation=45, ha="right", fontsize=8)
-        axes.set_yticks(middles, CLASSES, fontsize=8)
+        labels, size = [plain(name) for name in classes], min(8, 200 / len(classes))
+        middles = np.arange(len(classes)) + 0.5
+        axes.set_xticks(middles, labels, rotation=45, ha="right", fontsize=size)
+        axes.set_yticks(middles, labels, fontsize=size)
         axes.set(xlabel="predicted (% of the actual class)", ylabel="actual", aspect="equal")
         axes.invert_yaxis()
     return figure
+
+
+def plain(text: str) -> str:
+    """Return a text for a figure: cut if it is long, and without matplotlib's own markup."""
+    shortened = text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+    return shortened.replace("$", r"\$")
 
 
 def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour: str) -> None:

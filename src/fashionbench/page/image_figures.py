@@ -1,6 +1,6 @@
 """Draws images: the filters of a network, and images that it misclassifies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -8,23 +8,30 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from fashionbench.data.splits import CLASSES
-from fashionbench.page.figures import STYLE, WIDTH
+from fashionbench.page.figures import STYLE, WIDTH, plain
 
 
 def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
-    """Draw filters (n, side, side), each on its own scale: negative blue, positive red."""
+    """Draw filters (n, height, width), each on its own scale: negative blue, positive red.
+
+    Without any, draw a sentence that says so.
+    """
+    if not len(filters):
+        with mpl.rc_context(STYLE):
+            figure = Figure(figsize=(WIDTH, 0.5), layout="constrained")
+            figure.text(0.5, 0.5, "No layer's weights are images", ha="center", va="center")
+        return figure
     return _draw_grid(list(filters), [""] * len(filters), "RdBu_r", columns=4, centred=True)
 
 
-def draw_errors(errors: Mapping[str, npt.NDArray[Any]]) -> Figure:
+def draw_errors(errors: Mapping[str, npt.NDArray[Any]], classes: Sequence[str]) -> Figure:
     """Draw misclassified images, titled with class and prediction.
 
-    ``errors`` holds images (n, side, side), labels (n,) and predictions (n,), as returned by
-    :func:`fashionbench.evaluation.scores.worst_errors`.
+    ``errors`` holds images (n, height, width[, 3]), labels (n,) and predictions (n,), as returned
+    by :func:`fashionbench.evaluation.scores.worst_errors`.
     """
     titles = [
-        f"{CLASSES[label]}\n→ {CLASSES[prediction]}"
+        f"{plain(classes[label])}\n→ {plain(classes[prediction])}"
         for label, prediction in zip(errors["labels"], errors["predictions"], strict=True)
     ]
     return _draw_grid(list(errors["images"]), titles, "gray", columns=4, centred=False)

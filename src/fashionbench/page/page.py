@@ -10,14 +10,13 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from fashionbench.analysis import verdict_words
-from fashionbench.analysis.comparison_table import HEADINGS, table_rows
-from fashionbench.analysis.explanation_words import Words
-from fashionbench.analysis.verdict_records import ArmRecord, count_verdicts
+from fashionbench.analysis.comparison import HEADINGS, count_seeds, describe_unportable, table_rows
+from fashionbench.analysis.explanations import Words
+from fashionbench.claims import multiverse, words
+from fashionbench.claims.verdicts import ArmRecord, VerdictRecord, count_verdicts
 from fashionbench.page import scripts
 from fashionbench.page.explorer import Explorer, colour
 from fashionbench.page.figures import INK, PAPER
-from fashionbench.page.score_tables import Table
 from fashionbench.page.templating import template
 
 GLYPHS = "●■◆✚▲▼▶◀"
@@ -59,14 +58,18 @@ class Trust:
 class Page:
     """The content of the page.
 
-    ``arms`` are the pipeline's own and, if there is one, its counterpart, whose figures are
-    ``correction``. ``first`` are on the first screen. ``trust`` is of the same arms. ``networks``
-    are the figures of each network by its name, ``made_from`` tables of names and values by their
-    headings. ``explorer`` is what scripts show; without scripts the page is complete, and the same
-    but for that.
+    ``title`` is its heading, and ``not_judged`` says why there are no claims. ``arms`` are the
+    pipeline's own and, if there is one, its counterpart, whose figures are ``correction``.
+    ``described`` has the networks in words. ``first`` are on the first screen. ``trust`` is of the
+    same arms. ``networks`` are the figures of each network by its name,
+    ``made_from`` tables of names and values by their headings,
+    ``registered`` the commit that declared the claims. ``explorer`` is what scripts show; without
+    scripts the page is complete, and the same but for that.
     """
 
+    title: str
     arms: Sequence[Arm]
+    described: Mapping[str, str]
     first: Sequence[Figure]
     overview: Sequence[Figure]
     correction: Sequence[Figure]
@@ -74,10 +77,10 @@ class Page:
     explanations: Sequence[Words]
     trust: Sequence[Trust]
     made_from: Mapping[str, Mapping[str, str]]
-    classes: Table
-    pairs: Table
     explorer: Explorer
     studies: Sequence[Markup] = ()
+    not_judged: str = ""
+    registered: str = ""
 
 
 def render(page: Page) -> str:
@@ -87,10 +90,14 @@ def render(page: Page) -> str:
         page=page,
         headings=HEADINGS,
         table_rows=table_rows,
+        describe_unportable=describe_unportable,
+        count_seeds=count_seeds,
         inline=inline,
-        words=verdict_words,
-        symbols=verdict_words.SYMBOLS,
-        count_verdicts=count_verdicts,
+        evidence=evidence,
+        own_claims={arm.loss_input: arm.record.claims for arm in page.arms},
+        winner=winner,
+        tally=tally,
+        test_accuracy=test_accuracy,
         library=library,
         own_script=own_script,
         policy=f"{scripts.allowed(library)} {scripts.allowed(own_script)}",
@@ -99,6 +106,58 @@ def render(page: Page) -> str:
         glyph=lambda index: GLYPHS[index % len(GLYPHS)],
     )
     return _share_letters(html)
+
+
+def winner(comparison: pd.DataFrame) -> str:
+    """Say which network is the best on validation images, and how far ahead on test images."""
+    ranked = comparison.sort_values("val_accuracy", ascending=False, kind="stable")
+    best = str(ranked["network"].iloc[0])
+    right = test_accuracy(comparison, best)
+    text = f"{best}, the best on validation images, gets {right} of the test images right "
+    text += "on average"
+    if len(ranked) == 1:
+        return f"{text}."
+    ahead = 100 * (ranked["test_accuracy"].iloc[0] - ranked["test_accuracy"].iloc[1])
+    side = "more" if ahead >= 0 else "less"
+    return f"{text}, {abs(ahead):.1f} points {side} than the second, {ranked['network'].iloc[1]}."
+
+
+def test_accuracy(comparison: pd.DataFrame, network: str) -> str:
+    """Format the mean test accuracy of a network, such as ``90.2%``."""
+    return f"{comparison.set_index('network')['test_accuracy'][network]:.1%}"
+
+
+def tally(arm: Arm) -> str:
+    """Count the verdicts of an arm in words: ``5 reproduced, 2 inconclusive``."""
+    counts = count_verdicts(arm.record.claims)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+
+
+def evidence(arms: Sequence[Arm]) -> tuple[list[str], list[list[str]]]:
+    """Return headings, and a row for each condition of a claim with what each arm says of it."""
+    answers = ("effect", "seeds", "analyses %")
+    headings = ["Claim", *(f"{arm.loss_input}: {of}" for arm in arms for of in answers)]
+    rows = []
+    for records in zip(*(arm.record.claims for arm in arms), strict=True):
+        # A claim that is not applicable in one arm has no conditions there.
+        judged = max((record.conditions for record in records), key=len)
+        for place, condition in enumerate(judged):
+            claimed = words.format_region(condition)
+            row = [f"{records[0].claim}. {condition.quantity}: {claimed}"]
+            for record in records:
+                row += _evidence(record, place) if record.conditions else [""] * len(answers)
+            rows.append(row)
+    return headings, rows
+
+
+def _evidence(record: VerdictRecord, place: int) -> list[str]:
+    condition = record.conditions[place]
+    same, analyses = record.multiverse.get(multiverse.ALL, (0, 0))
+    return [
+        words.format_numbers(condition),
+        f"{condition.holds} of {len(condition.values)}",
+        f"{100 * same / analyses:.0f}" if analyses else "",
+    ]
 
 
 def inline(figure: Figure) -> Markup:

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from fashionbench.analysis.results import Results
 from fashionbench.analysis.statistics import CONFIDENCE, estimate
+from fashionbench.claims.quantities import level_name
 from fashionbench.page import figures, study_figures
 from fashionbench.params import LossInput
-from fashionbench.studies.declared import Factor, Level
-from fashionbench.studies.design import Design
-from fashionbench.studies.effects import effects_of
+from fashionbench.studies.design import Design, Factor
+from fashionbench.studies.outcomes import effects_of, read_on
 from fashionbench.studies.records import FigureRecord
 
 _LIKE_THESE = f"Means with {CONFIDENCE:.0%} intervals; every point is a replicate."
@@ -31,7 +31,9 @@ def figures_of(
 ) -> list[Drawn]:
     """Draw a study: by its factors or epochs, else the accuracies of all points."""
     found = []
-    if design.study.crossed:
+    if design.study.transfers:
+        found += [*_on_images(design, arms, comparison)]
+    elif design.study.crossed:
         found += [*_forests(design, arms)]
     else:
         found += [_doses(design, arms, factor) for factor in design.study.factors]
@@ -40,13 +42,33 @@ def figures_of(
     return found or [_accuracies(arms, comparison)]
 
 
+def _on_images(
+    design: Design, arms: Mapping[LossInput, Results], comparison: pd.DataFrame
+) -> Iterator[Drawn]:
+    for images in design.images:
+        points = [point for point in design.points if point.images == images]
+        rows = comparison[comparison["network"].isin([point.name for point in points])]
+        on_images = {loss_input: read_on(design, loss_input, images) for loss_input in arms}
+        drawn = _accuracies(on_images, rows)
+        record = drawn.record.model_copy(
+            update={
+                "name": f"accuracy-{images}",
+                "caption": drawn.record.caption.replace("accuracy.", f"accuracy on {images}.", 1),
+            }
+        )
+        yield Drawn(drawn.figure, record)
+
+
 def _doses(design: Design, arms: Mapping[LossInput, Results], factor: Factor) -> Drawn:
-    labels = {_name(value): label for value, label in design.values(factor).items()}
+    drawn = {point.label for point in design.points}
+    labels = {
+        level_name(value): label for value, label in design.values(factor).items() if label in drawn
+    }
     found: dict[str, dict[str, list[float]]] = {
         loss_input: {value: results.final(label).tolist() for value, label in labels.items()}
         for loss_input, results in arms.items()
     }
-    own = _name(design.reported(factor))
+    own = level_name(design.reported(factor))
     means = "; ".join(
         f"with {loss_input} " + ", ".join(f"{value}: {_mean(of)}" for value, of in values.items())
         for loss_input, values in found.items()
@@ -108,10 +130,6 @@ def _accuracies(arms: Mapping[LossInput, Results], comparison: pd.DataFrame) -> 
         alt=f"Test accuracies: {means}.",
     )
     return Drawn(figures.draw_accuracy(named, replicates), record)
-
-
-def _name(value: Level) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _mean(values: list[float]) -> str:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import jinja2
 
+from fashionbench.claims import words
+from fashionbench.plurals import counted
+
 _FOLDER = Path(__file__).with_name("templates")
 
 
@@ -16,4 +19,10 @@ def template(name: str) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "counted": counted,
+        "symbols": words.SYMBOLS,
+        "words": words,
+        "zip": zip,
+    }
     return environment.get_template(name)

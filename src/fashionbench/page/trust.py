@@ -5,10 +5,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from fashionbench.analysis.calibration import compare_calibration
-from fashionbench.analysis.robustness import compare_robustness, mean_robustness
+from fashionbench.analysis.calibration_and_robustness import (
+    TrustTables,
+    compare_calibration,
+    compare_robustness,
+    mean_robustness,
+    units,
+)
 from fashionbench.analysis.statistics import CONFIDENCE
-from fashionbench.analysis.trust import TrustTables, units
 from fashionbench.evaluation.corruptions import CORRUPTIONS, IMAGES
 from fashionbench.page import figures, trust_figures
 from fashionbench.page.page import Figure, Trust
@@ -58,10 +62,8 @@ def _calibration(loss_input: str, tables: TrustTables, rows: Sequence[Sequence[s
     return Figure(
         name=f"calibration-{loss_input}",
         svg=figures.svg_text(trust_figures.draw_reliability(tables.calibration)),
-        caption="Reliability diagrams of the test images: of those to whose class a network gives "
-        f"a probability, in {bins} bins, the share that is right, with {CONFIDENCE:.0%} intervals "
-        "over seeds. Below the diagonal a network is surer than it is right. Bins with few images "
-        "are left out.",
+        caption=f"Reliability diagrams in {bins} bins, without those with few images, and with "
+        f"{CONFIDENCE:.0%} intervals. Below the diagonal a network is surer than it is right.",
         alt=f"Expected calibration errors after training on {loss_input}: {errors}.",
     )
 
@@ -71,9 +73,8 @@ def _robustness(loss_input: str, robustness: pd.DataFrame, rows: Sequence[Sequen
     return Figure(
         name=f"robustness-{loss_input}",
         svg=figures.svg_text(trust_figures.draw_robustness(robustness, units())),
-        caption=f"Accuracy on {IMAGES:,} test images, corrupted in {len(CORRUPTIONS)} ways of "
-        f"growing strength, the same for all networks: means over seeds with {CONFIDENCE:.0%} "
-        "intervals. No network has seen such images in training.",
+        caption=f"Accuracy on at most {IMAGES:,} images, corrupted in {len(CORRUPTIONS)} ways of "
+        "growing strength, which no network has seen in training.",
         alt=f"Mean accuracies on corrupted images after training on {loss_input}: {means}.",
     )
 

@@ -8,8 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fashionbench.analysis.calibration import calibration_error, reliability
-from fashionbench.analysis.robustness import curve_of
+from fashionbench.analysis.calibration_and_robustness import (
+    calibration_error,
+    curve_of,
+    reliability,
+)
 from fashionbench.page.figures import LINE_STYLES, NETWORK_COLOURS, STYLE, VAL_COLOUR, WIDTH
 
 _DIAGONAL = "#7a7a7a"

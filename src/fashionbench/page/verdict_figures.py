@@ -1,6 +1,4 @@
-"""Draws verdicts: what single runs say, and all pairs of networks."""
-
-from collections.abc import Sequence
+"""Draws all pairs of networks."""
 
 import matplotlib as mpl
 import numpy as np
@@ -8,56 +6,12 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from fashionbench.analysis.conditions import Verdict
 from fashionbench.analysis.statistics import CONFIDENCE
-from fashionbench.analysis.verdict_records import VerdictRecord
-from fashionbench.analysis.verdict_words import SYMBOLS
-from fashionbench.page.figures import INK, STYLE, WIDTH
+from fashionbench.page.figures import STYLE, WIDTH
 
-COLOURS: dict[Verdict, str] = {
-    "reproduced": "#009e73",
-    "contradicted": "#d55e00",
-    "inconclusive": "#7a7a7a",
-    "vacuous": "#2f7fc1",
-    "not applicable": "#7a7a7a",
-}
 FULL_COLOUR = 0.05
 """The difference of accuracies that gets the full colour."""
-
-
-def draw_single_runs(records: Sequence[VerdictRecord]) -> Figure:
-    """Draw for each claim in which share of runs the sentence holds by itself.
-
-    A dot for single seeds with the exact 95% interval, a diamond for all combinations of runs.
-    """
-    shown = [record for record in records if record.n and record.verdict != "not applicable"]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.3 + 0.26 * len(shown)), layout="constrained")
-        axes = figure.subplots()
-        for place, record in enumerate(shown):
-            _draw_share(axes, place, record)
-        axes.set_yticks(
-            range(len(shown)), [f"claim {one.claim} {SYMBOLS[one.verdict]}" for one in shown]
-        )
-        axes.invert_yaxis()
-        axes.set(xlabel="runs in which the sentence holds", xlim=(-0.03, 1.03))
-        axes.xaxis.set_major_formatter(PercentFormatter(xmax=1))
-        seeds = axes.plot([], [], "o-", color=INK, label="single seeds, 95% interval")
-        pairs = axes.plot([], [], "D", color=INK, fillstyle="none", label="all combinations")
-        figure.legend(handles=[*seeds, *pairs], loc="outside lower center", ncols=2, fontsize=9)
-    return figure
-
-
-def _draw_share(axes: Axes, place: int, record: VerdictRecord) -> None:
-    colour = COLOURS[record.verdict]
-    if record.holds_interval:
-        axes.plot(record.holds_interval, [place, place], color=colour, linewidth=1.5)
-    axes.plot(record.holds / record.n, place, "o", color=colour, markersize=5, clip_on=False)
-    if record.pairs is not None:
-        (pairs,) = axes.plot(record.pairs, place, "D", color=colour, fillstyle="none")
-        pairs.set(markersize=9, clip_on=False)
 
 
 def draw_pairs(pairs: pd.DataFrame) -> Figure:

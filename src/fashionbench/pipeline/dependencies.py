@@ -12,8 +12,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from fashionbench.errors import ChangedError
-from fashionbench.params import PARAMS_FILE, load_params
+from fashionbench.datasets import DATASETS_FILE
+from fashionbench.errors import ChangedError, ConfigError
+from fashionbench.networks import own
+from fashionbench.params import PARAMS_FILE, STRENGTHS, load_params
+from fashionbench.paths import network_file, project_folder
 from fashionbench.yaml_files import read_yaml
 
 PIPELINE_FILE = Path("dvc.yaml")
@@ -30,6 +33,8 @@ IGNORED = (
 )
 """Names, in folders, that are no dependencies. DVC skips those that .dvcignore holds."""
 
+DATASET = "dataset:"
+
 _Fingerprints = dict[Path, tuple[int, ...]]
 """Times, size and inode of each file: while they stay the same, so does the content."""
 
@@ -39,7 +44,7 @@ class Dependencies:
     """The dependencies of ``stage`` at one moment, as dvc.yaml names them.
 
     ``files`` holds the sha256 of each file, also of those in folders; ``params`` the values of
-    parameters, by dotted names.
+    parameters, by dotted names, and those of the data set by names after DATASET.
     """
 
     stage: str
@@ -52,18 +57,20 @@ class Dependencies:
     def of(cls, stage: str, network: str | None = None) -> "Dependencies":
         """Record those of a stage of dvc.yaml in the current folder, or of its instance.
 
-        A missing file is left out: the stage itself will report it. Raises ConfigError if
-        params.yaml is wrong or does not declare the network.
+        The project has an instance of some stages for each network, where a study has one for all:
+        there ``network`` makes no difference. A missing file is left out: the stage itself will
+        report it. Raises ConfigError if params.yaml is wrong or does not declare the network,
+        ChangedError if the network is no longer the one that the stage check has seen.
         """
-        declared, names = _declared_by(stage, network)
-        files = [path for path in declared if path != PARAMS_FILE]
+        declared, names, network = _declared_by(stage, network)
+        files = [path for path in declared if path not in _parameter_files()]
         fingerprints = _fingerprints(files)
         return cls(
             stage=f"{stage}@{network}" if network else stage,
             files={path: sha256_of(path) for path in fingerprints},
             params=_values(names),
-            _declared=(*files, PARAMS_FILE),
-            _fingerprints=fingerprints | _fingerprints([PARAMS_FILE]),
+            _declared=(*files, *_parameter_files()),
+            _fingerprints=fingerprints | _fingerprints(_parameter_files()),
         )
 
     def check_unchanged(self) -> None:
@@ -79,7 +86,7 @@ class Dependencies:
             if now.get(path) != self._fingerprints.get(path)
         )
         for path in touched:
-            if path == PARAMS_FILE and path in now:
+            if path in _parameter_files() and path in now:
                 values = _values(self.params)
                 changed = [name for name in values if values[name] != self.params[name]]
                 if changed:
@@ -89,8 +96,8 @@ class Dependencies:
 
     def _error(self, changed: str) -> ChangedError:
         return ChangedError(
-            f"{changed} changed while {self.stage} ran, and dvc.lock would name the new version as "
-            "the source of the results; nothing is recorded: run dvc repro again"
+            f"{changed} changed while {self.stage} ran, so its results belong to neither version; "
+            "nothing is recorded: run dvc repro again"
         )
 
 
@@ -108,29 +115,60 @@ def look_up(params: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _declared_by(stage: str, network: str | None) -> tuple[list[Path], list[str]]:
-    """Return files and folders, and names of parameters, with templates filled in."""
+def _declared_by(stage: str, network: str | None) -> tuple[list[Path], list[str], str | None]:
+    """Return files and folders, names of parameters, and the network whose name is filled in."""
     params = load_params()
     declared = read_yaml(PIPELINE_FILE)["stages"][stage]
-    filled: dict[str, str] = {}
-    if network:
-        params.network(network)
-        item = params.networks[network].model_dump()
-        filled = {"${key}": network} | {f"${{item.{name}}}": str(item[name]) for name in item}
+    strengths: list[str] = []
+    if "do" not in declared:
+        network = None
+    elif not network:
+        raise ConfigError(f"{stage}: name a network, one of {', '.join(params.networks)}")
+    else:
+        found = params.network(network)
         declared = declared["do"]
+        strengths = [name for name in STRENGTHS if getattr(found, name)]
+        file = network_file(network)
+        if file.exists() and file.read_bytes() != own.facts_of(found):
+            raise ChangedError(
+                f"a strength or the module of {network} was edited after the stage check; "
+                "run dvc repro again"
+            )
 
     def fill(text: str) -> str:
-        for template, value in filled.items():
-            text = text.replace(template, value)
-        return text
+        return text.replace("${key}", network or "")
 
     files = [Path(fill(dep)) for dep in declared.get("deps", [])]
-    return files, [fill(name) for name in declared.get("params", [])]
+    names = []
+    for entry in declared.get("params", []):
+        if isinstance(entry, str):
+            names.append(fill(entry))
+        else:  # Keys of the data set, such as ${dataset}.shape; a study may have digits.shape too.
+            of_dataset = (key for keys in entry.values() for key in keys)
+            names += [
+                f"{DATASET}{key.removeprefix('${dataset}').lstrip('.')}" for key in of_dataset
+            ]
+    return files, [*names, *strengths], network
 
 
 def _values(names: Iterable[str]) -> dict[str, object]:
-    params = load_params().model_dump()
-    return {name: _value(params, name) for name in names}
+    params = load_params()
+    values = params.model_dump()
+    dataset = params.dataset.model_dump(mode="json", by_alias=True)
+    dataset |= {
+        name: own.dataset.model_dump(mode="json", by_alias=True)
+        for name, own in params.own_datasets.items()
+    }
+    return {
+        name: dataset
+        if name == DATASET
+        else _value(dataset if name.startswith(DATASET) else values, name.removeprefix(DATASET))
+        for name in names
+    }
+
+
+def _parameter_files() -> tuple[Path, ...]:
+    return PARAMS_FILE, project_folder() / DATASETS_FILE
 
 
 def _value(params: Mapping[str, Any], name: str) -> object:

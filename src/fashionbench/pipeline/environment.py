@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.pipeline.processor import name as processor_name
+from fashionbench.portable.processor import name as processor_name
 
 _PACKAGES = ("fashionbench", "torch", "numpy", "mlflow", "dvc")
 EXPERIMENT_FACTS = {"dvc.experiment": "DVC_EXP_NAME", "dvc.baseline": "DVC_EXP_BASELINE_REV"}

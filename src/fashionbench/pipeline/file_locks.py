@@ -9,43 +9,33 @@ from pathlib import Path
 
 from filelock import FileLock, SoftFileLock
 
-_MARKER = ".held"
+MARKER = ".held"
+"""Ends the name of a file that stands in for a lock."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _PATIENCE_S = 60.0
 
 _log = logging.getLogger(__name__)
 
 
-def has_no_locks(error: OSError) -> bool:
-    """Tell whether a lock was refused because the file system has none (flock(2), fcntl(2))."""
-    return error.errno in _NO_LOCKS
-
-
-def marker_of(path: Path) -> SoftFileLock:
-    """Return what stands in for a lock on a file whose file system has none, and warn about it.
-
-    It is another file, which a process that was killed leaves behind. The next process removes it
-    if it ran on the same machine, and otherwise cannot know whether it still runs.
-    """
-    marker = path.with_name(f"{path.name}{_MARKER}")
-    _warn(marker)
-    return SoftFileLock(marker)
-
-
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold the lock of a file in this block, and wait for it before. Raises OSError.
+def exclusive(path: Path, patience: float | None = None) -> Iterator[None]:
+    """Hold the lock of a file in this block. Raises OSError, and filelock's Timeout.
 
-    A marker that stands in for it is waited for during a minute only: its holder may be gone.
+    It is waited for at most ``patience`` seconds. Where the file system has no locks (flock(2)),
+    another file stands in, which a process that was killed leaves behind: the next one removes it
+    if it ran on the same machine, and otherwise cannot know whether it still runs. So it is waited
+    for during a minute only.
     """
     lock: FileLock | SoftFileLock = FileLock(path)
     try:
-        lock.acquire()
+        lock.acquire(timeout=-1 if patience is None else patience)
     except OSError as error:
-        if not has_no_locks(error):
+        if error.errno not in _NO_LOCKS:
             raise
-        lock = marker_of(path)
-        lock.acquire(timeout=_PATIENCE_S)
+        marker = path.with_name(f"{path.name}{MARKER}")
+        _warn(marker)
+        lock = SoftFileLock(marker)
+        lock.acquire(timeout=_PATIENCE_S if patience is None else patience)
     try:
         yield
     finally:
@@ -55,6 +45,6 @@ def exclusive(path: Path) -> Iterator[None]:
 @cache
 def _warn(marker: Path) -> None:
     _log.warning(
-        f"the file system of {marker.parent} has no locks, so that {marker.name} stands in for "
-        "one; should a machine fail meanwhile, delete that file"
+        f"the file system of {marker.parent} does not support locks, so {marker.name} stands in "
+        "for one; if a machine crashes meanwhile, delete that file"
     )

@@ -1,5 +1,6 @@
 """Prepares the process of a command: its environment, messages and signals."""
 
+import getpass
 import logging
 import os
 import signal
@@ -7,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fashionbench.pipeline.processor import pin_arithmetic
+from fashionbench.portable.processor import pin_arithmetic
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -30,6 +31,7 @@ def prepared_process() -> Iterator[None]:
     """Run a command in this block, with SIGTERM raised as Terminated."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    _name_user()
     pin_arithmetic()
     logger = logging.getLogger("fashionbench")
     logger.setLevel(logging.INFO)
@@ -43,6 +45,14 @@ def prepared_process() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _name_user() -> None:
+    """Give a user without a name, as in many containers, one that DVC and MLflow can ask for."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
 
 
 def _raise_terminated(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Names a process such that no other process, of any machine, is ever taken for it.
+"""Identifies a process across machines, containers and restarts.
 
 A process number alone is given anew after a restart, and in containers it is always 1.
 """

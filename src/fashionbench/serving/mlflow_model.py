@@ -8,6 +8,18 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
+class RefusedInput(MlflowException):
+    """A refused input: a server answers with status 400 and the reason.
+
+    MLflow's server would put the whole input in front of the reason, so that the message stays as
+    it was made.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "message" or not hasattr(self, name):
+            super().__setattr__(name, value)
+
+
 class RestoredNetwork:
     """A network with the weights of one replicate, from raw pixels to class probabilities.
 
@@ -20,19 +32,25 @@ class RestoredNetwork:
         from fashionbench.serving import Classifier
 
         files = {name: Path(path) for name, path in context.artifacts.items()}
-        self._classifier = Classifier.load(files["network"], files["weights"])
+        # Of the code that was logged: the project's may have changed since.
+        code = files["network"].parents[1] / "code"
+        self._classifier = Classifier.load(files["network"], files["weights"], code)
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return float32 probabilities (n, classes) for pixels (n, 28, 28) from 0 to 255.
+        """Return a column of float32 probabilities for each class, by its name, a row an image.
 
-        Raises MlflowException for anything else, which a server reports with status 400.
+        Images are pixels (n, height, width[, 3]) from 0 to 255. Raises RefusedInput for anything
+        else.
         """
+        import pandas as pd
+
         from fashionbench.serving import DataError
 
         try:
-            return self._classifier.probabilities(model_input)
+            found = self._classifier.probabilities(model_input)
+            return pd.DataFrame(found, columns=self._classifier.classes)
         except DataError as error:
-            raise MlflowException(str(error), INVALID_PARAMETER_VALUE) from error
+            raise RefusedInput(str(error), INVALID_PARAMETER_VALUE) from error
 
 
 class NetworkModel(RestoredNetwork, PythonModel):

@@ -8,10 +8,10 @@ from fashionbench.page.study_captions import figures_of
 from fashionbench.page.study_page import render_page
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.paths import project_folder
-from fashionbench.studies.declared import STUDY_FILE, read_study
-from fashionbench.studies.design import Design
-from fashionbench.studies.judged import judge_arms, pairs_of, read_arms
-from fashionbench.studies.records import StudyRecord, write_record
+from fashionbench.studies.design import STUDY_FILE, Design, read_study
+from fashionbench.studies.obtained import missing_datasets, with_data
+from fashionbench.studies.outcomes import judge_arms, pairs_of, read_arms
+from fashionbench.studies.records import DatasetRecord, StudyRecord, write_record
 from fashionbench.tables import read_table
 
 
@@ -23,7 +23,12 @@ def run() -> None:
     study, own = read_study(), load_params()
     design = Design(study, load_params(project_folder() / PARAMS_FILE))
     if list(own.networks) != [point.name for point in design.points]:
-        raise ConfigError(f"{PARAMS_FILE} has not the points of {STUDY_FILE}; run make deps")
+        raise ConfigError(f"{PARAMS_FILE} does not match {STUDY_FILE}; run make deps")
+    missing = missing_datasets(own)
+    design = design.without(missing)
+    images = own.own_images
+    if study.transfers and own.dataset.name in design.images:
+        images = {own.dataset.name: own, **images}
     arms = read_arms(design)
     drawn = figures_of(design, arms, read_table(COMPARISON_FILE))
     for figure in drawn:
@@ -35,9 +40,21 @@ def run() -> None:
         replicates=sum(len(point.seeds) for point in design.points),
         arms=judge_arms(design, arms),
         figures=tuple(figure.record for figure in drawn),
+        datasets={
+            name: DatasetRecord(
+                title=of_images.dataset.title
+                + ("" if name == of_images.dataset.name else f" ({name.replace('_', ' ')})"),
+                train_size=of_images.train_size,
+                val_size=of_images.val_size,
+                is_missing=of_images.dataset.name in missing,
+            )
+            for name, of_images in images.items()
+        },
     )
     write_record(record)
     if study.report_claims:
         write_pairs(pairs_of(arms))
     svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}
-    PAGE_FILE.write_text(render_page(record, svg, made_from.describe(own)), encoding="utf-8")
+    PAGE_FILE.write_text(
+        render_page(record, svg, made_from.describe(with_data(own))), encoding="utf-8"
+    )

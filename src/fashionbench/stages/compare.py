@@ -4,14 +4,18 @@ The many points of a study are drawn by the stage ``analyse``, all together.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
-from safetensors.numpy import load_file
 
-from fashionbench.analysis.calibration import compare_calibration
+from fashionbench.analysis.calibration_and_robustness import (
+    TrustTables,
+    compare_calibration,
+    compare_robustness,
+    units,
+)
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
 from fashionbench.analysis.files import (
     CALIBRATION_FILE,
@@ -22,12 +26,11 @@ from fashionbench.analysis.files import (
     ROBUSTNESS_FILE,
     SUMMARY_FILE,
 )
-from fashionbench.analysis.robustness import compare_robustness
-from fashionbench.analysis.trust import TrustTables, units
 from fashionbench.page import figures, image_figures, trust_figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table, study
-from fashionbench.tables import read_table, write_table
+from fashionbench.studies.obtained import with_data
+from fashionbench.tables import read_arrays, read_table, write_table
 from fashionbench.training.costs import count_costs
 
 Tables = Mapping[str, pd.DataFrame]
@@ -36,13 +39,13 @@ Tables = Mapping[str, pd.DataFrame]
 
 def run() -> None:
     """Compare all networks of params.yaml; DataError if a table of results is missing."""
-    params = load_params()
+    params = with_data(load_params())
     curves, scores, costs = {}, {}, {}
     for name in params.networks:
         curves[name] = curve = read_table(network_table(name, "curves"))
         scores[name] = read_table(network_table(name, "scores"))
-        epochs = params.of(name).num_epochs
-        costs[name] = count_costs(params.network(name), params.train_size, epochs)
+        how = params.of(name).hyperparameters
+        costs[name] = count_costs(params.network(name), how, params.of(name).train_size)
         for kind in KINDS:
             write_table(mean_curves(curve, kind), MEAN_CURVES_DIR / kind / f"{name}.csv")
     comparison = compare_networks(curves, scores, costs)
@@ -50,18 +53,18 @@ def run() -> None:
     summary = json.dumps(summary_metrics(comparison), indent=2)
     SUMMARY_FILE.write_text(f"{summary}\n", encoding="utf-8")
     if not study():
-        _draw(comparison, curves, scores)
+        _draw(comparison, curves, scores, params.dataset.classes)
 
 
-def _draw(comparison: pd.DataFrame, curves: Tables, scores: Tables) -> None:
+def _draw(comparison: pd.DataFrame, curves: Tables, scores: Tables, classes: Sequence[str]) -> None:
     drawn = {}
     for name, curve in curves.items():
-        highlights = load_file(highlights_file(name))
+        highlights = read_arrays(highlights_file(name))
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
         drawn[f"filters/{name}"] = image_figures.draw_filters(highlights["filters"])
-        drawn[f"errors/{name}"] = image_figures.draw_errors(highlights)
+        drawn[f"errors/{name}"] = image_figures.draw_errors(highlights, classes)
     replicates = figures.accuracies_on_test(scores)
     drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)

@@ -1,15 +1,19 @@
-"""Stage ``duplicates``: count images that occur more than once in the official files."""
+"""Stage ``duplicates``: count images of the data set that occur more than once."""
 
 import json
 from dataclasses import asdict
 
 from fashionbench.analysis.files import DUPLICATES_FILE
-from fashionbench.data.duplicates import count_duplicates
-from fashionbench.data.official import read_official
+from fashionbench.data.repeats import count_duplicates
+from fashionbench.data.sources import read_part
+from fashionbench.params import load_params
 from fashionbench.whole_files import replace_file
 
 
 def run() -> None:
     """Count the duplicates; DataError for damaged files."""
-    found = count_duplicates(read_official("train"), read_official("t10k"))
+    dataset = load_params().dataset
+    train = read_part(dataset, "train")
+    test = read_part(dataset, "test") if dataset.has_test_part else train.take(slice(0))
+    found = count_duplicates(train, test)
     replace_file(DUPLICATES_FILE, f"{json.dumps(asdict(found), indent=2)}\n".encode())

@@ -1,28 +1,32 @@
 """Stage ``report``: judge the report's claims, and write the page with all results."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from fashionbench.analysis.chosen import disputed, read_chosen
-from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.explanation_words import in_words
-from fashionbench.analysis.explanations import explain_results, write_explanations
+from fashionbench.analysis.calibration_and_robustness import TrustTables
+from fashionbench.analysis.explanations import explain_results, in_words, write_explanations
 from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
-from fashionbench.analysis.results import Results
-from fashionbench.analysis.trust import TrustTables
-from fashionbench.analysis.verdict_records import write_verdicts
-from fashionbench.analysis.verdicts import judge
+from fashionbench.analysis.results import Results, disputed, read_chosen
+from fashionbench.claims.judging import judge
+from fashionbench.claims.language import datasets_of_claims, read_registered
+from fashionbench.claims.multiverse import with_multiverse
+from fashionbench.claims.quantities import Claim, load_claims
+from fashionbench.claims.verdicts import write_verdicts
+from fashionbench.claims.words import why_not_judged
 from fashionbench.data.splits import load_split
+from fashionbench.networks import description
 from fashionbench.page import captions, made_from
 from fashionbench.page.explorer import MOST_THUMBNAILS, Answers, explore
 from fashionbench.page.page import Arm, Page, render
-from fashionbench.page.score_tables import classes_table, pairs_table
 from fashionbench.page.study_page import render_section
 from fashionbench.page.trust import describe_trust
 from fashionbench.params import load_params
 from fashionbench.paths import split_file
+from fashionbench.pipeline.rebuilds import read_receipts, summarise
 from fashionbench.studies.published import COUNTERPART, read_counterpart, read_published
 from fashionbench.tables import read_table
 
@@ -30,11 +34,15 @@ from fashionbench.tables import read_table
 def run() -> None:
     """Write verdicts, pairs, explanations and page; DataError if a table of results is missing."""
     params = load_params()
+    about = datasets_of_claims()
+    is_judged = params.dataset.name in about
     own = Results.read(Path(), params.networks, params.loss_input)
-    arms, pairs = [_arm(own)], [compare_pairs(own)]
+    own = replace(own, images=params.val_size)
+    arms, pairs = [_arm(own, load_claims() if is_judged else [])], [compare_pairs(own)]
     trust = [describe_trust(params.loss_input, TrustTables.read(Path(), params.networks))]
     correction, results = [], [own]
-    logits = read_counterpart(params) if params.loss_input == "probabilities" else None
+    has_counterpart = is_judged and params.loss_input == "probabilities"
+    logits = read_counterpart(params) if has_counterpart else None
     if logits:
         results.append(logits.results)
         trust.append(describe_trust("logits", logits.trust))
@@ -43,11 +51,15 @@ def run() -> None:
         correction = captions.correction_figures(arms[1], pairs[1], logits.results.scores)
     write_verdicts({arm.loss_input: arm.record for arm in arms})
     write_pairs(pd.concat(pairs))
-    explanations = explain_results(own, logits.results if logits else None, params)
+    explanations = []
+    if is_judged:
+        explanations = explain_results(own, logits.results if logits else None, params)
     write_explanations(explanations)
     comparison = arms[0].comparison
     page = Page(
+        title=f"Networks on {params.dataset.title}, compared",
         arms=arms,
+        described={name: description.in_words(params.network(name)) for name in params.networks},
         first=captions.first_figures(arms[0]),
         overview=[
             *captions.overview_figures(comparison),
@@ -60,15 +72,18 @@ def run() -> None:
         },
         explanations=[in_words(explanation) for explanation in explanations],
         trust=trust,
-        made_from=made_from.describe(params),
-        classes=classes_table(own),
-        pairs=pairs_table(pairs[0]),
+        made_from={
+            "Remade to the last bit, by the receipts in rebuilds/": summarise(read_receipts()),
+            **made_from.describe(params),
+        },
+        registered=read_registered(),
         explorer=explore(results, comparison, pd.concat(pairs), _answers(own)),
         studies=[
             render_section(study.name, study.record, study.figures)
-            for study in read_published()
+            for study in (read_published() if is_judged else ())
             if study.name != COUNTERPART  # It is the second arm.
         ],
+        not_judged="" if is_judged else why_not_judged(about),
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")
 
@@ -83,9 +98,9 @@ def _answers(results: Results) -> Answers | None:
     return Answers(loss_input=results.loss_input, chosen=chosen, indices=indices, images=images)
 
 
-def _arm(results: Results) -> Arm:
+def _arm(results: Results, claims: Sequence[Claim]) -> Arm:
     return Arm(
         loss_input=results.loss_input,
         comparison=read_table(COMPARISON_FILE),
-        record=judge(CLAIMS, results),
+        record=with_multiverse(judge(claims, results), results) if claims else judge([], results),
     )

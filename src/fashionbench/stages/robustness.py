@@ -1,7 +1,7 @@
 """Stage ``robustness@<network>``: score every replicate on corrupted test images."""
 
 from fashionbench.params import load_params
-from fashionbench.workers.local import local_workers
+from fashionbench.workers.local import local_processes
 
 
 def run(name: str) -> None:
@@ -11,9 +11,9 @@ def run(name: str) -> None:
     """
     params = load_params().of(name)
     network, seeds = params.network(name), params.seeds
-    with local_workers(len(seeds), "fashionbench.evaluation.inference") as workers:
+    with local_processes(len(seeds), "fashionbench.evaluation.trained") as workers:
         # Imported here, while the workers start.
-        from fashionbench.evaluation.robustness import robustness_rows, run_robustness
+        from fashionbench.evaluation.corrupted_scores import robustness_rows, run_robustness
         from fashionbench.evaluation.tasks import ScoringTask
         from fashionbench.paths import network_table, split_file, weights_file
         from fashionbench.tables import write_table

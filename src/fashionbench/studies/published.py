@@ -13,17 +13,25 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashionbench.analysis.claims import CLAIMS
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAIRS_FILE
+from fashionbench.analysis.calibration_and_robustness import TrustTables
+from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE, PAIRS_FILE
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.trust import TrustTables
-from fashionbench.analysis.verdict_records import ArmRecord
+from fashionbench.claims.language import in_order
+from fashionbench.claims.quantities import load_claims
+from fashionbench.claims.verdicts import ArmRecord
 from fashionbench.errors import DataError
 from fashionbench.params import Params
-from fashionbench.paths import METRICS_DIR, network_table, project_folder, study
+from fashionbench.paths import (
+    METRICS_DIR,
+    in_workspace,
+    network_table,
+    project_folder,
+    study,
+    study_folder,
+)
+from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
-from fashionbench.pipeline.training_stage import training_dependencies
-from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record
+from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record, summarise
 from fashionbench.tables import read_table, write_table
 from fashionbench.whole_files import replace_file
 
@@ -64,7 +72,7 @@ def publish(params: Params) -> None:
     """
     here, record = study(), read_record()
     if here is None:
-        raise DataError("there is no study here; dvc repro studies/NAME/dvc.yaml runs one")
+        raise DataError("this is not the folder of a study; run make study NAME=...")
     folder = project_folder() / PUBLISHED_DIR / here
     for old in folder.glob("*"):
         old.unlink()
@@ -81,6 +89,7 @@ def publish(params: Params) -> None:
         replace_file(folder / _IDENTITY, f"{identity}\n".encode())
     # Last: a folder without it counts as no study.
     replace_file(folder / RECORD_FILE.name, RECORD_FILE.read_bytes())
+    _log.info(f"{record.title}: {summarise(record)}; see {study_folder() / PAGE_FILE}")
 
 
 def read_published() -> list[Published]:
@@ -93,21 +102,23 @@ def read_published() -> list[Published]:
             for figure in record.figures
         }
         found.append(Published(path.parent.name, record, figures))
-    return sorted(found, key=lambda one: one.record.claims)
+    return sorted(found, key=lambda one: [*map(in_order, one.record.claims)])
 
 
 def read_counterpart(params: Params) -> Counterpart | None:
     """Read the study of the textbook's loss, if it has the networks, seeds, code and data of a run.
 
-    ``params`` are those of the run. Logs a warning with what is different, and the remedy.
+    ``params`` are those of the run. Logs what is different, and the remedy; not in an experiment,
+    which no study was made for.
     """
     folder = PUBLISHED_DIR / COUNTERPART
     difference = _difference(folder, params)
     if difference:
-        _log.warning(
-            f"the study {COUNTERPART} is left out of the page: {difference}; run "
-            f"make study NAME={COUNTERPART} to renew it"
-        )
+        if in_workspace():
+            _log.warning(
+                f"the page shows no results with logits: the study {COUNTERPART} does not match "
+                f"({difference}); make study NAME={COUNTERPART} renews it"
+            )
         return None
     labels = {_name(network): network for network in params.networks}
     curves, scores, calibration = (_by_network(folder, table, labels) for table in _TABLES)
@@ -133,7 +144,7 @@ def _by_network(folder: Path, table: str, labels: Mapping[str, str]) -> dict[str
 def identities(params: Params, networks: Iterable[str]) -> dict[str, str]:
     """Return by network a digest of all that determines its replicates: code and data as well."""
     found: dict[str, str] = {}
-    dependencies = training_dependencies(next(iter(params.networks)))
+    dependencies = Dependencies.of("train", next(iter(params.networks)))
     for name in networks:
         own = params.of(name)
         network, hyperparameters = own.network(name), own.hyperparameters
@@ -155,7 +166,7 @@ def _difference(folder: Path, params: Params) -> str:
         if recorded[_name(name)] != identity:
             return f"{name} was trained there with other parameters, seeds, code or data"
     judged = read_record(folder / RECORD_FILE.name).arms["logits"].report[0]
-    if [one.words for one in judged.claims] != [claim.words for claim in CLAIMS]:
+    if [one.words for one in judged.claims] != [claim.words for claim in load_claims()]:
         return "it was judged by other claims"
     return ""
 

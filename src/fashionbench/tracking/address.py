@@ -1,10 +1,23 @@
-"""The address of the MLflow store. Imports no MLflow, which takes seconds."""
+"""Where MLflow's store and its saved views are. Imports no MLflow, which takes seconds."""
 
+import json
 import os
+import re
+import sys
+from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
-from fashionbench.paths import repository_folder
+from fashionbench.errors import StoreError
+from fashionbench.paths import SCRATCH_DIR, repository_folder
+from fashionbench.whole_files import replace_file
+
+SCORES = "scores"
+CHARTS = "charts"
+"""The keys of the saved views."""
+LOCAL_SERVER = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` answers unless it is told otherwise."""
+EXPERIMENT = "fashionbench"
 
 _SQLITE = "sqlite:///"
 
@@ -26,3 +39,76 @@ def store_address() -> tuple[str, Path | None]:
 def artifacts_folder(database: Path) -> Path:
     """Return the folder beside a SQLite store in which its runs and models keep their files."""
     return database.parent / "mlartifacts"
+
+
+def local_folder(address: str) -> Path | None:
+    """Return the folder of an address on this machine; None for one of a server."""
+    if ":/" not in address:
+        return Path(address)
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def view_path(experiment: str, view: str) -> str:
+    """Return the part of a view's address after the ``#``; ``experiment`` is an id.
+
+    The pages choose between training and generative AI by the address, too.
+    """
+    query = f"viewStateShareKey={view}&workflowType=machine_learning"
+    mode = "&compareRunsMode=CHART" if view == CHARTS else ""
+    return f"/experiments/{experiment}/runs?{query}{mode}"
+
+
+def view_address(view: str = SCORES) -> str | None:
+    """Return the address of a view; None if nothing has been logged, or nobody answers."""
+    uri, database = store_address()
+    if database and not database.is_file():
+        return None
+    experiment = _remembered(uri) or _ask(uri)
+    # Without user and password, for which a browser asks.
+    server = re.sub(r"//[^/]*@", "//", uri).rstrip("/") if uri.startswith("http") else LOCAL_SERVER
+    return f"{server}/#{view_path(experiment, view)}" if experiment else None
+
+
+def print_view_addresses() -> None:
+    """Print how to get to the saved views, if there are any."""
+    if scores := view_address(SCORES):
+        sys.stdout.write(f"Scores: {scores}\nCurves: {view_address(CHARTS)}\n")
+
+
+def remember_experiment(uri: str, experiment: str) -> None:
+    """Keep the id of the experiment in a store, so that its address is known without MLflow."""
+    if _remembered(uri) != experiment:
+        content = {"store": _without_secrets(uri), "experiment": experiment}
+        _file().parent.mkdir(parents=True, exist_ok=True)
+        replace_file(_file(), json.dumps(content).encode())
+
+
+def _remembered(uri: str) -> str:
+    try:
+        content = json.loads(_file().read_bytes())
+        return str(content["experiment"]) if content["store"] == _without_secrets(uri) else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _file() -> Path:
+    return repository_folder() / SCRATCH_DIR / "experiment.json"
+
+
+def _without_secrets(uri: str) -> str:
+    """Identify a URI, which may hold a password."""
+    return sha256(uri.encode()).hexdigest()
+
+
+def _ask(uri: str) -> str:
+    # Imported here: importing MLflow takes seconds.
+    from fashionbench.tracking.store import store_to_read
+
+    try:
+        found = store_to_read().get_experiment_by_name(EXPERIMENT)
+    except StoreError:
+        return ""
+    if found:
+        remember_experiment(uri, str(found.experiment_id))
+    return str(found.experiment_id) if found else ""

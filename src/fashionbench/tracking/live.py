@@ -7,11 +7,11 @@ which Python raises in the main thread, never interrupts a database transaction.
 import atexit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import asdict
 from queue import SimpleQueue
 from threading import Thread
 
-from mlflow.entities import Metric, RunStatus
+from mlflow.entities import RunStatus
 
 from fashionbench.errors import StoreError
 from fashionbench.pipeline.dependencies import Dependencies
@@ -20,42 +20,73 @@ from fashionbench.tracking.run_spec import (
     describe_replicate,
     provenance_of_training,
 )
-from fashionbench.tracking.runs import Runs, end
-from fashionbench.tracking.store import locked_store, now_ms, warn
-from fashionbench.tracking.study_run import study_run
+from fashionbench.tracking.runs import DECIMALS, Log, Results, Runs, study_run
+from fashionbench.tracking.store import locked_store, warn
 from fashionbench.training.epoch import Epoch, Replicate
-from fashionbench.workers.pool import Workers
-
-CURVES = [field.name for field in fields(Epoch) if field.name not in ("seed", "epoch")]
-
-DECIMALS = 6
-"""As in the tables in metrics/, so that live and mirrored values are the same to the last bit."""
+from fashionbench.training.replicates import Workers
 
 PATIENCE_S = 60.0
 """How long a finished training waits for the background thread."""
 PATIENCE_WHEN_INTERRUPTED_S = 10.0
 
 
-class _BackgroundLogger(Thread):
-    """Runs tasks in order; warns about the first failure and skips all tasks after it."""
+class TrainingRuns:
+    """The runs of one training of one network: a parent, and one child per seed.
 
-    def __init__(self) -> None:
-        super().__init__(name="mlflow", daemon=True)
-        self._tasks: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+    Skips replicates whose runs are complete and those that another process is training now. The
+    first failure of the store is a warning, after which nothing more is logged.
+    """
 
-    def submit(self, task: Callable[[], object]) -> None:
-        """Queue a task."""
-        self._tasks.put(task)
+    def __init__(
+        self, replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
+    ) -> None:
+        self._parent: Log | None = None
+        self._open: dict[int, Log] = {}
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="mlflow", daemon=True)
+        self._thread.start()
+        self._tasks.put(lambda: self._start(replicates, dependencies, workers))
 
-    def finish(self, patience: float) -> None:
-        """Wait until all tasks are done, for at most ``patience`` seconds."""
+    def log_epoch(self, row: Epoch) -> None:
+        """Log the metrics of one epoch of a replicate, rounded as in the table of its curves."""
+        values = {name: round(value, DECIMALS) for name, value in asdict(row).items()}
+        del values["seed"]
+
+        def log() -> None:
+            if row.seed in self._open:
+                with locked_store():
+                    self._open[row.seed].add(Results(curve=[values]))
+
+        self._tasks.put(log)
+
+    def log_divergence(self, seed: int, reason: str) -> None:
+        """End the run of a replicate as failed, with the reason."""
+
+        def log() -> None:
+            if seed in self._open:
+                with locked_store():
+                    self._open.pop(seed).end(RunStatus.FAILED, reason)
+
+        self._tasks.put(log)
+
+    def end(self, status: int, reason: str = "") -> None:
+        """End all runs that are still open with a status of mlflow.entities.RunStatus."""
+
+        def log() -> None:
+            with locked_store():
+                for run in [*self._open.values(), *([self._parent] if self._parent else [])]:
+                    run.end(status, reason)
+
+        self._tasks.put(log)
+
+    def wait(self, patience: float) -> None:
+        """Wait until everything is logged, for at most ``patience`` seconds."""
         self._tasks.put(None)
-        self.join(patience)
-        if self.is_alive():
+        self._thread.join(patience)
+        if self._thread.is_alive():
             warn(f"no answer for {patience:.0f} s")
 
-    def run(self) -> None:
-        """Run the tasks; called by the thread."""
+    def _work(self) -> None:
         is_reachable = True
         for task in iter(self._tasks.get, None):
             if is_reachable:
@@ -64,61 +95,6 @@ class _BackgroundLogger(Thread):
                 except StoreError as error:
                     is_reachable = False
                     warn(error)
-
-
-class TrainingRuns:
-    """The runs of one training of one network: a parent, and one child per seed.
-
-    Skips replicates whose runs are complete and those that another process is training now.
-    """
-
-    def __init__(
-        self, replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
-    ) -> None:
-        self._open: dict[int, str] = {}
-        self._logged: dict[int, set[int]] = {}
-        self._parent: str | None = None
-        self._logger = _BackgroundLogger()
-        self._logger.start()
-        self._logger.submit(lambda: self._start(replicates, dependencies, workers))
-
-    def log_epoch(self, row: Epoch) -> None:
-        """Log the metrics of one epoch of a replicate, rounded as in the table of its curves."""
-        now = now_ms()
-        values = {name: round(getattr(row, name), DECIMALS) for name in CURVES}
-        metrics = [Metric(name, value, now, row.epoch) for name, value in values.items()]
-
-        def log() -> None:
-            if row.seed in self._open and row.epoch not in self._logged[row.seed]:
-                with locked_store() as (client, _):
-                    client.log_batch(self._open[row.seed], metrics=metrics)
-
-        self._logger.submit(log)
-
-    def log_divergence(self, seed: int, reason: str) -> None:
-        """End the run of a replicate as failed, with the reason."""
-
-        def log() -> None:
-            if seed in self._open:
-                with locked_store() as (client, _):
-                    end(client, self._open.pop(seed), RunStatus.FAILED, reason)
-
-        self._logger.submit(log)
-
-    def end(self, status: int, reason: str = "") -> None:
-        """End all runs that are still open with a status of mlflow.entities.RunStatus."""
-
-        def log() -> None:
-            still_open = [*self._open.values(), *([self._parent] if self._parent else [])]
-            with locked_store() as (client, _):
-                for run in still_open:
-                    end(client, run, status, reason)
-
-        self._logger.submit(log)
-
-    def wait(self, patience: float) -> None:
-        """Wait until everything is logged, for at most ``patience`` seconds."""
-        self._logger.finish(patience)
 
     def _start(
         self, replicates: Sequence[Replicate], dependencies: Dependencies, workers: Workers
@@ -130,22 +106,20 @@ class TrainingRuns:
             )
             for replicate in replicates
         }
-        parent_spec = describe_network(network, hyperparameters, specs)
-        provenance_tags = provenance_of_training(workers.describe())
+        spec = describe_network(network, hyperparameters, specs)
+        provenance = provenance_of_training(workers.describe())
         with locked_store() as (client, experiment):
-            runs = Runs(client, experiment, network.name)
+            runs = Runs(client, experiment, network=network.name)
             to_log = {
-                seed: spec
-                for seed, spec in specs.items()
-                if not runs.is_busy(spec.key) and not runs.is_mirrored(spec.key)
+                seed: below
+                for seed, below in specs.items()
+                if not runs.is_busy(below.key) and not runs.is_mirrored(below.key)
             }
             if not to_log:
                 return
-            above = study_run(client, experiment)
-            self._parent = runs.start(parent_spec, above, provenance_tags)
-            for seed, spec in to_log.items():
-                self._logged[seed] = runs.epochs(spec.key)
-                self._open[seed] = runs.start(spec, self._parent, provenance_tags)
+            self._parent = runs.start(spec, study_run(client, experiment), provenance)
+            for seed, below in to_log.items():
+                self._open[seed] = runs.start(below, self._parent.run, provenance)
 
 
 @contextmanager

@@ -1,29 +1,34 @@
-"""Logs networks as MLflow models, and keeps the model registry and its champions up to date."""
+"""Networks as MLflow models: logs and registers them, keeps their champions, and loads those."""
 
 import json
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from modulefinder import ModuleFinder
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from warnings import catch_warnings, simplefilter
 
 import mlflow.pyfunc
-import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModelStatus, Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.models import ModelSignature
-from mlflow.types import Schema, TensorSpec
+from mlflow.pyfunc import PyFuncModel
+from mlflow.types import ColSpec, Schema
 
-from fashionbench.errors import StoreError
-from fashionbench.paths import in_workspace, weights_file
-from fashionbench.tracking.artifacts import has_model
-from fashionbench.tracking.calls import store_calls
+from fashionbench.errors import DataError, StoreError
+from fashionbench.networks import own
+from fashionbench.params import Network, Params, Precision
+from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
+from fashionbench.pipeline.identity import digest
+from fashionbench.tracking.address import artifacts_folder, local_folder, store_address
 from fashionbench.tracking.run_spec import NETWORK_TAG
-from fashionbench.tracking.runs import KEY_TAG, Runs
-from fashionbench.tracking.stored_results import StoredResults
+from fashionbench.tracking.runs import KEY_TAG, has_file
+from fashionbench.tracking.store import MISSING, store_calls, store_to_read, without_password
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best of all networks."""
@@ -31,12 +36,35 @@ CHAMPION = "champion"
 MODEL_SEED_TAG = "fashionbench.model_seed"
 MODEL_TAG = "fashionbench.model"
 """Tags a network's run with the id of its model."""
+CARD_TAG = "fashionbench.card_sha256"
+"""Tags a version with a digest of its card, by which one that its user has changed is known."""
 
 _PACKAGE = Path(__file__).parents[1]
 _MODEL_CODE = _PACKAGE / "serving" / "mlflow_model.py"
-_REQUIREMENTS = ("mlflow", "numpy", "pydantic", "ruamel.yaml", "safetensors", "torch")
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "safetensors", "torch")
 """The packages that the served code imports; a test loads a model with them alone."""
-_NO_CODE = shutil.ignore_patterns("__pycache__", ".*", "*~", "*.jinja")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network's best replicate, given by its key, its seed and the file of its weights.
+
+    ``score`` ranks the network among all: its mean validation accuracy. ``note`` describes it.
+    """
+
+    network: Network
+    precision: Precision
+    key: str
+    seed: int
+    weights: Path
+    score: float
+    note: str
+    classes: tuple[str, ...]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a model is tagged with, and each of its versions."""
+        return {NETWORK_TAG: self.network.name, MODEL_SEED_TAG: str(self.seed)}
 
 
 def model_name(network: str) -> str:
@@ -44,41 +72,61 @@ def model_name(network: str) -> str:
     return f"{BEST_MODEL}-{network}"
 
 
-def log_model(client: MlflowClient, experiment: str, run: str, results: StoredResults) -> str:
-    """Log the best replicate of a network as the model of its run; return the model's id.
+def log_model(client: MlflowClient, experiment: str, run: str, model: Model) -> str:
+    """Log a model of a network's run; return its id.
 
-    A model that exists already is kept if its files are there. The model maps raw pixels
-    (n, 28, 28) to float32 probabilities (n, classes), and holds this package's code, so that it
-    works without it and whatever becomes of it.
+    A model that exists already is kept if its files are there. The model maps raw pixels, uint8
+    images, to a float32 probability for each class, and holds this package's code for it, so that
+    it works without the package and whatever becomes of it.
     """
-    name, seed = results.network.name, results.best_seed
-    key = results.replicates[seed].key
-    for model in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
-        is_ready = model.status == LoggedModelStatus.READY and model.tags.get(KEY_TAG) == key
-        if is_ready and has_model(client, model.model_id):
-            return str(model.model_id)
-    config = {"network": asdict(results.network), "precision": results.precision}
+    for found in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
+        is_ready = found.status == LoggedModelStatus.READY and found.tags.get(KEY_TAG) == model.key
+        if is_ready and has_model(client, found.model_id):
+            return str(found.model_id)
+    config = {
+        "network": asdict(model.network),
+        "precision": model.precision,
+        "classes": model.classes,
+    }
     # A signature allows a single dtype, but images may be integers or floats: so it has no inputs,
     # and the model validates them itself.
-    probabilities = TensorSpec(np.dtype("float32"), (-1, results.network.num_classes))
+    probabilities = Schema([ColSpec("float", name) for name in model.classes])
     with TemporaryDirectory() as folder, catch_warnings():
         # MLflow warns that there is no input example to infer a schema from.
         simplefilter("ignore", UserWarning)
         network_file = Path(folder) / "network.json"
         network_file.write_text(json.dumps(config), encoding="utf-8")
-        code = shutil.copytree(_PACKAGE, Path(folder) / _PACKAGE.name, ignore=_NO_CODE)
+        code = [copy_served_code(Path(folder))]
+        for file in own.code_of(model.network):
+            copy = Path(folder) / file
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(project_folder() / file, copy)
+            code.append(Path(folder) / OWN_NETWORKS_DIR)
         with store_calls(), mlflow.start_run(run_id=run):
             logged = mlflow.pyfunc.log_model(
-                name=name,
+                name=model.network.name,
                 python_model=_MODEL_CODE,
-                code_paths=[str(code)],
-                artifacts={"weights": str(weights_file(name, seed)), "network": str(network_file)},
-                signature=ModelSignature(outputs=Schema([probabilities])),
+                code_paths=sorted({str(path) for path in code}),
+                artifacts={"weights": str(model.weights), "network": str(network_file)},
+                signature=ModelSignature(outputs=probabilities),
                 # Given here: MLflow would infer them by running the model for half a minute.
                 pip_requirements=_requirements(),
-                tags={KEY_TAG: key, MODEL_SEED_TAG: str(seed), NETWORK_TAG: name},
+                tags={KEY_TAG: model.key, **model.tags},
             )
     return str(logged.model_id)
+
+
+def copy_served_code(folder: Path) -> Path:
+    """Copy the modules of this package that serving imports, directly or not; return their root."""
+    finder = ModuleFinder(path=[str(_PACKAGE.parent)])
+    finder.run_script(str(_MODEL_CODE))
+    for module in finder.modules.values():
+        source = Path(getattr(module, "__file__", None) or "")
+        if source.is_relative_to(_PACKAGE) and source != _MODEL_CODE:
+            copy = folder / source.relative_to(_PACKAGE.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
+    return folder / _PACKAGE.name
 
 
 def _requirements() -> list[str]:
@@ -91,72 +139,145 @@ def keeps_models(client: MlflowClient, experiment: str) -> bool:
     try:
         client.search_logged_models([experiment], max_results=1)
     except StoreError as error:
-        if "error code 404" in str(error) or error.code in ("ENDPOINT_NOT_FOUND", "NOT_FOUND"):
+        if "error code 404" in str(error) or error.code in ("ENDPOINT_NOT_FOUND", *MISSING):
             return False
         raise
     return True
 
 
-def update_registry(client: MlflowClient, runs: Runs, all_results: Sequence[StoredResults]) -> None:
+def has_model(client: MlflowClient, model: str | None) -> bool:
+    """Tell whether a model, given by its id, is there with its files."""
+    if not model:
+        return False
+    try:
+        return has_file(client.get_logged_model(model).artifact_location, "MLmodel")
+    except StoreError as error:
+        if error.code in MISSING:
+            return False
+        raise
+
+
+def update_registry(client: MlflowClient, models: Sequence[tuple[Model, Run]]) -> None:
     """Register each network's model, and in the workspace make the current ones champions.
 
-    Experiments that DVC runs in a copy only add versions: their models become champions when they
-    are applied to the workspace.
+    The runs are those of the networks, tagged with their models. Experiments that DVC runs in a
+    copy only add versions: their models become champions when they are applied to the workspace.
     """
-    registry = _Registry(client, moves_aliases=in_workspace())
-    for results in all_results:
-        registry.update(model_name(results.network.name), results, runs)
-    best = max(all_results, key=lambda results: results.mean_score)
-    registry.update(BEST_MODEL, best, runs)
+    name_filter = f"name LIKE '{BEST_MODEL}%'"
+    champions = {
+        found.name: found.aliases.get(CHAMPION)
+        for found in client.search_registered_models(name_filter, max_results=1000)
+    }
+    versions = {
+        (found.name, found.tags.get(MODEL_TAG)): found
+        for found in client.search_model_versions(name_filter, max_results=10_000)
+    }
+    best = max(models, key=lambda candidate: candidate[0].score)
+    named = [(model_name(model.network.name), model, run) for model, run in models]
+    for name, model, run in [*named, (BEST_MODEL, *best)]:
+        found = versions.get((name, run.data.tags[MODEL_TAG]))
+        if found is None:
+            if name not in champions:
+                _create(client, name)
+            found = _register(client, name, model, run)
+        if in_workspace() and champions.get(name) != str(found.version):
+            client.set_registered_model_alias(name, CHAMPION, str(found.version))
 
 
-class _Registry:
-    def __init__(self, client: MlflowClient, *, moves_aliases: bool) -> None:
-        self._client, self._moves_aliases = client, moves_aliases
-        name_filter = f"name LIKE '{BEST_MODEL}%'"
-        self._champions = {
-            model.name: model.aliases.get(CHAMPION)
-            for model in client.search_registered_models(name_filter, max_results=1000)
-        }
-        self._versions = {
-            (found.name, found.tags.get(MODEL_TAG)): found
-            for found in client.search_model_versions(name_filter, max_results=10_000)
-        }
-
-    def update(self, name: str, results: StoredResults, runs: Runs) -> None:
-        """Register the model of these results under ``name``, and make it the champion."""
-        run = runs.find(results.spec.key)
-        if run is None or MODEL_TAG not in run.data.tags:
-            return
-        found = self._versions.get((name, run.data.tags[MODEL_TAG])) or self._register(
-            name, results, run.info.run_id, run.data.tags[MODEL_TAG]
-        )
-        if self._moves_aliases and self._champions.get(name) != str(found.version):
-            self._client.set_registered_model_alias(name, CHAMPION, str(found.version))
-
-    def _register(self, name: str, results: StoredResults, run: str, model: str) -> ModelVersion:
-        if name not in self._champions:
-            self._create(name)
-        seed = results.best_seed
-        return self._client.create_model_version(
+def _create(client: MlflowClient, name: str) -> None:
+    what = "The best network of all" if name == BEST_MODEL else "The best seed of a network"
+    try:
+        client.create_registered_model(
             name,
-            source=f"models:/{model}",
-            run_id=run,
-            model_id=model,
-            tags={MODEL_TAG: model, NETWORK_TAG: results.network.name, MODEL_SEED_TAG: str(seed)},
-            description=f"{results.spec.note} The weights are those of seed {seed}, which has the "
-            "best validation accuracy.",
+            description=f"{what} by validation accuracy: raw pixels, 0 to 255, to the "
+            "probabilities of the classes.",
         )
+    except StoreError as error:
+        # Created by another machine meanwhile.
+        if error.code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
-    def _create(self, name: str) -> None:
-        what = "The best network of all" if name == BEST_MODEL else "The best seed of a network"
-        try:
-            self._client.create_registered_model(
-                name,
-                description=f"{what} by validation accuracy: raw pixels (n, 28, 28), 0 to 255, to "
-                "the probabilities of the ten classes.",
-            )
-        except StoreError as error:
-            # Created by another machine meanwhile.
-            if error.code != "RESOURCE_ALREADY_EXISTS":
-                raise
+
+def _register(client: MlflowClient, name: str, model: Model, run: Run) -> ModelVersion:
+    logged = run.data.tags[MODEL_TAG]
+    return client.create_model_version(
+        name,
+        source=f"models:/{logged}",
+        run_id=run.info.run_id,
+        model_id=logged,
+        tags={MODEL_TAG: logged, **model.tags},
+        description=f"{model.note} The weights are those of seed {model.seed}, which has the best "
+        "validation accuracy.",
+    )
+
+
+def describe_champion(client: MlflowClient, params: Params) -> None:
+    """Make the model card of the workspace's results the champion's description.
+
+    A description that its user has changed stays. Raises DataError if a table is missing.
+    """
+    # Imported here: to load a model takes no tables.
+    from fashionbench.analysis.model_card import read_champion, write_card
+
+    champion = client.get_model_version_by_alias(BEST_MODEL, CHAMPION)
+    ours = champion.tags.get(CARD_TAG)
+    card = write_card(read_champion(), params)
+    if digest(card) == ours or (ours and digest(champion.description) != ours):
+        return
+    client.update_model_version(BEST_MODEL, champion.version, card)
+    client.set_model_version_tag(BEST_MODEL, champion.version, CARD_TAG, digest(card))
+
+
+def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
+    """Load the champion of a network, or of all networks; return it with a description.
+
+    Writes nothing, neither to the store nor beside it. Raises DataError if MLflow is unreachable
+    or has none.
+    """
+    name = model_name(network) if network else BEST_MODEL
+    try:
+        client = store_to_read()
+        found = client.get_model_version_by_alias(name, CHAMPION)
+        folder = _model_folder(client, found)
+        # Hides MLflow's messages on downloads.
+        with catch_warnings(), _no_bytecode(), store_calls():
+            simplefilter("ignore", UserWarning)
+            # Skips MLflow's comparison of package versions, which takes seconds.
+            address = str(folder) if folder else f"models:/{name}@{CHAMPION}"
+            model = mlflow.pyfunc.load_model(address, suppress_warnings=True)
+    except StoreError as error:
+        why = without_password(error)
+        if error.code in (*MISSING, "INVALID_PARAMETER_VALUE"):
+            why = f"MLflow has no model {name}@{CHAMPION} ({why}); run dvc repro"
+        raise DataError(why) from error
+    which = f"{found.tags[NETWORK_TAG]} seed {found.tags[MODEL_SEED_TAG]}"
+    return model, f"{which}, version {found.version} of {name}"
+
+
+def _model_folder(client: MlflowClient, found: ModelVersion) -> Path | None:
+    """Return the folder of a model on this machine, also of a project that was moved.
+
+    None if a server has it, or if it is not where it should be.
+    """
+    model = found.tags.get(MODEL_TAG)
+    recorded = local_folder(client.get_logged_model(model).artifact_location) if model else None
+    _, database = store_address()
+    if recorded is None or recorded.exists() or database is None:
+        return recorded
+    here = artifacts_folder(database)
+    parts = recorded.parts
+    if here.name not in parts:
+        return None
+    below = parts[len(parts) - parts[::-1].index(here.name) :]
+    moved = here.joinpath(*below)
+    return moved if moved.exists() else None
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Keep Python from writing compiled code beside the code of a model."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before

@@ -1,19 +1,34 @@
-"""Finds existing runs by their keys and resumes them, whichever process created them.
+"""Finds, creates and fills runs: :meth:`Log.add` is all that logs, as training goes or afterwards.
 
 The key of a run is a digest of all that determines its results. So a resumed training, a restored
 store and a commit that is checked out again all lead to the same run.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Param, Run, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from fashionbench.errors import StoreError
+from fashionbench.paths import in_workspace, study
+from fashionbench.pipeline import environment
+from fashionbench.pipeline.dependencies import sha256_of
 from fashionbench.pipeline.identity import digest
 from fashionbench.pipeline.processes import Owner
-from fashionbench.tracking.run_spec import NETWORK_TAG, RunSpec
+from fashionbench.tracking.run_spec import (
+    NETWORK_TAG,
+    RESTORED_TAG,
+    RunSpec,
+    describe_study,
+    provenance_of_training,
+)
+from fashionbench.tracking.store import locked_store, now_ms, store_calls, warn
 
 KEY_TAG = "fashionbench.key"
 """Holds the key of a run."""
@@ -30,33 +45,104 @@ LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
 
 Read on import, since MLflow deletes the variable whenever it ends a run.
 """
+DECIMALS = 6
+"""As in the tables in metrics/, so that live and mirrored values are the same to the last bit."""
 
 _ANY_CURVE = "val_loss"  # The metrics of an epoch are logged together, so all have the same steps.
 _PAGE = 1000
+_LARGEST_BATCH = 1000  # Metrics that MLflow accepts in one call.
 _LONGEST_REASON = 5000  # Characters of a tag in MLflow's tables.
 
+Rows = Sequence[Mapping[str, float]]
 
-def end(client: MlflowClient, run: str, status: int, reason: str = "") -> None:
-    """End a run, given by its id, with a status of mlflow.entities.RunStatus."""
-    if reason:
-        client.set_tag(run, FAILURE_TAG, reason[:_LONGEST_REASON])
-    client.set_terminated(run, RunStatus.to_string(status))
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What a run is to show: all of it, or so much of it as is known.
+
+    ``curve`` has a row per epoch, with the number ``epoch`` and metrics by name. ``scores`` are
+    metrics after training; MLflow groups names such as final/test_accuracy by their first part.
+    ``files`` are logged into the named folders of the run's artifacts, "" being the top.
+    """
+
+    curve: Rows = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[Path, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def content(self) -> str:
+        """Return a digest of these results. Raises OSError for a missing file."""
+        files = {str(file): sha256_of(file) for file in self.files}
+        return digest([dict(row) for row in self.curve], dict(self.scores), files, dict(self.tags))
+
+
+class Log:
+    """A run that is being logged to: it gets what it lacks, and nothing twice."""
+
+    def __init__(self, client: MlflowClient, run: Run, *, is_new: bool) -> None:
+        self._client, self.run = client, str(run.info.run_id)
+        self._scores = {} if is_new else run.data.metrics
+        history = [] if is_new else client.get_metric_history(self.run, _ANY_CURVE)
+        self._epochs = {point.step for point in history}
+
+    def add(self, results: Results, *, is_whole: bool = False) -> None:
+        """Log results: epochs and scores that the run lacks, and all files and tags.
+
+        The run is marked as complete if they are the whole. Raises StoreError.
+        """
+        now = now_ms()
+        metrics = [
+            Metric(name, value, now, int(row["epoch"]))
+            for row in results.curve
+            if row["epoch"] not in self._epochs
+            for name, value in row.items()
+            if name != "epoch"
+        ]
+        # A single seed has no interval, and SQL stores cannot hold nan.
+        metrics += [
+            Metric(name, value, now, 0)
+            for name, value in results.scores.items()
+            if isfinite(value) and self._scores.get(name) != value
+        ]
+        for first in range(0, len(metrics), _LARGEST_BATCH):
+            self._client.log_batch(self.run, metrics[first : first + _LARGEST_BATCH])
+        self._epochs |= {int(row["epoch"]) for row in results.curve}
+        for file, folder in results.files.items():
+            self._client.log_artifact(self.run, str(file), folder or None)
+        tags = dict(results.tags) | ({CONTENT_TAG: results.content()} if is_whole else {})
+        if tags:
+            self._client.log_batch(self.run, tags=_as_tags(tags))
+
+    def end(self, status: int = RunStatus.FINISHED, reason: str = "") -> None:
+        """End the run with a status of mlflow.entities.RunStatus, and the reason of a failure."""
+        if reason:
+            self._client.set_tag(self.run, FAILURE_TAG, reason[:_LONGEST_REASON])
+        self._client.set_terminated(self.run, RunStatus.to_string(status))
 
 
 class Runs:
     """The runs of the experiment, or of one network in it, by their keys.
 
-    Constructing this marks the runs of dead processes as killed.
+    Constructing this marks the runs of dead processes as killed, and deletes those that stand
+    twice: MLflow restores an experiment with all that was ever deleted in it.
     """
 
-    def __init__(self, client: MlflowClient, experiment: str, network: str | None = None) -> None:
+    def __init__(
+        self, client: MlflowClient, experiment: str, *, network: str = "", key: str = ""
+    ) -> None:
         self._client, self._experiment = client, experiment
-        self._by_key: dict[str, Run] = {}
-        for run in self._search(f"tags.`{NETWORK_TAG}` = '{network}'" if network else ""):
-            if run.info.status == "RUNNING" and (owner := _owner(run)) and owner.is_known_dead():
-                end(client, run.info.run_id, RunStatus.KILLED)
-            # Newest first.
-            self._by_key.setdefault(run.data.tags.get(KEY_TAG, run.info.run_id), run)
+        self._deleted: dict[str, Run] = {}
+        found: dict[str, list[Run]] = {}
+        wanted = {NETWORK_TAG: network, KEY_TAG: key}
+        query = " AND ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value)
+        # Newest first.
+        for run in self._search(query):
+            key = run.data.tags.get(KEY_TAG, run.info.run_id)
+            if run.info.lifecycle_stage == LifecycleStage.DELETED:
+                self._deleted.setdefault(key, run)
+            else:
+                found.setdefault(key, []).append(self._killed_if_dead(run))
+        self._by_key = {key: self._only(runs) for key, runs in found.items()}
 
     def find(self, key: str) -> Run | None:
         """Return the run with a key as it was on construction, or None."""
@@ -66,17 +152,10 @@ class Runs:
         """Return the parameters of all runs of networks, which have replicates below them."""
         return [run.data.params for run in self._by_key.values() if "seeds" in run.data.params]
 
-    def is_complete(self, key: str, content: str) -> bool:
-        """Tell whether a run has exactly the results with the digest ``content``."""
-        run = self.find(key)
-        return bool(
-            run and run.info.status == "FINISHED" and run.data.tags.get(CONTENT_TAG) == content
-        )
-
     def is_mirrored(self, key: str) -> bool:
         """Tell whether a run has all results, so that training the same again adds nothing."""
         run = self.find(key)
-        return bool(run and run.info.status == "FINISHED" and CONTENT_TAG in run.data.tags)
+        return run is not None and _is_whole(run)
 
     def is_busy(self, key: str) -> bool:
         """Tell whether another process of this machine is logging to a run."""
@@ -86,53 +165,97 @@ class Runs:
         owner = _owner(run)
         return owner is not None and owner.is_known_alive()
 
-    def parent(self, key: str) -> str | None:
-        """Return the id of a run's parent, or None."""
-        run = self.find(key)
-        return run.data.tags.get(MLFLOW_PARENT_RUN_ID) if run else None
+    def shows(self, key: str, results: Results, parent: str | None = None) -> bool:
+        """Tell whether a run has exactly these results, their files, and the parent with that id.
 
-    def epochs(self, key: str) -> set[int]:
-        """Return the epochs that a run's curves have."""
-        run = self.find(key)
-        if run is None:
-            return set()
-        points = self._client.get_metric_history(run.info.run_id, _ANY_CURVE)
-        return {point.step for point in points}
-
-    def start(self, spec: RunSpec, parent: str | None, provenance_tags: Mapping[str, str]) -> str:
-        """Resume the run of this spec, or create it; return its id.
-
-        ``parent`` is the id of the parent run. ``provenance_tags`` replace those of a resumed run,
-        which keeps its name, and its note if its user has changed that.
+        Experiments in a copy never move replicates away from the network of the workspace.
         """
-        tags = {**spec.tags, **provenance_tags, KEY_TAG: spec.key, OWNER_TAG: str(Owner.current())}
+        run = self.find(key)
+        return bool(
+            run
+            and self.is_mirrored(key)
+            and run.data.tags[CONTENT_TAG] == results.content()
+            and (
+                parent is None
+                or not in_workspace()
+                or run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent
+            )
+            and all(
+                has_file(run.info.artifact_uri, f"{folder}/{file.name}" if folder else file.name)
+                for file, folder in results.files.items()
+            )
+        )
+
+    def bring(
+        self, spec: RunSpec, results: Results, parent: str | None, provenance: Mapping[str, str]
+    ) -> None:
+        """Bring a run up to date with DVC's results: create it, or add what it lacks.
+
+        Raises StoreError, and OSError for a missing file.
+        """
+        if not self.shows(spec.key, results, parent):
+            log = self.start(spec, parent, provenance)
+            log.add(results, is_whole=True)
+            log.end()
+
+    def start(self, spec: RunSpec, parent: str | None, provenance: Mapping[str, str]) -> Log:
+        """Resume the run of this spec, or create it.
+
+        ``parent`` is the id of the parent run. ``provenance`` are tags that replace those of a
+        resumed run, unless a training has created that and this only restores it. It keeps its
+        name, and its note if its user has changed that.
+        """
+        known = self.find(spec.key) or self._restored(spec.key)
+        if known and RESTORED_TAG in provenance and RESTORED_TAG not in known.data.tags:
+            provenance = {}
+        tags = {**spec.tags, **provenance, KEY_TAG: spec.key, OWNER_TAG: str(Owner.current())}
         if parent_or_launcher := parent or LAUNCHER:
             tags[MLFLOW_PARENT_RUN_ID] = parent_or_launcher
-        known = self.find(spec.key)
+        if known is None or not _has_note_of_user(known):
+            tags |= {MLFLOW_RUN_NOTE: spec.note, NOTE_TAG: digest(spec.note)}
         if known is None:
-            tags |= _note_tags(spec.note)
-            created = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
-            run = str(created.info.run_id)
+            run = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
         else:
-            run = str(known.info.run_id)
-            if not _has_note_of_user(known):
-                tags |= _note_tags(spec.note)
-            self._client.update_run(run, RunStatus.to_string(RunStatus.RUNNING))
-            self._client.log_batch(run, tags=[RunTag(name, value) for name, value in tags.items()])
-            if FAILURE_TAG in known.data.tags:
-                self._client.delete_tag(run, FAILURE_TAG)
+            run = known
+            self._client.update_run(run.info.run_id, RunStatus.to_string(RunStatus.RUNNING))
+            self._client.log_batch(run.info.run_id, tags=_as_tags(tags))
+            outdated = {FAILURE_TAG, *([RESTORED_TAG] if provenance else [])} - tags.keys()
+            for tag in outdated & run.data.tags.keys():
+                self._client.delete_tag(run.info.run_id, tag)
         # Also for a known run, whose process may have died before it logged them.
         params = [Param(name, value) for name, value in spec.params.items()]
-        self._client.log_batch(run, params=params)
+        self._client.log_batch(run.info.run_id, params=params)
         if spec.datasets:
-            self._client.log_inputs(run, datasets=spec.datasets)
+            self._client.log_inputs(run.info.run_id, datasets=spec.datasets)
+        return Log(self._client, run, is_new=known is None)
+
+    def _killed_if_dead(self, run: Run) -> Run:
+        if run.info.status == "RUNNING" and (owner := _owner(run)) and owner.is_known_dead():
+            self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+            return self._client.get_run(run.info.run_id)
+        return run
+
+    def _only(self, runs: Sequence[Run]) -> Run:
+        """Return the newest of runs with one key, but a whole one first; delete the others."""
+        kept = max(runs, key=_is_whole)
+        for run in runs:
+            # To one that runs, another machine may log.
+            if run is not kept and run.info.status != "RUNNING":
+                self._client.delete_run(run.info.run_id)
+        return kept
+
+    def _restored(self, key: str) -> Run | None:
+        """Restore the run with a key if somebody has deleted it: a new one would be its double."""
+        run = self._deleted.get(key)
+        if run:
+            self._client.restore_run(run.info.run_id)
         return run
 
     def _search(self, query: str) -> Iterable[Run]:
         token = None
         while True:
             page = self._client.search_runs(
-                [self._experiment], query, max_results=_PAGE, page_token=token
+                [self._experiment], query, ViewType.ALL, max_results=_PAGE, page_token=token
             )
             yield from page
             token = page.token
@@ -140,8 +263,59 @@ class Runs:
                 return
 
 
-def _note_tags(note: str) -> dict[str, str]:
-    return {MLFLOW_RUN_NOTE: note, NOTE_TAG: digest(note)}
+def study_run(client: MlflowClient, experiment: str) -> str | None:
+    """Return the id of the run of the study in the current folder, created if need be.
+
+    None at the top of the project. Raises ConfigError for a study.yaml that is wrong.
+    """
+    if study() is None:
+        return None
+    spec = describe_study()
+    runs = Runs(client, experiment, key=spec.key)
+    if run := runs.find(spec.key):
+        return str(run.info.run_id)
+    log = runs.start(spec, None, {})
+    # Finished at once: its children tell whether anything is under way.
+    log.end()
+    return log.run
+
+
+def log_failure(reason: str) -> None:
+    """Log the failure of a stage of a DVC experiment as a run; a repeated one updates that run.
+
+    Those that fail before training would not reach MLflow. Requires the variables that DVC sets in
+    the environment of an experiment. An unreachable store is a warning.
+    """
+    provenance = provenance_of_training(environment.describe())
+    experiment, stage = provenance["dvc.experiment"], provenance["dvc.stage"]
+    key = digest("failure", experiment, stage)
+    spec = RunSpec(key=key, name=f"{experiment}: {stage} failed", note=reason)
+    try:
+        with locked_store() as (client, experiment_id):
+            log = Runs(client, experiment_id, key=key).start(spec, None, provenance)
+            log.end(RunStatus.FAILED, reason)
+    except StoreError as error:
+        warn(error)
+
+
+def has_file(address: str, path: str) -> bool:
+    """Tell whether a run or a model, by the address of its files, has one with this path.
+
+    Raises StoreError.
+    """
+    above = path.rpartition("/")[0] or None
+    # A client would also look for a run's models, which servers before 3.0 do not know.
+    with store_calls():
+        files = get_artifact_repository(address).list_artifacts(above)
+    return any(file.path == path for file in files)
+
+
+def _as_tags(tags: Mapping[str, str]) -> list[RunTag]:
+    return [RunTag(name, value) for name, value in tags.items()]
+
+
+def _is_whole(run: Run) -> bool:
+    return run.info.status == "FINISHED" and CONTENT_TAG in run.data.tags
 
 
 def _has_note_of_user(run: Run) -> bool:

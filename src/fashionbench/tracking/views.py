@@ -15,10 +15,11 @@ from mlflow.entities import Experiment
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from fashionbench.pipeline.identity import digest
+from fashionbench.tracking.address import CHARTS, SCORES, view_path
 from fashionbench.tracking.run_spec import CONFIGURATION_TAG
-from fashionbench.tracking.stored_results import MODEL_SCORE
-from fashionbench.tracking.view_address import CHARTS, SCORES, view_path
 
+MODEL_SCORE = "final/val_accuracy"
+"""The metric by which models are selected and runs ranked: never one of the test split."""
 VIEW_TAG = "mlflow.sharedViewState."
 OURS_TAG = "fashionbench.sha256."
 """Tags the experiment with the digest of a tag of ours, by which a changed one is known."""
@@ -77,7 +78,7 @@ def describe(experiment: str) -> str:
     """Return the description of the experiment, given by its id, in Markdown."""
     scores, charts = (f"#{view_path(experiment, key)}" for key in (SCORES, CHARTS))
     return (
-        "Networks on Fashion-MNIST, trained by `dvc repro` and `dvc exp run`. A run is a network; "
+        "Networks, trained by `dvc repro` and `dvc exp run`. A run is a network; "
         "its child runs are the replicates, one per seed. A name says which parameters are not the "
         "committed ones.\n\n"
         f"To compare, open a saved view. [Scores]({scores}) has a row per network: means over "

@@ -1,66 +1,163 @@
-"""The cost of a network, counted from its declaration: the same on every machine, without torch."""
+"""What a network costs, and whether its bits are portable: counted on its derived step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isqrt
+from functools import lru_cache
+from math import prod
+from typing import cast
 
-from fashionbench.params import Network
+import torch
 
+from fashionbench.networks import own
+from fashionbench.networks.declared import build
+from fashionbench.params import PORTABLE_OPTIMIZERS, Hyperparameters, Network
+from fashionbench.portable.operations import is_portable
+from fashionbench.portable.step import derive_forward, derive_step
+from fashionbench.portable.trace import Call, NotDerivableError, Value, record_forward, record_step
 
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """A convolution, or a fully connected layer, whose ``pixels`` are 1.
-
-    Each of its ``outputs`` channels is at each pixel a sum of ``terms`` products.
-    """
-
-    terms: int
-    outputs: int
-    pixels: int
-
-    @property
-    def products(self) -> int:
-        """Multiplications for one image in the forward pass."""
-        return self.terms * self.outputs * self.pixels
+PORTABLE = "portable"
+_BATCH = 4
+"""Images on which operations are counted; they are in proportion to the images."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """Trainable parameters, and 10^12 floating-point operations to train one replicate."""
+    """Trainable parameters, and 10^12 floating-point operations to train one replicate.
+
+    ``bits`` is PORTABLE, or what makes them those of one kind of processor.
+    """
 
     parameters: int
     train_teraflop: float
+    bits: str = PORTABLE
 
 
-def layers_of(network: Network) -> Iterator[Layer]:
-    """Yield the layers that have weights, from the images on."""
-    channels, side = 1, isqrt(network.input_size)
-    for filters in network.conv_filters:
-        yield Layer(terms=3 * 3 * channels, outputs=filters, pixels=side**2)
-        channels, side = filters, side // 2 if network.pool else side
-    features = channels * side**2 if network.conv_filters else network.input_size
-    for size in (*network.hidden_sizes, network.num_classes):
-        yield Layer(terms=features, outputs=size, pixels=1)
-        features = size
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What is known of a network from its derived passes.
+
+    Multiplications of a step and of a forward pass are per image; so is the number of ``kept``
+    values, which the forward pass leaves for the backward pass. ``outside`` are the operations that
+    have other bits on other kinds of processors, or the reason why there is no list of operations.
+    """
+
+    parameters: int
+    step_products: int
+    forward_products: int
+    kept: int
+    outside: tuple[str, ...]
 
 
-def count_parameters(network: Network) -> int:
-    """Count the trainable parameters: weights, biases, and two per channel that is normalised."""
-    layers = list(layers_of(network))
-    normalised = sum(layer.outputs for layer in layers[:-1]) if network.batch_norm else 0
-    return sum((layer.terms + 1) * layer.outputs for layer in layers) + 2 * normalised
+def count(network: Network) -> Counted:
+    """Count a network. Raises ConfigError for a module that cannot be made."""
+    return _count(network, tuple(own.code_of(network).items()))
 
 
-def count_costs(network: Network, train_size: int, num_epochs: int) -> Costs:
+@lru_cache(maxsize=256)
+def _count(network: Network, code: tuple[tuple[str, str], ...]) -> Counted:
+    """Count a network whose module is made by files with these digests."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        try:
+            return _count_passes(network)
+        except RuntimeError:
+            if network.module:
+                raise
+        # No memory for the weights: shapes tell as much, though torch is seconds slower with them.
+        with torch.device("meta"):
+            return _count_passes(network)
+
+
+def _count_passes(network: Network) -> Counted:
+    module = build(network)
+    parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    images = torch.rand(_BATCH, *network.shape)
+    try:
+        if network.module:
+            # Raises for one that does other things with other images.
+            derive_step(module.train(), images, images, lambda logits, _: logits)
+            derive_forward(module.eval(), images)
+        step = record_step(module.train(), images, images, lambda logits, _: logits)
+        forward = record_forward(module.eval(), images)
+    except NotDerivableError as error:
+        return Counted(
+            parameters=parameters,
+            step_products=0,
+            forward_products=0,
+            kept=0,
+            outside=(str(error),),
+        )
+    calls = (*step.calls, *forward.calls)
+    end = next(i for i, call in enumerate(step.calls) if step.outputs in call.results)
+    given = {value.root for value in (step.inputs, *step.parameters.values())}
+    made = {value.root for call in step.calls[: end + 1] for value in call.results if value}
+    kept = {
+        value.root: prod(value.shape)
+        for call in step.calls[end + 1 :]
+        for value in call.read()
+        if value.root in made - given
+    }
+    return Counted(
+        parameters=parameters,
+        step_products=_products(step.calls) // _BATCH,
+        forward_products=_products(forward.calls) // _BATCH,
+        kept=sum(kept.values()) // _BATCH,
+        outside=tuple(sorted({call.name for call in calls if not is_portable(call.name)})),
+    )
+
+
+def forward_products(network: Network) -> int:
+    """Count the multiplications of products and convolutions in a forward pass, per image."""
+    return count(network).forward_products
+
+
+def outside_of_the_table(network: Network, hyperparameters: Hyperparameters) -> tuple[str, ...]:
+    """Return why a network's results have the bits of one kind of processor only; mostly nothing.
+
+    Each reason is an operation, or what of the hyperparameters it is.
+    """
+    reasons = []
+    if hyperparameters.device != "cpu":
+        reasons.append(f"device {hyperparameters.device}")
+    if hyperparameters.precision != "float32":
+        reasons.append(f"precision {hyperparameters.precision}")
+    if hyperparameters.optimizer not in PORTABLE_OPTIMIZERS:
+        reasons.append(f"optimizer {hyperparameters.optimizer}")
+    return (*reasons, *count(network).outside)
+
+
+def count_costs(network: Network, hyperparameters: Hyperparameters, train_size: int) -> Costs:
     """Count a network's parameters and the operations of its matrix products and convolutions.
 
-    ``train_size`` is in images per epoch. The backward pass multiplies by each weight twice, for
-    the gradient of the weights and for that of the layer's input; the images need no gradient, so
-    the first layer counts once. A multiplication and its addition are two operations.
+    ``train_size`` is in images per epoch. A multiplication and its addition are two operations.
     """
-    first, *others = layers_of(network)
-    products = 2 * first.products + 3 * sum(layer.products for layer in others)
+    counted = count(network)
+    steps = 2 * counted.step_products * train_size * hyperparameters.num_epochs
     return Costs(
-        parameters=count_parameters(network),
-        train_teraflop=2 * products * train_size * num_epochs / 1e12,
+        parameters=counted.parameters,
+        train_teraflop=steps / 1e12,
+        bits=", ".join(outside_of_the_table(network, hyperparameters)) or PORTABLE,
     )
+
+
+def _products(calls: Iterable[Call]) -> int:
+    """Count the multiplications of matrix products and convolutions."""
+    total = 0
+    for call in calls:
+        name, results = call.name, call.results
+        if name == "aten.convolution.default":
+            images, weight, transposed = call.args[0], call.args[1], call.args[6]
+            total += _convolution(images if transposed else cast(Value, results[0]), weight)
+        elif name == "aten.convolution_backward.default":
+            gradient, images, weight, transposed = *call.args[:3], call.args[7]
+            each = _convolution(images if transposed else gradient, weight)
+            total += each * sum(call.args[-1][:2])
+        elif name in ("aten.mm.default", "aten.addmm.default", "aten.bmm.default"):
+            first = call.args[-2]
+            total += prod(results[0].shape) * first.shape[-1] if results[0] else 0
+    return total
+
+
+def _convolution(pixels: Value, weight: Value) -> int:
+    """Count those of a convolution, each of whose pixels meets each weight once."""
+    return pixels.shape[0] * prod(pixels.shape[2:]) * prod(weight.shape)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fashionbench.params import LossInput
-from fashionbench.training.arithmetic import dot
+from fashionbench.portable.arithmetic import dot
 
 
 @dataclass(frozen=True)

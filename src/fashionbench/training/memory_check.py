@@ -3,7 +3,8 @@
 from fashionbench.errors import ConfigError
 from fashionbench.params import Network, Params
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.training.costs import count_parameters
+from fashionbench.plurals import counted
+from fashionbench.training.costs import count
 
 _GIB = 2**30
 _BYTES = 4
@@ -18,9 +19,10 @@ def check_memory(params: Params, available: int) -> None:
         if needed > available:
             raise ConfigError(
                 f"networks.{name}: training {min(len(own.seeds), available_cores())} of its "
-                f"{len(own.seeds)} replicates at once needs at least {needed / _GIB:,.1f} GiB "
-                f"of memory, and this machine has {available / _GIB:,.1f}; use smaller layers, or "
-                "fewer seeds at once (taskset -c 0 dvc repro)"
+                f"{counted(len(own.seeds), 'replicate')} at once needs at least "
+                f"{needed / _GIB:,.1f} GiB of memory, and this machine has "
+                f"{available / _GIB:,.1f}; use smaller layers, or fewer seeds at once "
+                "(taskset -c 0 dvc repro)"
             )
 
 
@@ -29,10 +31,9 @@ def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
 
     A worker holds ten arrays of the size of the parameters: weights, gradients and Adam's two
     moments to compute with, and weights and moments again as read from a checkpoint and as written
-    to the next. The outputs of all layers are kept once, for the backward pass.
+    to the next; and what the forward pass leaves for the backward pass.
     """
-    parameters = count_parameters(network)
-    pixels = network.input_size * sum(network.conv_filters)
-    outputs = batch_size * (network.input_size + pixels + sum(network.hidden_sizes))
+    counted = count(network)
+    kept = batch_size * (network.input_size + counted.kept)
     workers = min(seeds, available_cores())
-    return _BYTES * workers * (10 * parameters + outputs)
+    return _BYTES * workers * (10 * counted.parameters + kept)

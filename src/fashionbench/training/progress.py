@@ -1,34 +1,34 @@
-"""Show the progress of a network's training: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of training: bars on a terminal, plain lines elsewhere."""
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from fashionbench.training.epoch import Epoch
+from fashionbench.terminal import open_console
+from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.training.replicates import FinishedEpoch
 
 
 class TrainingProgress:
-    """Shows the finished epochs of ``replicates`` replicates of one network.
+    """Shows the finished epochs of replicates, given by the names of their networks.
 
-    On a terminal it is a bar with the latest scores and the remaining time; in a file or a pipe,
-    one line per epoch with the means over the replicates.
+    On a terminal each network has a bar with the latest scores and the remaining time; in a file or
+    a pipe, a line per epoch with the means over the replicates and the time that all have left.
     """
 
     def __init__(
-        self, network: str, num_epochs: int, replicates: int, console: Console | None = None
+        self, replicates: Mapping[str, Sequence[Replicate]], console: Console | None = None
     ) -> None:
-        self._network = network
-        self._num_epochs = num_epochs
         self._replicates = replicates
-        self._console = console or Console()
-        self._rows: dict[int, list[Epoch]] = defaultdict(list)
+        self._console = console or open_console()
+        self._rows: dict[tuple[str, int], list[Epoch]] = defaultdict(list)
         self._started = monotonic()
-        self._restored = 0
+        self._restored = self._done = 0
         self._bar = Progress(
             TextColumn("[bold]{task.description}[/bold]"),
             BarColumn(bar_width=None),
@@ -39,39 +39,49 @@ class TrainingProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task(network, total=num_epochs * replicates, scores="starting")
+        epochs = {
+            name: sum(replicate.hyperparameters.num_epochs for replicate in of_network)
+            for name, of_network in replicates.items()
+        }
+        self._total = sum(epochs.values())
+        self._tasks = {
+            name: self._bar.add_task(name, total=total, scores="starting")
+            for name, total in epochs.items()
+        }
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        try:
+            self._bar.start()
+        except BaseException:  # Ctrl-C; leave the terminal as it was.
+            self._bar.stop()
+            raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance(self, row: Epoch, is_restored: bool = False) -> None:
-        """Show a finished epoch of one replicate; ``is_restored`` if a checkpoint had it."""
-        self._restored += is_restored
-        rows = self._rows[row.epoch]
+    def advance(self, event: FinishedEpoch) -> None:
+        """Show a finished epoch of one replicate."""
+        row, name = event.row, event.replicate.network.name
+        self._done += 1
+        self._restored += event.is_restored
+        rows = self._rows[name, row.epoch]
         rows.append(row)
-        self._bar.update(self._task, advance=1, scores=f"epoch {row.epoch} {_describe([row])}")
-        if len(rows) == self._replicates and not self._console.is_terminal:
+        self._bar.update(
+            self._tasks[name], advance=1, scores=f"epoch {row.epoch} {_describe([row])}"
+        )
+        if len(rows) == len(self._replicates[name]) and not self._console.is_terminal:
             self._console.print(
-                f"{self._network}: epoch {row.epoch}/{self._num_epochs}, {_describe(rows)}, "
-                f"{self._remaining()} left",
+                f"{name}: epoch {row.epoch}/{event.replicate.hyperparameters.num_epochs}, "
+                f"{_describe(rows)}, {self._remaining()} left",
                 soft_wrap=True,
                 highlight=False,
             )
 
     def _remaining(self) -> timedelta:
-        done = sum(map(len, self._rows.values()))
-        to_do = self._num_epochs * self._replicates - done
-        trained = max(done - self._restored, 1)
-        return timedelta(seconds=round((monotonic() - self._started) / trained * to_do))
+        trained = max(self._done - self._restored, 1)
+        left = (monotonic() - self._started) / trained * (self._total - self._done)
+        return timedelta(seconds=round(left))
 
 
 def _describe(rows: list[Epoch]) -> str:

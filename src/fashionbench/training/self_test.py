@@ -13,14 +13,17 @@ from dataclasses import asdict, replace
 import torch
 
 from fashionbench.data.examples import Examples
-from fashionbench.params import Hyperparameters, Network
-from fashionbench.training.epoch import Replicate, initial_state, train_epoch
-from fashionbench.training.networks import INFERENCE_BATCH, configure_torch
+from fashionbench.networks.forward import INFERENCE_BATCH
+from fashionbench.params import Hyperparameters, Network, Params
+from fashionbench.portable.processor import configure_torch
+from fashionbench.training.epoch import Epoch, Replicate, State, initial_state, train_epoch
 
+SHAPE = (28, 28)
+"""That of the report's images."""
 _BATCH, _LAST_BATCH = 64, 16
 _PERCEPTRON = Network(
     name="n2_mlp",
-    input_size=784,
+    shape=SHAPE,
     num_classes=10,
     conv_filters=(),
     pool=False,
@@ -67,6 +70,8 @@ _HYPERPARAMETERS = Hyperparameters(
     loss_input="probabilities",
     optimizer="adam",
     momentum=0.9,
+    weight_decay=0.0,
+    schedule="constant",
     initialisation="pytorch",
     device="cpu",
     precision="float32",
@@ -79,13 +84,10 @@ def train_digest(name: str) -> str:
     ``name`` is one of :data:`DIGESTS`.
     """
     network = NETWORKS[name.removesuffix(LAST_BATCH)]
-    numbers = torch.Generator().manual_seed(0)
     # A convolutional network scores few images: under emulation it takes minutes as it is.
     validation = _LAST_BATCH if network.conv_filters else INFERENCE_BATCH + _LAST_BATCH
     images = _LAST_BATCH if name.endswith(LAST_BATCH) else _BATCH + _LAST_BATCH
-    train, val = (_random_examples(n, numbers) for n in (images, validation))
-    replicate = Replicate(network=network, hyperparameters=_HYPERPARAMETERS, seed=0)
-    row, state = train_epoch(replicate, 1, initial_state(replicate), train, val)
+    row, state = _train(network, _HYPERPARAMETERS, images, validation)
     digest = hashlib.sha256(json.dumps(asdict(row)).encode())
     for name, tensor in sorted(state.items()):
         digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
@@ -101,6 +103,31 @@ def differing(names: Iterable[str] = tuple(DIGESTS)) -> list[str]:
     return [name for name in names if train_digest(name) != DIGESTS[name]]
 
 
-def _random_examples(n: int, numbers: torch.Generator) -> Examples:
-    images = torch.randint(0, 256, (n, 28, 28), dtype=torch.uint8, generator=numbers)
-    return Examples(images, torch.randint(0, 10, (n,), generator=numbers))
+def meet_sizes(params: Params) -> None:
+    """Train each network of a project as above, with batches and images of its sizes.
+
+    Its operations are then in :data:`fashionbench.portable.kernels.choices`. Networks whose bits
+    are not portable anyway are left out.
+    """
+    configure_torch()
+    validation = min(params.val_size, INFERENCE_BATCH + params.val_size % INFERENCE_BATCH)
+    for name in params.networks:
+        how = replace(params.of(name).hyperparameters, num_epochs=1)
+        images = how.batch_size + params.train_size % how.batch_size
+        if how.is_portable:
+            _train(params.network(name), how, images, validation)
+
+
+def _train(
+    network: Network, hyperparameters: Hyperparameters, images: int, validation: int
+) -> tuple[Epoch, State]:
+    """Train on so many random images for one epoch, and score others."""
+    numbers = torch.Generator().manual_seed(0)
+    train, val = (_random_examples(network, n, numbers) for n in (images, validation))
+    replicate = Replicate(network=network, hyperparameters=hyperparameters, seed=0)
+    return train_epoch(replicate, 1, initial_state(replicate), train, val)
+
+
+def _random_examples(network: Network, n: int, numbers: torch.Generator) -> Examples:
+    images = torch.randint(0, 256, (n, *network.shape), dtype=torch.uint8, generator=numbers)
+    return Examples(images, torch.randint(0, network.num_classes, (n,), generator=numbers))

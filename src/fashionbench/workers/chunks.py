@@ -1,27 +1,38 @@
 """What a worker of a cluster does: several epochs of a replicate, as a function of its arguments.
 
 A task of some seconds keeps Dask's scheduler from being busier than its workers. Nothing is read
-from or written to files. The worker tells of each epoch as soon as it has ended.
+from or written to files.
+
+Dask forgets a running task that is cancelled, but does not stop it: after Ctrl-C or ``kill -9`` of
+the stage a worker would train on for seconds, for nobody. So its thread is made to raise an
+exception at its next bytecode (CPython's ``PyThreadState_SetAsyncExc``), which in a training comes
+within a step.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import ctypes
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from distributed import get_worker
+from distributed import Reschedule, WorkerPlugin, get_worker
 from safetensors.torch import load, save
 
 from fashionbench.data.examples import Examples, check_device
 from fashionbench.errors import DivergedError
+from fashionbench.networks import own
 from fashionbench.params import Device
-from fashionbench.training.epoch import Epoch, Replicate, initial_state, train_epoch, weights
-from fashionbench.training.networks import configure_torch
-from fashionbench.workers.build import devices
-from fashionbench.workers.interrupts import interruptible
+from fashionbench.training.checkpoints import Checkpoint
+from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.training.replicates import train_epochs
+from fashionbench.workers.members import devices
 
-CHUNK_S = 10.0
-"""Seconds after which a task begins no further epoch."""
+_threads: dict[str, int] = {}
+"""The thread of each task that runs and may be interrupted."""
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,48 +50,50 @@ class Chunk:
 
 
 def run_chunk(
-    replicate: Replicate, before: Chunk, train: bytes, val: bytes, topic: str, seconds: float
-) -> Chunk:
-    """Train a replicate from a chunk on, for some seconds, as a task of Dask's.
-
-    ``train`` and ``val`` are the contents of files of splits. Each row is an event of ``topic``.
-    Raises ConfigError for a device that the worker does not have.
-    """
-    worker = get_worker()
-
-    def tell(row: Epoch) -> None:
-        worker.log_event(topic, {"network": replicate.network.name, "row": asdict(row)})
-
-    with interruptible(str(worker.get_current_task())):
-        return train_chunk(replicate, before, train, val, tell, seconds)
-
-
-def train_chunk(
     replicate: Replicate,
     before: Chunk,
     train: bytes,
     val: bytes,
-    tell: Callable[[Epoch], Any],
     seconds: float,
+    code: Mapping[str, str],
 ) -> Chunk:
-    """Train for some seconds, at least one epoch, with one thread; ``tell`` of each that ends."""
-    configure_torch()
-    end, last = monotonic() + seconds, replicate.hyperparameters.num_epochs
-    device = replicate.hyperparameters.device
-    rows, divergence = list(before.rows), ""
-    state = load(before.state) if rows else initial_state(replicate)
+    """Train a replicate from a chunk on, as a task of Dask's; see :func:`train_chunk`.
+
+    ``code`` are the files of the network's module, where the task comes from. Raises ConfigError
+    for a device that the worker does not have, and for other files.
+    """
+    if code != own.code_of(replicate.network):
+        raise own.refuse(
+            replicate.network,
+            f"a worker of the cluster has other files of it in {Path.cwd()}; give it the code of "
+            "this repository",
+        )
+    with interruptible(str(get_worker().get_current_task())):
+        return train_chunk(replicate, before, train, val, seconds)
+
+
+def train_chunk(
+    replicate: Replicate, before: Chunk, train: bytes, val: bytes, seconds: float
+) -> Chunk:
+    """Train for some seconds, at least one epoch, with one thread.
+
+    ``train`` and ``val`` are the contents of files of splits.
+    """
+    end, device, divergence = monotonic() + seconds, replicate.hyperparameters.device, ""
     splits = [_examples(content, device) for content in (train, val)]
-    while len(rows) < last and (len(rows) == len(before.rows) or monotonic() < end):
-        try:
-            row, state = train_epoch(replicate, len(rows) + 1, state, *splits)
-        except DivergedError as error:
-            divergence = str(error)
-            break
-        rows.append(row)
-        tell(row)
-    kept = weights(state) if len(rows) == last else state
+    reached = Checkpoint(rows=before.rows, state=load(before.state) if before.rows else {})
+    try:
+        for after in train_epochs(replicate, reached, *splits):
+            reached = after
+            if monotonic() >= end:
+                break
+    except DivergedError as error:
+        divergence = str(error)
     return Chunk(
-        rows=tuple(rows), state=save(kept), divergence=divergence, device=devices()[device]
+        rows=reached.rows,
+        state=save(dict(reached.state)),
+        divergence=divergence,
+        device=devices()[device],
     )
 
 
@@ -93,3 +106,33 @@ def _examples(content: bytes, device: Device) -> Examples:
     check_device(device)
     split = load(content)
     return Examples(split["images"].to(device), split["labels"].to(device).long())
+
+
+class Interrupts(WorkerPlugin):
+    """Interrupts the tasks of a worker that are no longer wanted."""
+
+    name = "fashionbench-interrupts"
+
+    def transition(self, key: Any, start: str, finish: str, **_: object) -> None:
+        """Interrupt a task that is released while it runs; called by the worker."""
+        if start == "executing" and finish == "released":
+            with _lock:
+                if thread := _threads.pop(str(key), None):
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                        ctypes.c_ulong(thread), ctypes.py_object(Reschedule)
+                    )
+
+
+@contextmanager
+def interruptible(key: str) -> Iterator[None]:
+    """Run the task ``key`` in this block and thread; Reschedule is raised if it is interrupted.
+
+    Should anybody want the task again in the meantime, Dask starts it anew for that exception.
+    """
+    with _lock:
+        _threads[key] = threading.get_ident()
+    try:
+        yield
+    finally:
+        with _lock:
+            _threads.pop(key, None)

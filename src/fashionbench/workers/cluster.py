@@ -1,184 +1,185 @@
 """Workers of a Dask cluster: they train in chunks of epochs, and this process writes checkpoints.
 
 Any cluster will do. Splits and states go there, and rows and states come back, through Dask: its
-workers neither read nor write files, and no folder is shared. All that happens is told to one
-thread of this process, which alone handles the trainings.
+workers neither read nor write files, and no folder is shared.
 """
 
 import logging
-import math
 import uuid
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from itertools import count
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from time import monotonic
+from threading import Event, Lock, Thread
 from typing import Any
 
 import dask
+import torch
 from distributed import Client
+from safetensors.torch import load, save
 
 from fashionbench.data.splits import load_split
-from fashionbench.errors import WorkerError
+from fashionbench.errors import DivergedError, WorkerError
+from fashionbench.networks import own
 from fashionbench.pipeline.dependencies import sha256_of
-from fashionbench.training.epoch import Epoch
-from fashionbench.training.replicates import EpochTask
-from fashionbench.workers.build import Build, is_portable
-from fashionbench.workers.chunks import CHUNK_S, Chunk, hand_over, run_chunk
-from fashionbench.workers.cluster_errors import explain, unreachable
-from fashionbench.workers.costs import remaining_cost
-from fashionbench.workers.members import Members
-from fashionbench.workers.pool import Workers
-from fashionbench.workers.progressing import Training
+from fashionbench.training.checkpoints import Checkpoint
+from fashionbench.training.costs import forward_products
+from fashionbench.training.optimizers import PREFIX
+from fashionbench.training.replicates import EpochTask, Tell
+from fashionbench.workers.chunks import Chunk, hand_over, run_chunk
+from fashionbench.workers.members import Members, is_portable, own_build, resource_of
+from fashionbench.workers.scheduler import explain, told_in_one_line
 
+TASK_SECONDS = "fashionbench.task-seconds"
+"""Dask's setting for the seconds after which a task begins no further epoch."""
+CHUNK_S = 10.0
+"""Its value unless it is set."""
 _LOOK_S = 1.0
-"""Seconds between two looks at who has joined."""
+"""Seconds between two looks at whether workers have joined or are wanting."""
 _CLOSE_S = 5
 _ALL_WORKERS = "all"
-"""The topic under which Dask's scheduler tells of workers that come and go."""
+"""The topic of the events by which Dask's scheduler announces workers that join or leave."""
 _FIRST = 1 << 60
 """The priority of what all trainings wait for."""
+_DEVICE = f"{PREFIX}device"
+"""A tensor of a state that names the device in UTF-8. Only trainings on a cluster look for it."""
 
 
 @contextmanager
-def cluster_workers(address: str) -> Iterator[Workers]:
+def cluster_workers(address: str) -> Iterator["ClusterWorkers"]:
     """Open the workers of the scheduler at an address; what they do here ends with the block.
 
-    Raises WorkerError if there is no scheduler.
+    Raises WorkerError if it cannot be connected with.
     """
     # What goes wrong becomes one line of ours.
     for logger in ("distributed", "distributed.client"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     # Dask takes a split for too large to be an argument; but as one it survives any worker's death.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-        try:
+        with told_in_one_line(address):
+            seconds = float(dask.config.get(TASK_SECONDS, CHUNK_S))
             client = Client(address, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise unreachable(address, error) from error
-        workers = _ClusterWorkers(client, address)
+        workers = ClusterWorkers(client, address, seconds)
         try:
             yield workers
         finally:
-            workers.shutdown()
+            workers.close()
 
 
-class _ClusterWorkers(Workers):
-    """Trains epochs on a cluster. Keys and topics are this client's own, so that none meet."""
+class ClusterWorkers:
+    """Trains replicates on a cluster, in tasks of some ``seconds``; see ``replicates.Workers``.
 
-    def __init__(self, client: Client, address: str) -> None:
-        self._client, self._address = client, address
-        self._topic = f"fashionbench-{uuid.uuid4().hex[:12]}"
-        self._build = Build.own()
+    A thread of its own follows each replicate. Keys of tasks are this client's own, so that no two
+    clients share one.
+    """
+
+    def __init__(self, client: Client, address: str, seconds: float) -> None:
+        self._client, self._address, self._seconds = client, address, seconds
+        self._keys = (f"{uuid.uuid4().hex[:12]}-{number}" for number in count())
+        self._build = own_build()
         self._members = Members(address, self._build)
-        self._look_at = monotonic()
-        self._trainings: dict[tuple[str, int], Training] = {}
         self._splits: dict[Path, Any] = {}
-        self._chunks = 0
+        self._running: set[Any] = set()
         self._error: Exception | None = None
-        self._happenings: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        client.subscribe_topic(self._topic, self._hear)
-        client.subscribe_topic(_ALL_WORKERS, self._hear_of_workers)
-        self._thread = Thread(target=self._run, name="cluster", daemon=True)
-        self._thread.start()
+        self._lock = Lock()
+        """Held while a task is added to those that run, or all of them are cancelled."""
+        self._threads: list[Thread] = []
+        self._is_closed, self._have_changed = Event(), Event()
+        self._have_changed.set()
+        client.subscribe_topic(_ALL_WORKERS, lambda _: self._have_changed.set())
+        self._begin(Thread(target=self._watch, daemon=True))
 
-    def submit(  # type: ignore[override]  # One task of one kind, always.
-        self, function: Callable[[EpochTask], Epoch], task: EpochTask, /
-    ) -> Future[Epoch]:
-        """Train an epoch; ``function`` would do so in a process on this machine."""
-        if self._error:
-            raise self._error
-        future: Future[Epoch] = Future()
-        self._happenings.put(partial(self._want, task, future))
-        return future
+    def train(self, task: EpochTask, tell: Tell) -> None:
+        """Train a replicate, as :class:`fashionbench.training.replicates.Workers` says."""
+        self._begin(Thread(target=self._train, args=(task, tell), daemon=True))
 
     def describe(self) -> dict[str, str]:
+        """Return facts about all workers together."""
         return self._members.describe()
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all tasks on the cluster; whoever still waits for one gets an error."""
-        self._happenings.put(None)
-        for training in list(self._trainings.values()):
-            with suppress(Exception):  # The scheduler may have gone.
-                training.stop()
-        with suppress(Exception):
-            for topic in (self._topic, _ALL_WORKERS):
-                self._client.unsubscribe_topic(topic)
+    def close(self) -> None:
+        """Cancel all tasks on the cluster; trainings that are not over end with an error."""
+        self._is_closed.set()
+        self._cancel(WorkerError("the stage has ended"))
+        with suppress(Exception):  # The scheduler may have gone.
+            self._client.unsubscribe_topic(_ALL_WORKERS)
             self._client.close(timeout=_CLOSE_S)
-        self._thread.join()
-        while not self._happenings.empty():  # Asked for meanwhile, by another thread.
-            if happening := self._happenings.get():
-                happening()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
-        """Attend to what happens, one after the other, and to who joins."""
-        while (happening := self._next()) is not None:
+    def _begin(self, thread: Thread) -> None:
+        self._threads.append(thread)
+        thread.start()
+
+    def _watch(self) -> None:
+        """Look at the workers when some have joined or left, and whether any are wanting."""
+        while not self._is_closed.wait(_LOOK_S):
+            if self._have_changed.is_set():
+                self._have_changed.clear()
+                with suppress(Exception):  # If the scheduler has gone, the tasks fail.
+                    self._members.update(self._client.scheduler_info(n_workers=-1)["workers"])
             try:
-                happening()
-                self._attend_to_workers()
-            except Exception as error:  # noqa: BLE001 - it is raised where an epoch is waited for.
-                self._end(error)
-        self._end(WorkerError("the stage has ended"))
+                self._members.check(bool(self._running))
+            except WorkerError as error:
+                self._cancel(error)
 
-    def _end(self, error: Exception) -> None:
-        self._error = self._error or error
-        for training in self._trainings.values():
-            training.fail(error)
+    def _cancel(self, error: Exception) -> None:
+        """End all trainings, and those that begin later, with an error."""
+        with self._lock:
+            self._error = self._error or error
+            for future in self._running:
+                with suppress(Exception):  # If the cluster has gone, nothing runs there.
+                    future.cancel(force=True)
 
-    def _next(self) -> Callable[[], object] | None:
+    def _train(self, task: EpochTask, tell: Tell) -> None:
+        told, last = task.epoch - 1, task.replicate.hyperparameters.num_epochs
+        future = None
         try:
-            return self._happenings.get(timeout=_LOOK_S)
-        except Empty:
-            return lambda: None
+            future = self._submit(task, _resume(task))
+            while future:
+                chunk = self._result(future, task.after(told))
+                is_over = len(chunk.rows) == last or chunk.divergence
+                # Submitted before the checkpoint is written, so that no worker waits for the disk.
+                future = None if is_over else self._submit(task, chunk)
+                if chunk.rows[told:]:
+                    _save(task, chunk)
+                for row in chunk.rows[told:]:
+                    tell(row)
+                told = len(chunk.rows)
+                if chunk.divergence:
+                    raise DivergedError(chunk.divergence)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the training is told.
+            with suppress(Exception):
+                if future:
+                    future.cancel(force=True)
+            tell(self._error or error)
 
-    def _attend_to_workers(self) -> None:
-        if self._look_at <= monotonic():
-            self._look_at = math.inf
-            with suppress(Exception):  # If the scheduler has gone, the chunks tell of it.
-                self._members.update(self._client.scheduler_info(n_workers=-1)["workers"])
-        self._members.check(not all(training.is_over for training in self._trainings.values()))
-
-    def _want(self, task: EpochTask, future: Future[Epoch]) -> None:
-        name = (task.replicate.network.name, task.replicate.seed)
-        training = self._trainings.get(name)
-        if training and task.epoch == training.task.epoch + 1:
-            training.want(task, future)
-            return
-        training = self._trainings[name] = Training(task)
-        training.want(task, future)
-        if self._error:
-            training.fail(self._error)
-            return
-        with _failing(training):
-            self._submit_chunk(training, training.start())
-
-    def _submit_chunk(self, training: Training, before: Chunk) -> None:
+    def _submit(self, task: EpochTask, before: Chunk) -> Any:
         """Let a worker go on, on the same device as before if the bits depend on that."""
-        replicate = training.task.replicate
-        needed = [self._build.resource]
+        replicate = task.replicate
+        needed = [resource_of(self._build)]
         if not is_portable(replicate.hyperparameters):
             device = before.device or replicate.hyperparameters.device
-            needed.append(self._build.resource_of(device))
-        self._chunks += 1
-        chunk = self._client.submit(
-            run_chunk,
-            replicate,
-            before,
-            self._split(training.task.train),
-            self._split(training.task.val),
-            topic=self._topic,
-            seconds=CHUNK_S,
-            key=f"{replicate.network.name}-{self._topic}-{self._chunks}",
-            pure=False,
-            resources=dict.fromkeys(needed, 1),
-            priority=remaining_cost(training.task),
-        )
-        training.stop = partial(chunk.cancel, force=True)
-        chunk.add_done_callback(
-            lambda done: self._happenings.put(partial(self._end_chunk, training, done))
-        )
+            needed.append(resource_of(self._build, device))
+        with self._lock:
+            if self._error:
+                raise self._error
+            future = self._client.submit(
+                run_chunk,
+                replicate,
+                before,
+                self._split(task.train),
+                self._split(task.val),
+                seconds=self._seconds,
+                code=own.code_of(replicate.network),
+                key=f"{replicate.network.name}-{next(self._keys)}",
+                pure=False,
+                resources=dict.fromkeys(needed, 1),
+                priority=forward_products(replicate.network)
+                * task.after(len(before.rows)).epochs_left,
+            )
+            self._running.add(future)
+        return future
 
     def _split(self, path: Path) -> Any:
         """Send a split to the cluster, unless it is there; DataError if the file is none.
@@ -187,48 +188,41 @@ class _ClusterWorkers(Workers):
         """
         if path not in self._splits:
             load_split(path)
+            resource = resource_of(self._build)
             self._splits[path] = self._client.submit(
                 hand_over,
                 path.read_bytes(),
-                key=f"split-{sha256_of(path)}-{self._build.resource}",
-                resources={self._build.resource: 1},
+                key=f"split-{sha256_of(path)}-{resource}",
+                resources={resource: 1},
                 priority=_FIRST,
             )
         return self._splits[path]
 
-    def _end_chunk(self, training: Training, done: Any) -> None:
-        with _failing(training):
-            if done.status != "finished":
-                error = done.exception() if done.status == "error" else None
-                raise explain(error, str(training.task), self._address)
-            try:
-                chunk: Chunk = done.result()
-            except OSError as error:  # The scheduler has gone between the end and the result.
-                raise explain(None, str(training.task), self._address) from error
-            training.stop = lambda: None
-            last = training.task.replicate.hyperparameters.num_epochs
-            if len(chunk.rows) < last and not chunk.divergence:
-                self._submit_chunk(training, chunk)
-            training.keep(chunk)
-
-    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, told = event
-        self._happenings.put(partial(self._hear_of_epoch, told["network"], Epoch(**told["row"])))
-
-    def _hear_of_epoch(self, network: str, row: Epoch) -> None:
-        if training := self._trainings.get((network, row.seed)):
-            training.hear(row)
-
-    def _hear_of_workers(self, event: tuple[float, dict[str, Any]]) -> None:
-        _, told = event
-        if told.get("action") in ("add-worker", "remove-worker"):
-            self._look_at = min(self._look_at, monotonic() + _LOOK_S)
+    def _result(self, future: Any, task: EpochTask) -> Chunk:
+        """Wait for a chunk, whose first new epoch is that of ``task``."""
+        try:
+            chunk: Chunk = future.result()
+        except Exception as error:
+            # Otherwise Dask has dropped the task, or the scheduler has gone with its result.
+            failure = error if future.status == "error" else None
+            raise explain(failure, str(task), self._address) from error
+        finally:
+            with self._lock:
+                self._running.discard(future)
+        return chunk
 
 
-@contextmanager
-def _failing(training: Training) -> Iterator[None]:
-    """Let a training fail with whatever goes wrong in this block."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - it is raised where the epoch is waited for.
-        training.fail(error)
+def _resume(task: EpochTask) -> Chunk:
+    """Return a replicate as it is on disk before a task. Raises DataError if that was damaged."""
+    found = task.checkpoints.load(task.replicate, task.epoch - 1)
+    state = dict(found.state)
+    device = bytes(state.pop(_DEVICE, torch.tensor([])).tolist()).decode()
+    return Chunk(rows=found.rows, state=save(state), device=device)
+
+
+def _save(task: EpochTask, chunk: Chunk) -> None:
+    """Write a chunk as a checkpoint. Raises ChangedError, OSError."""
+    state = load(chunk.state)
+    if len(chunk.rows) < task.replicate.hyperparameters.num_epochs:
+        state[_DEVICE] = torch.tensor(list(chunk.device.encode()), dtype=torch.uint8)
+    task.checkpoints.save(task.replicate, Checkpoint(rows=chunk.rows, state=state))

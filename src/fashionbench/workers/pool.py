@@ -1,42 +1,35 @@
-"""The workers of a stage: an executor that can say where and with what it runs its tasks."""
+"""Open the workers of a stage: those of a Dask cluster if one is named, else processes here."""
 
-import os
-from abc import abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
-"""Dask's own variable for the address of its scheduler."""
+from fashionbench.pipeline.machine import available_cores
+from fashionbench.workers.local import local_processes
+from fashionbench.workers.scheduler import reach, scheduler_address
 
-
-class Workers(Executor):
-    """Processes that run tasks: functions of one argument, whose ``str`` names it in errors."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, str]:
-        """Return facts about the workers for MLflow, such as versions and the processor."""
-
-
-def scheduler_address() -> str:
-    """Return the address of the Dask scheduler whose workers are to train; empty without one."""
-    return os.environ.get(SCHEDULER_VARIABLE, "")
+if TYPE_CHECKING:
+    from fashionbench.training.replicates import Workers
 
 
 @contextmanager
-def open_workers(tasks: int, module: str) -> Iterator[Workers]:
-    """Open workers for that many tasks, whose functions are in ``module``; they end with the block.
+def open_workers(replicates: int) -> Iterator["Workers"]:
+    """Open workers for that many replicates; they end with the block.
 
     They are those of a Dask cluster if DASK_SCHEDULER_ADDRESS names one, else processes here.
-    Raises WorkerError, which names the task, if a worker dies or has no memory left.
+    Raises WorkerError if there is no scheduler, and one that names the task if a worker dies or has
+    no memory left.
     """
     if address := scheduler_address():
+        reach(address)
         from fashionbench.workers.cluster import cluster_workers
 
         with cluster_workers(address) as cluster:
             yield cluster
         return
-    from fashionbench.workers.local import local_workers
+    processes = min(replicates, available_cores())
+    with local_processes(processes, "fashionbench.training.replicates") as pool:
+        # Imported here: torch takes two seconds, in which the workers load it as well.
+        from fashionbench.workers.epochs import LocalWorkers
 
-    with local_workers(tasks, module) as workers:
-        yield workers
+        yield LocalWorkers(pool, processes)

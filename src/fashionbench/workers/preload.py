@@ -4,19 +4,13 @@ The worker then tells the scheduler what it is. ``fashionbench worker`` gives th
 """
 
 import socket
-from dataclasses import asdict
 
 from distributed import Worker
 
-from fashionbench.pipeline.processor import is_x86, pin_arithmetic
+from fashionbench.portable.processor import is_x86, pin_arithmetic
 
-FACTS = "fashionbench"
-"""Under what Dask's scheduler keeps a worker's facts."""
 _TRAININGS = ("n2_mlp", "n8_conv (last batch)")
 """Of those with known results the ones that take a second: a perceptron and convolutions."""
-
-# Before anything imports torch.
-pin_arithmetic()
 
 
 async def dask_setup(worker: Worker) -> None:
@@ -24,25 +18,24 @@ async def dask_setup(worker: Worker) -> None:
 
     One that makes other bits than the defined ones gets no task.
     """
+    pin_arithmetic()
+    # Torch is imported after that, and what tasks need while nobody waits for it.
     from fashionbench.pipeline import environment
     from fashionbench.training import self_test
+    from fashionbench.workers.chunks import Interrupts
+    from fashionbench.workers.members import FACTS, devices, own_build, resource_of
 
-    # What tasks need is imported while nobody waits for it.
-    from fashionbench.workers import chunks  # noqa: F401
-    from fashionbench.workers.build import Build, devices
-    from fashionbench.workers.interrupts import Interrupts
-
-    build, found = Build.own(), devices()
-    is_defined = is_x86() and build.capability == "AVX2"
+    build, found = own_build(), devices()
+    is_defined = is_x86() and build["capability"] == "AVX2"
     differing = self_test.differing(_TRAININGS) if is_defined else []
     facts = {
-        "build": asdict(build),
+        "build": build,
         "differing": differing,
         "environment": environment.describe() | {"machine.host": socket.gethostname()},
     }
     worker.startup_information[FACTS] = lambda _: facts
-    names = (build.resource, *map(build.resource_of, (*found, *found.values())))
-    for resource in () if differing else names:
+    for device in () if differing else ("", *found, *found.values()):
+        resource = resource_of(build, device)
         worker.state.total_resources[resource] = 1
         worker.state.available_resources[resource] = 1
     await worker.plugin_add(Interrupts())

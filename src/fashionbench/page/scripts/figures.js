@@ -20,13 +20,13 @@ const WORDS = { field: "words", type: "nominal" };
 const NOTHING = "No network is chosen.";
 
 /** Return one row per mean with its interval, or one per replicate. */
-function toRows(view, bySeed, how, { words, ...row }) {
+function toRows(view, bySeed, how, { words, ...row }, seeds = data.seeds[row.network]) {
   if (view.show === "seeds") {
     return bySeed.map((value, index) => ({
       ...row,
-      seed: data.seeds[index],
+      seed: seeds[index],
       value: how.place(value),
-      words: `${words}, seed ${data.seeds[index]}: ${how.write(value)}${how.unit}`,
+      words: `${words}, seed ${seeds[index]}: ${how.write(value)}${how.unit}`,
     }));
   }
   const found = estimate(bySeed);
@@ -66,7 +66,7 @@ function drawCurves(view, networks = view.networks) {
         ? [{ mark: band, encoding: { y: { ...value, field: "low" }, y2: { field: "high" }, shape: null } }]
         : []),
       { mark: line, encoding: { shape: null, detail: { field: "series" } } },
-      { mark: { ...POINT, size: view.show === "seeds" ? 12 : 28 }, encoding: { description: WORDS } },
+      { mark: { ...POINT, size: view.show === "seeds" ? 12 : 30 }, encoding: { description: WORDS } },
     ],
   };
 }
@@ -146,10 +146,16 @@ function drawCosts(view) {
 function drawDifference(view) {
   const how = { place: (x) => PERCENT * x, write: (x) => signed(PERCENT * x), unit: " points" };
   const [one, other] = [view.first, view.second].map((name) => scoresOf(view, name).classes);
+  const common = commonSeeds(view.first, view.second);
+  if (!common.length) return "These two networks have no seed in common.";
   const rows = data.classes.flatMap((name, place) =>
-    toRows(view, one[place].map((value, seed) => value - other[place][seed]), how, {
-      network: view.first, name, series: "difference", place, words: name,
-    }),
+    toRows(
+      view,
+      common.map(({ places: [a, b] }) => one[place][a] - other[place][b]),
+      how,
+      { network: view.first, name, series: "difference", place, words: name },
+      common.map(({ seed }) => seed),
+    ),
   );
   const title = `${SPLITS[view.split]} accuracy, ${view.first} minus ${view.second}, points`;
   const spec = dots(`Difference by class: ${title}`, rows, { title: title.split(", "), scale: { zero: true } }, {

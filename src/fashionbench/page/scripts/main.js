@@ -71,8 +71,8 @@ document.getElementById("swap").addEventListener("click", () => {
   update();
 });
 document.getElementById("copy-link").addEventListener("click", async () => {
-  const said = await copy(location.href, "The link is on the clipboard.");
-  document.getElementById("copied").textContent = said;
+  const copied = document.getElementById("copied");
+  copied.textContent = await copy(location.href, "The link is on the clipboard.", copied);
 });
 addEventListener("hashchange", () => restoreView() && redraw());
 restoreView();

@@ -1,6 +1,13 @@
 // The numbers of the page, and how they are averaged and written.
 
 const data = JSON.parse(document.getElementById("data").textContent);
+if (data.chosen) {
+  // A character for each image, of which 0 is the first class: the keys of data.classes instead.
+  const decode = (text) => [...text].map((one) => String(one.codePointAt(0) - "0".codePointAt(0)));
+  const { chosen } = data;
+  chosen.labels = decode(chosen.labels);
+  for (const name in chosen.predictions) chosen.predictions[name] = decode(chosen.predictions[name]);
+}
 
 const SPLITS = { train: "train", val: "validation", test: "test" };
 const PERCENT = 100;
@@ -10,8 +17,15 @@ function estimate(values) {
   const mean = sum(values) / values.length;
   if (values.length < 2) return { mean, low: null, high: null };
   const variance = sum(values.map((value) => (value - mean) ** 2)) / (values.length - 1);
-  const half = data.quantile * Math.sqrt(variance / values.length);
+  const half = data.quantiles[values.length] * Math.sqrt(variance / values.length);
   return { mean, low: mean - half, high: mean + half };
+}
+
+/** Return the seeds that two networks have in common, each with its place in the lists of both. */
+function commonSeeds(first, second) {
+  const [one, other] = [data.seeds[first], data.seeds[second]];
+  const found = one.map((seed, place) => ({ seed, places: [place, other.indexOf(seed)] }));
+  return found.filter(({ places }) => places[1] >= 0);
 }
 
 function sum(values) {

@@ -11,15 +11,22 @@ function describePair(view) {
   const range = (low, high) => `[${signed(PERCENT * low)}, ${signed(PERCENT * high)}]`;
   const sentences = [
     `Accuracy on ${SPLITS[split]} images, ${first} minus ${second}: ${signed(PERCENT * found.difference)} points, ` +
-      `the mean over ${data.seeds.length} seeds` +
+      `${found.seeds ? `the mean over ${found.seeds} seeds that both have` : "of runs without a common seed"}` +
       (found.low === null ? "." : `, with the 95% interval ${range(found.low, found.high)}.`),
   ];
+  if (found.seeds && found.welch !== null) {
+    sentences.push(
+      `Over all runs, ${data.seeds[first].length} and ${data.seeds[second].length}, it is ` +
+        `${signed(PERCENT * found.welch)} points` +
+        (found.welch_low === null ? "." : `, with Welch's interval ${range(found.welch_low, found.welch_high)}.`),
+    );
+  }
   if (found.crossed_low !== null) {
     sentences.push(`Over seeds and images the interval is ${range(found.crossed_low, found.crossed_high)}.`);
   }
   if (found.p !== null) {
     sentences.push(
-      `Paired t test: ${significance(found.p)}; after Holm's correction for all pairs ${significance(found.p_adjusted)}, ` +
+      `${found.seeds ? "Paired" : "Welch's"} t test: ${significance(found.p)}; after Holm's correction for all pairs ${significance(found.p_adjusted)}, ` +
         `${found.p_adjusted <= data.alpha ? "significant" : "not significant"}.`,
     );
   }
@@ -51,6 +58,9 @@ function findPair(arm, split, first, second) {
     crossed_low: minus(turned.crossed_high),
     crossed_high: minus(turned.crossed_low),
     superiority: 1 - turned.superiority,
+    welch: minus(turned.welch),
+    welch_low: minus(turned.welch_high),
+    welch_high: minus(turned.welch_low),
   };
 }
 
@@ -72,7 +82,7 @@ function showImages(view) {
   }
   const [one, other] = [view.first, view.second].map((name) => chosen.predictions[name]);
   const isRight = (predicted, image) => predicted[image] === chosen.labels[image];
-  const images = [...chosen.labels].map((_, image) => image).filter((image) => isOfClass(view, image));
+  const images = chosen.labels.map((_, image) => image).filter((image) => isOfClass(view, image));
   const pick = (a, b) => images.filter((i) => isRight(one, i) === a && isRight(other, i) === b);
   const groups = {
     [`Only ${view.first} is right`]: pick(true, false),

@@ -1,5 +1,13 @@
 // Tables that sort and filter, and that copy what they show.
 
+const NUMBER = String.raw`[-+]?\d[\d,]*(?:\.\d+)?`;
+/** What stands in one cell for people, and the ends of the headings of its numbers. */
+const COMPOUND = [
+  [new RegExp(`^(${NUMBER}) ± (${NUMBER})$`), ["", " ±"]],
+  [new RegExp(`^(${NUMBER}) \\[(${NUMBER}), (${NUMBER})\\]$`), ["", " low", " high"]],
+  [/^(\d+) of (\d+)$/, ["", " of"]],
+  [/^(\d+) of (\d+) \((\d+) to (\d+)%\)$/, ["", " of", " low %", " high %"]],
+];
 const FORMATS = { CSV: toCsv, Markdown: toMarkdown, LaTeX: toLatex };
 
 function enhance(table) {
@@ -19,7 +27,7 @@ function enhance(table) {
     const button = element("button", `Copy as ${format}`);
     button.type = "button";
     button.addEventListener("click", async () => {
-      said.textContent = await copy(write(shownCells(table)), `${format} is on the clipboard.`);
+      said.textContent = await copy(write(shownCells(table)), `${format} is on the clipboard.`, said);
     });
     tools.append(button);
   }
@@ -69,7 +77,20 @@ function shownCells(table) {
 
 function toCsv(rows) {
   const quote = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-  return rows.map((row) => row.map(quote).join(",")).join("\n");
+  return inNumbers(rows).map((row) => row.map(quote).join(",")).join("\n");
+}
+
+/** Give each number a cell of its own, without commas between thousands. */
+function inNumbers([head, ...rows]) {
+  const plain = (text) => (new RegExp(`^${NUMBER}$`).test(text) ? text.replaceAll(",", "") : text);
+  const columns = head.map((name, column) => {
+    const cells = rows.map((row) => row[column]);
+    const [form, endings] = COMPOUND.find(([one]) => cells.some((cell) => one.test(cell))) ?? [];
+    if (!form) return [[name], ...cells.map((cell) => [plain(cell)])];
+    const split = (cell) => form.exec(cell)?.slice(1) ?? [cell, ...endings.slice(1).map(() => "")];
+    return [endings.map((ending) => name + ending), ...cells.map((cell) => split(cell).map(plain))];
+  });
+  return [head, ...rows].map((_, row) => columns.flatMap((column) => column[row]));
 }
 
 function toMarkdown([head, ...rows]) {
@@ -96,12 +117,18 @@ function escapeLatex(text) {
     .replaceAll("<", "$<$");
 }
 
-/** Put a text on the clipboard; return what to tell. */
-async function copy(text, done) {
+/** Put a text on the clipboard, or select it below ``place`` if that is forbidden; return what to tell. */
+async function copy(text, done, place) {
   try {
     await navigator.clipboard.writeText(text);
     return done;
   } catch {
-    return "This browser does not let the page use the clipboard.";
+    // Over http, and in a sandboxed frame.
+    place.parentNode.querySelector("textarea")?.remove();
+    const area = element("textarea", text);
+    area.readOnly = true;
+    place.after(area);
+    area.select();
+    return "The text is selected: press Ctrl+C.";
   }
 }

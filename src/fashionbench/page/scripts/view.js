@@ -20,7 +20,11 @@ function readView() {
 function keepView() {
   const changed = Object.entries(readForm()).filter(([name, value]) => value !== atStart[name]);
   const fragment = new URLSearchParams(changed).toString().replaceAll("%2C", ",");
-  history.replaceState(null, "", fragment ? `#${fragment}` : location.href.split("#")[0]);
+  try {
+    history.replaceState(null, "", fragment ? `#${fragment}` : location.href.split("#")[0]);
+  } catch {
+    // A sandboxed frame may not change its address; the figures follow the form all the same.
+  }
 }
 
 /** Set the form as the fragment says; what it does not name, or names wrongly, is as at the start. */

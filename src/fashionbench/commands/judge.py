@@ -1,0 +1,158 @@
+"""The command ``fashionbench judge``: judges the runs of any project by declared claims.
+
+Claims are about metrics by their names, such as ``{value: f1, of: forest, minus: tree, above: 0}``.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fashionbench.analysis.results import Results
+from fashionbench.analysis.statistics import estimate
+from fashionbench.claims import words
+from fashionbench.claims.judging import judge as judge_claims
+from fashionbench.claims.language import Points, read_declared
+from fashionbench.claims.quantities import Labels, make_claims
+from fashionbench.claims.verdicts import ArmRecord
+from fashionbench.errors import ConfigError, DataError
+from fashionbench.messages import did_you_mean
+from fashionbench.page.templating import template
+from fashionbench.terminal import open_console, print_table
+from fashionbench.whole_files import replace_file
+
+_PAGE = 1000
+_EXPERIMENT = re.compile(r"/?experiments/(\d+)")
+
+
+def judge(
+    claims: Path, runs: str, model: str, seed: str, *, page: Path | None, markdown: bool
+) -> None:
+    """Print a table of runs and the verdicts on claims about them, and write an offline page.
+
+    ``runs`` is a CSV file, or an MLflow experiment: ``ADDRESS#NAME``, the address of its page, or a
+    name in MLFLOW_TRACKING_URI. ``model`` and ``seed`` name the columns, parameters or tags by
+    which runs are grouped and paired. Raises ConfigError, DataError or StoreError.
+    """
+    table = _of_csv(Path(runs), model, seed) if runs.endswith(".csv") else None
+    if table is None:
+        table = _checked(pd.DataFrame(_of_mlflow(runs, model, seed)), runs, model, seed)
+    metrics = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    metrics = [name for name in metrics if name not in ("seed", "model")]
+    scores = {str(name): rows.assign(split="val") for name, rows in table.groupby("model")}
+
+    def find(points: Points) -> Labels:
+        for name in points.names:
+            if name not in scores:
+                raise ConfigError(f"there are no runs of {name}{did_you_mean(name, scores)}")
+        return {name: name for name in points.names}
+
+    declared = read_declared(claims, metrics)
+    results = Results(curves={}, scores=scores, weights={})
+    arm = judge_claims(make_claims(declared, find, claims), results)
+    used = [*dict.fromkeys(one.value for claim in declared for one in claim.conditions)]
+    rows = [(name, *_cells(of_model, used)) for name, of_model in scores.items()]
+    headings = ("Model", "Runs", *used)
+    if not markdown:
+        print_table(open_console(), headings, rows, title="Mean and 95% interval over seeds")
+        sys.stdout.write("\n")
+    words.print_verdicts({"these runs": arm}, markdown=markdown)
+    if page:
+        replace_file(page, _render(arm, runs, headings, rows).encode())
+        sys.stdout.write(f"Effects and intervals: {page.resolve()}\n")
+
+
+def _cells(runs: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
+    yield str(len(runs))
+    for metric in metrics:
+        values = runs[metric].dropna().tolist()
+        found = estimate(values) if values else None
+        if found is None:
+            yield ""
+        elif found.n == 1:
+            yield f"{found.mean:.4f}"
+        else:
+            yield f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
+
+
+def _of_csv(path: Path, model: str, seed: str) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); name a CSV file of runs") from error
+    for name, option in ((model, "model"), (seed, "seed")):
+        if name not in table:
+            raise DataError(
+                f"{path} has no column {name}{did_you_mean(name, map(str, table.columns))}; "
+                f"--{option} names it"
+            )
+    return _checked(table.rename(columns={model: "model", seed: "seed"}), str(path), model, seed)
+
+
+def _of_mlflow(runs: str, model: str, seed: str) -> list[dict[str, Any]]:
+    """Return the finished runs of an experiment that have a model and a seed."""
+    # Imported here: MLflow takes seconds.
+    from fashionbench.tracking.store import store_to_read
+
+    address, _, name = runs.rpartition("#")
+    if address:
+        os.environ["MLFLOW_TRACKING_URI"] = address.removesuffix("/")
+    client = store_to_read()
+    by_id = _EXPERIMENT.match(name)
+    found = client.get_experiment(by_id[1]) if by_id else client.get_experiment_by_name(name)
+    if found is None:
+        known = [one.name for one in client.search_experiments()]
+        raise DataError(
+            f"MLflow has no experiment {name}{did_you_mean(name, known)}; name it as ADDRESS#NAME"
+        )
+    rows, token, left_out = [], None, 0
+    while True:
+        page = client.search_runs(
+            [found.experiment_id],
+            "attributes.status = 'FINISHED'",
+            max_results=_PAGE,
+            page_token=token,
+        )
+        for run in page:
+            known_of_run = {**run.data.tags, **run.data.params}
+            if model in known_of_run and seed in known_of_run:
+                rows.append(
+                    {**run.data.metrics, "model": known_of_run[model], "seed": known_of_run[seed]}
+                )
+            else:
+                left_out += 1
+        token = page.token
+        if not token:
+            break
+    if left_out:
+        sys.stderr.write(f"{left_out} of {left_out + len(rows)} runs lack {model} or {seed}\n")
+    return rows
+
+
+def _checked(table: pd.DataFrame, runs: str, model: str, seed: str) -> pd.DataFrame:
+    """Return runs with whole numbers as seeds, if all are; DataError for none, or for doubles."""
+    if table.empty:
+        raise DataError(
+            f"{runs} has no runs with {model} and {seed}; --model and --seed name a column, a "
+            "parameter or a tag"
+        )
+    doubles = table[table.duplicated(["model", "seed"])]
+    if len(doubles):
+        first = doubles.iloc[0]
+        raise DataError(
+            f"{runs} has several runs of {first['model']} with {seed} {first['seed']}; --seed "
+            "names what tells them apart"
+        )
+    numbers = pd.to_numeric(table["seed"], errors="coerce")
+    seeds = table["seed"].astype(str) if numbers.isna().any() else numbers
+    return table.assign(model=table["model"].astype(str), seed=seeds)
+
+
+def _render(
+    arm: ArmRecord, runs: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> str:
+    return template("judged.html.jinja").render(arm=arm, runs=runs, headings=headings, rows=rows)

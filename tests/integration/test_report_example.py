@@ -1,0 +1,74 @@
+"""The comparison in plain PyTorch, run small: it and the pipeline train the same eight networks."""
+
+import csv
+import importlib.util
+import subprocess
+import sys
+from dataclasses import replace
+from types import ModuleType
+
+import pytest
+import torch
+from repositories import PROJECT, SAMPLE
+from scipy import stats
+from trainings import train_replicate
+
+from fashionbench.data.examples import Examples
+from fashionbench.params import Params
+from fashionbench.training.costs import count
+from fashionbench.training.epoch import Replicate
+
+SCRIPT = PROJECT / "examples/report.py"
+SEEDS, EPOCHS, IMAGES = 4, 2, 120
+UNLIKELY = 1e-4
+"""The p value of a difference that two samples of one distribution do not have."""
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("report_example", SCRIPT)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_stands_alone_and_fits_on_a_few_screens() -> None:
+    text = SCRIPT.read_text()
+    assert "fashionbench" not in text
+    assert len(text.splitlines()) <= 200
+
+
+@pytest.mark.slow(minutes=1)
+def test_its_losses_are_those_of_the_pipeline(example: ModuleType, params: Params) -> None:
+    splits = example.load(SAMPLE, IMAGES, IMAGES)
+    train, val = (
+        Examples(images.squeeze(1).mul(255).round().to(torch.uint8), labels)
+        for images, labels in (splits["train"], splits["val"])
+    )
+    short = replace(params.hyperparameters, num_epochs=EPOCHS)
+    assert set(example.NETWORKS) == set(params.networks)
+    for name in params.networks:
+        there, here = [], []
+        for seed in range(SEEDS):
+            there.append(example.train(name, seed, splits, EPOCHS)["val_loss"])
+            replicate = Replicate(network=params.network(name), hyperparameters=short, seed=seed)
+            here.append(train_replicate(replicate, train, val)[0][-1].val_loss)
+        assert stats.ttest_ind(there, here).pvalue > UNLIKELY, (name, there, here)
+
+
+@pytest.mark.slow(minutes=1)
+def test_its_table_has_the_pipelines_networks_and_intervals(params: Params) -> None:
+    options = ("--images", "100", "--validation", "50", "--epochs", "1", "--seeds", "2")
+    command = [sys.executable, str(SCRIPT), "--data", str(SAMPLE), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert {row["network"]: int(row["parameters"]) for row in rows} == {
+        name: count(params.network(name)).parameters for name in params.networks
+    }
+    for row in rows:
+        for column in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+            low, mean, high = (float(row[column + end]) for end in ("_low", "", "_high"))
+            assert low <= mean <= high
+    assert any(float(row["val_loss_low"]) < float(row["val_loss_high"]) for row in rows)

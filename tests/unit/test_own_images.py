@@ -1,0 +1,236 @@
+"""Images of one's own: declared as the pipeline can take them, or refused in one line."""
+
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from repositories import PROJECT
+
+from fashionbench.commands.add_dataset import add
+from fashionbench.data import own_images
+from fashionbench.data.idx import write_idx
+from fashionbench.data.sources import RAW_DIR, fetch, read_part
+from fashionbench.data.splits import draw_splits
+from fashionbench.datasets import load_dataset
+from fashionbench.errors import FashionbenchError
+from fashionbench.params import load_params
+
+NAMES = ('a "quoted" one', "<b>bold & $x^2$", "NA")
+"""Of classes: words that pages, figures and tables have to escape."""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Go to a project without data."""
+    for name in ("params.yaml", "datasets.yaml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def pixels(images: int, *shape: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Return random images, and their labels in turn."""
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(256, size=(images, *shape), dtype=np.uint8)
+    return drawn, np.arange(images) % classes
+
+
+def save_pictures(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+    """Save images as PNG files, in a folder for each class."""
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        path = folder / NAMES[label] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder
+
+
+def save_idx(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+    """Save images as the two files of MNIST."""
+    write_idx(folder / f"train-images-idx{images.ndim}-ubyte", images)
+    write_idx(folder / "train-labels-idx1-ubyte", labels.astype(np.uint8))
+    return folder
+
+
+def save_npz(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+    """Save images and labels as arrays."""
+    np.savez(folder / "mine.npz", images=images, labels=labels)
+    return folder / "mine.npz"
+
+
+def named(images: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> set[tuple[str, bytes]]:
+    """Return images with the names of their classes, in no order."""
+    pairs = zip(images, labels, strict=True)
+    return {(classes[label], image.tobytes()) for image, label in pairs}
+
+
+@pytest.mark.parametrize(
+    ("save", "shape", "classes"),
+    [
+        (save_pictures, (8, 64), 3),
+        (save_pictures, (12, 10, 3), 3),
+        (save_idx, (9, 9), 2),
+        (save_npz, (8, 8, 3), 100),
+    ],
+)
+def test_images_come_through_as_they_are(
+    tmp_path: Path,
+    save: Callable[[Path, np.ndarray, np.ndarray], Path],
+    shape: tuple[int, ...],
+    classes: int,
+) -> None:
+    images, labels = pixels(60 * classes, *shape, classes=classes)
+    place = save(tmp_path / "from" if save is save_pictures else tmp_path, images, labels)
+    before = Path("datasets.yaml").read_text()
+    add("mine", place, None)
+    assert Path("datasets.yaml").read_text().startswith(before.rstrip())
+    text = Path("params.yaml").read_text().replace("dataset: fashion_mnist", "dataset: mine")
+    Path("params.yaml").write_text(text)
+    params = load_params()
+    dataset = params.dataset
+    assert params.network("n1_mlp").shape == shape
+    assert dataset.classes == (
+        tuple(sorted(NAMES)) if save is save_pictures else tuple(map(str, range(classes)))
+    )
+    fetch(dataset, RAW_DIR)
+    part = read_part(dataset, "train")
+    names = NAMES if save is save_pictures else dataset.classes
+    assert named(part.images, part.labels, dataset.classes) == named(images, labels, names)
+    drawn = draw_splits(dataset, part.labels, params.train_size, params.val_size, 0)
+    assert all(len(set(part.labels[indices])) == classes for indices in drawn.values())
+    sheet = np.asarray(Image.open("data/sets/mine/contact-sheet.png"))
+    assert sheet.shape[:2] == (classes * shape[0], 10 * shape[1])
+
+
+def spoil_npz(**arrays: object) -> Callable[[Path], Path]:
+    """Return what writes an archive of these arrays in place of right ones."""
+
+    def write(folder: Path) -> Path:
+        images, labels = pixels(120, 8, 8)
+        np.savez(folder / "mine.npz", **{"images": images, "labels": labels} | arrays)  # type: ignore[arg-type]
+        return folder / "mine.npz"
+
+    return write
+
+
+def spoil_idx(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
+    """Return what writes IDX files, and changes one."""
+
+    def write(folder: Path) -> Path:
+        path = save_idx(folder, *pixels(120, 8, 8)) / name
+        path.write_bytes(change(path.read_bytes()))
+        return folder
+
+    return write
+
+
+def spoil_pictures(name: str, content: bytes) -> Callable[[Path], Path]:
+    """Return what saves pictures, and one more file."""
+
+    def write(folder: Path) -> Path:
+        save_pictures(folder / "from", *pixels(120, 8, 8))
+        path = folder / "from" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        return folder / "from"
+
+    return write
+
+
+def picture(array: np.ndarray) -> bytes:
+    """Return an image as PNG."""
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, format="PNG")
+    return file.getvalue()
+
+
+LABELS = np.arange(120) % 3
+BLACK = np.zeros((8, 8), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (spoil_npz(images=np.zeros((120, 8, 8))), "pixels are float64, and must be uint8"),
+        (spoil_npz(images=np.zeros((120, 8, 8), np.uint16)), "pixels are uint16"),
+        (spoil_npz(images=np.array([{}] * 120)), "holds pickled objects, which are never read"),
+        (spoil_npz(labels=LABELS - 1), "labels are from -1 to 1"),
+        (spoil_npz(labels=LABELS * 100), "labels are from 0 to 200"),
+        (spoil_npz(labels=LABELS * 2), "the class '1' has no training image"),
+        (spoil_npz(labels=LABELS[1:]), "120 images and 119 labels"),
+        (spoil_npz(labels=LABELS * 0), "one class only"),
+        (spoil_npz(labels=LABELS / 2), "must be whole numbers"),
+        (spoil_npz(images=np.zeros((120, 7, 7), np.uint8)), "of 8 to 64 pixels"),
+        (
+            spoil_npz(images=np.zeros((120, 8, 8, 2), np.uint8)),
+            "shape = ",
+        ),
+        (spoil_npz(classes=np.array(["a", "b\nc", "d"])), "must be one line of printable text"),
+        (spoil_npz(classes=np.array(["a", "a", "d"])), "each name may appear only once"),
+        (
+            spoil_npz(labels=np.r_[0, 1, np.full(118, 2)]),
+            "'0' of mine has 1 images",
+        ),
+        (
+            spoil_idx("train-labels-idx1-ubyte", lambda text: text[:-1]),
+            "fewer values than its header",
+        ),
+        (
+            spoil_idx("train-images-idx3-ubyte", lambda text: text + b"x"),
+            "more values than its header",
+        ),
+        (spoil_idx("train-images-idx3-ubyte", lambda text: b"\0\0\x0d" + text[3:]), "other values"),
+        (spoil_pictures("c/bad.png", b"no picture"), "c/bad.png cannot be read as a picture"),
+        (
+            spoil_pictures("c/cut.png", picture(pixels(1, 8, 8)[0][0])[:80]),
+            "c/cut.png cannot",
+        ),
+        (
+            spoil_pictures("c/large.png", picture(np.zeros((9, 8), np.uint8))),
+            "has 8 x 9 pixels, and",
+        ),
+        (spoil_pictures("c/deep.png", picture(BLACK.astype(np.uint16))), "more than 8 bits"),
+        (lambda folder: folder / "nothing", "does not exist"),
+        (lambda folder: folder, "holds no labelled images"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_in_one_line_and_leaves_nothing(
+    tmp_path: Path, spoil: Callable[[Path], Path], says: str
+) -> None:
+    place = spoil(tmp_path)
+    before = Path("datasets.yaml").read_text()
+    with pytest.raises(FashionbenchError, match=says) as caught:
+        add("mine", place, None)
+    assert "\n" not in str(caught.value)
+    assert Path("datasets.yaml").read_text() == before
+    assert not [path for path in Path("data").rglob("*") if path.is_file()]
+
+
+def test_pictures_of_any_size_are_resized_if_that_is_asked_for(tmp_path: Path) -> None:
+    save_pictures(tmp_path / "from", *pixels(120, 20, 30))
+    Image.new("RGBA", (100, 90), (0, 0, 255, 0)).save(tmp_path / "from/NA/one.png")
+    add("mine", tmp_path / "from", "16x24")
+    assert load_dataset("mine").shape == (16, 24, 3)
+    with pytest.raises(FashionbenchError, match="take another name"):
+        add("mine", tmp_path / "from", "16x24")
+
+
+def test_more_images_than_memory_holds_are_not_even_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_images, "available_memory", lambda: 4 * 120 * 64)
+    with pytest.raises(FashionbenchError, match="GiB of images need 4 times as much memory"):
+        add("mine", save_npz(tmp_path, *pixels(120, 8, 8)), None)
+
+
+def test_too_few_images_for_a_batch_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FashionbenchError, match="60 images leave 40 to train on"):
+        add("mine", save_npz(tmp_path, *pixels(60, 8, 8)), None)
+
+
+def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FashionbenchError, match="a name starts with a lower-case letter"):
+        add("My set", tmp_path, None)

@@ -1,0 +1,185 @@
+"""Verdicts and the headline table once more, from the committed tables, in plain pandas and scipy.
+
+Nothing of the project's statistics takes part: only its answers are compared with.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from report_claims import CLAIMS
+from repositories import PROJECT
+from scipy import stats
+
+from fashionbench.analysis.comparison import compare_networks
+from fashionbench.analysis.results import Results
+from fashionbench.claims.judging import judge
+from fashionbench.claims.verdicts import ArmRecord
+from fashionbench.training.costs import Costs
+
+Array = npt.NDArray[np.float64]
+OTHERS = ("n1_mlp", "n2_mlp", "n3_mlp", "n4_dropout", "n6_l1", "n7_l2")
+NETWORKS = (*OTHERS[:4], "n5_batch_norm", *OTHERS[4:], "n8_conv")
+SOURCES = ("metrics", "studies/seeds/metrics")
+"""Tables of five seeds, and of forty, or ten of N8."""
+
+
+@cache
+def score(
+    source: str, network: str, kind: str = "accuracy", split: str = "val"
+) -> "pd.Series[float]":
+    table = pd.read_csv(PROJECT / source / f"networks/{network}/scores.csv")
+    return table[table["split"] == split].set_index("seed")[kind]
+
+
+@cache
+def kept(source: str, network: str) -> "pd.Series[bool]":
+    """Tell which runs recognise images of every class, or all where the most do not."""
+    table = pd.read_csv(PROJECT / source / f"networks/{network}/scores.csv")
+    val = table[table["split"] == "val"].set_index("seed")
+    lost = (val[[column for column in val if str(column).startswith("accuracy ")]] == 0).any(axis=1)
+    return ~lost if lost.mean() < 0.5 else ~(lost & False)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Differences in common seeds, and what a t test is given: pairs, or the runs of both."""
+
+    values: Array
+    tested: tuple[Array, ...]
+
+    def p(self, bound: float, side: Literal["greater", "less"]) -> float:
+        if len(self.tested) == 1:
+            return float(stats.ttest_1samp(self.tested[0], bound, alternative=side).pvalue)
+        one, other = self.tested
+        return float(stats.ttest_ind(one - bound, other, equal_var=False, alternative=side).pvalue)
+
+    def interval(self) -> tuple[float, float]:
+        if len(self.tested) == 1:
+            found: Any = stats.ttest_1samp(self.tested[0], 0).confidence_interval()
+        else:
+            found = stats.ttest_ind(*self.tested, equal_var=False).confidence_interval()
+        return found.low, found.high
+
+
+def minus(source: str, first: str, second: str, *more: str) -> Effect:
+    one, other = (score(source, name, *more) for name in (first, second))
+    of_one, of_other = kept(source, first), kept(source, second)
+    values = np.asarray((one - other).dropna(), dtype=np.float64)
+    pairs = (one - other)[of_one & of_other]
+    tested = (pairs,) if one.index.equals(other.index) else (one[of_one], other[of_other])
+    return Effect(values, tuple(np.asarray(runs, dtype=np.float64) for runs in tested))
+
+
+def effects(source: str) -> dict[str, tuple[list[Effect], float, float]]:
+    """Return by claim the effect of each comparison, and the bounds, as the sentences say."""
+    five = "n5_batch_norm"
+    return {
+        "3": ([minus(source, "n2_mlp", "n1_mlp")], -math.inf, 0.01),
+        "6a": ([minus(source, "n2_mlp", "n3_mlp")], 0, math.inf),
+        "6b": ([minus(source, "n3_mlp", "n2_mlp", "loss")], 0, math.inf),
+        "9a": ([minus(source, five, other) for other in OTHERS], 0, math.inf),
+        "10a": ([minus(source, other, five, "loss") for other in OTHERS], 0, math.inf),
+        "11": ([minus(source, "n2_mlp", "n6_l1")], 0.01, math.inf),
+        "12": ([minus(source, "n7_l2", "n6_l1")], 0, math.inf),
+        "15a": ([minus(source, "n8_conv", other) for other in (*OTHERS, five)], 0.01, math.inf),
+        "27a": ([minus(source, "n4_dropout", "n2_mlp")], 0, math.inf),
+        "27b": ([minus(source, "n6_l1", "n2_mlp")], 0, math.inf),
+        "27c": ([minus(source, "n7_l2", "n2_mlp")], 0, math.inf),
+        "28": ([minus(source, "n3_mlp", "n2_mlp", "accuracy", "train")], 0, math.inf),
+    }
+
+
+def answers(found: list[Effect], low: float, high: float) -> tuple[float, float]:
+    """Return the p-values against "not within" and against "not outside" (one-sided t tests)."""
+    bound, sides = (low, ("greater", "less")) if math.isfinite(low) else (high, ("less", "greater"))
+    inside, outside = (cast(Literal["greater", "less"], side) for side in sides)
+    within = max(one.p(bound, inside) for one in found)
+    return within, min(1, len(found) * min(one.p(bound, outside) for one in found))
+
+
+def verdict(found: list[Effect], low: float, high: float, level: float) -> str:
+    within, beyond = answers(found, low, high)
+    holds = np.all([(low < one.values) & (one.values < high) for one in found], axis=0)
+    fewer = stats.binomtest(int(holds.sum()), len(holds), alternative="less").pvalue <= 0.025
+    more = stats.binomtest(int(holds.sum()), len(holds), alternative="greater").pvalue <= 0.025
+    if within <= level / 2:
+        return "reproduced" if holds.mean() > 0.5 else "mixed" if fewer else "inconclusive"
+    if beyond <= level / 2:
+        return "contradicted" if holds.mean() < 0.5 else "mixed" if more else "inconclusive"
+    return "inconclusive"
+
+
+@cache
+def judged(source: str) -> ArmRecord:
+    """Let the project judge the claims on final scores, which all committed tables have."""
+    scores = {
+        name: pd.read_csv(PROJECT / source / f"networks/{name}/scores.csv") for name in NETWORKS
+    }
+    results = Results(curves={}, scores=scores, weights={})
+    return judge([claim for claim in CLAIMS if claim.number in effects(source)], results)
+
+
+@pytest.mark.filterwarnings("ignore:Precision loss")  # All runs of N6 are equal.
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_verdicts_come_out_again(source: str) -> None:
+    if len(score(source, "n2_mlp")) < 3:
+        pytest.skip("too few seeds have been run")
+    found = effects(source)
+    p_values = {}
+    for number, one in found.items():
+        within, beyond = answers(*one)
+        p_values[number] = min(1, 2 * min(within, beyond))
+    # Holm's procedure, step by step.
+    significant: set[str] = set()
+    for place, number in enumerate(sorted(p_values, key=lambda one: p_values[one])):
+        if p_values[number] > 0.05 / (len(p_values) - place):
+            break
+        significant.add(number)
+    still_open = len(found) - len(significant)
+    compared = 0
+    for record in judged(source).claims:
+        level = 0.05 / (still_open + (record.claim in significant))
+        expected = verdict(*found[record.claim], level)
+        own = "reproduced" if record.verdict == "vacuous" else record.verdict
+        assert (record.claim, own) == (record.claim, expected)
+        assert record.level == pytest.approx(level, rel=1e-5)
+        assert record.p == pytest.approx(p_values[record.claim], rel=1e-4)
+        (condition,) = record.conditions
+        shown = [one.interval() for one in found[record.claim][0]]
+        assert any(condition.interval == pytest.approx(one, abs=2e-6) for one in shown)
+        compared += 1
+    assert compared >= 10
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_headline_table_comes_out_again(source: str) -> None:
+    folder = PROJECT / source
+    curves = {
+        name: pd.DataFrame({"seed": score(source, name).index, "epoch": 1, "val_accuracy": 0.5})
+        for name in NETWORKS
+    }
+    tables = {name: pd.read_csv(folder / f"networks/{name}/scores.csv") for name in NETWORKS}
+    costs = dict.fromkeys(NETWORKS, Costs(parameters=1, train_teraflop=1.0))
+    found = compare_networks(curves, tables, costs).set_index("network")
+    committed = pd.read_csv(folder / "comparison.csv").set_index("network")
+    for name in NETWORKS:
+        for split in ("val", "test"):
+            values, column = score(source, name, "accuracy", split), f"{split}_accuracy"
+            n, row = len(values), found.T[name].to_dict()
+            assert committed.loc[name, column] == pytest.approx(values.mean(), abs=1e-6)
+            assert row[f"{column}_median"] == pytest.approx(np.median(values))
+            if n < 6:
+                assert math.isnan(float(row[f"{column}_median_low"]))
+                continue
+            interval: Any = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+            ends = [float(row[f"{column}_median_{end}"]) for end in ("low", "high")]
+            assert ends == pytest.approx([interval.low, interval.high])
+        val = tables[name][tables[name]["split"] == "val"]
+        classes = val[[column for column in val if str(column).startswith("accuracy ")]]
+        assert found.loc[name, "lost_class"] == int((classes.min(axis=1) == 0).sum())
