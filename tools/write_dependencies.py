@@ -1,8 +1,9 @@
 """Rewrite the lists of code in dvc.yaml: ``make deps``.
 
 A stage depends on exactly the modules that its command imports, except those that cannot change its
-results. Dependencies outside of src/, comments and everything else stay as they are. A stage that
-always runs needs no list.
+results; a package of which it imports all stands as a folder, since DVC reads and writes all of
+dvc.lock for each stage. Dependencies outside of src/, comments and everything else stay as they
+are. A stage that always runs needs no list.
 """
 
 import ast
@@ -72,20 +73,26 @@ def with_dependencies(text: str, folder: Path) -> str:
     for name, declared in pipeline["stages"].items():
         stage = declared.get("do", declared)
         if not stage.get("always_changed"):
-            _replace_code(stage.setdefault("deps", []), code_of(name, folder))
+            _replace_code(stage.setdefault("deps", []), code_of(name, folder), folder)
     written = io.StringIO()
     yaml.dump(pipeline, written)
     return written.getvalue()
 
 
 def code_of(stage: str, folder: Path) -> list[str]:
-    """Return the modules that a stage of the project in ``folder`` depends on, sorted."""
+    """Return the code that a stage of the project in ``folder`` depends on, sorted.
+
+    That is, the modules, and packages all of whose modules it needs.
+    """
     package = folder / "src/fashionbench"
     if not (package / f"stages/{stage}.py").exists():
         raise ValueError(f"the stage {stage} of dvc.yaml has no src/fashionbench/stages/{stage}.py")
     without_effect = {file for pattern in WITHOUT_EFFECT for file in package.glob(pattern)}
     files = needed_by(f"fashionbench.stages.{stage}", package, without_effect)
-    return sorted(file.relative_to(folder).as_posix() for file in files)
+    whole = {file.parent for file in files if file.parent != package}
+    whole = {part for part in whole if set(filter(has_code, part.glob("*.py"))) <= files}
+    found = {file.parent if file.parent in whole else file for file in files}
+    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 def needed_by(module: str, package: Path, without_effect: Set[Path] = frozenset()) -> set[Path]:
@@ -156,16 +163,20 @@ def _parsed(text: str, path: Path) -> ast.Module:
     return ast.parse(text, str(path))
 
 
-def _replace_code(deps: list[str], code: list[str]) -> None:
-    """Put modules in the place of those in a list, sorted together with other files of src/."""
+def _replace_code(deps: list[str], code: list[str], folder: Path) -> None:
+    """Put code in the place of that in a list, sorted together with other files of src/."""
     places = [place for place, dep in enumerate(deps) if dep.startswith(_CODE)]
-    others = [deps[place] for place in places if not deps[place].endswith(".py")]
+    others = [dep for place in places if not _is_code(dep := deps[place], folder)]
     begin = places[0] if places else len(deps)
     # One by one: ruamel keeps the comments of the items that stay.
     for place in reversed(places):
         del deps[place]
     for dep in sorted([*code, *others], reverse=True):
         deps.insert(begin, dep)
+
+
+def _is_code(dep: str, folder: Path) -> bool:
+    return dep.endswith(".py") or (folder / dep / "__init__.py").exists()
 
 
 if __name__ == "__main__":

@@ -313,7 +313,6 @@ def _form(name: str, help_line: str) -> Argument:
     )
 
 
-_NETWORK = _argument("network", help="a network declared in params.yaml")
 _NETWORKS = _argument("network", nargs="?", help="a network of params.yaml; none in a study")
 _REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
 _MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
@@ -341,11 +340,6 @@ COMMANDS = {
         "stage: score all replicates of a network, or of a study",
         _stage("evaluate", "network"),
         _NETWORKS,
-    ),
-    "robustness": Command(
-        "stage: score all replicates of a network on corrupted images",
-        _stage("robustness", "network"),
-        _NETWORK,
     ),
     "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
     "report": Command("stage: judge the report's claims and write the page", _stage("report")),

@@ -14,7 +14,6 @@ CLI_AND_LIGHT_STAGES = (
 )
 SCORING = (
     "fashionbench.stages.evaluate",
-    "fashionbench.stages.robustness",
     "fashionbench.evaluation.tasks",
     "fashionbench.evaluation.corrupted_scores",
     "fashionbench.evaluation.calibration",

@@ -61,7 +61,6 @@ def above(run: Run) -> str | None:
     "mlflow run -e prepare",
     "mlflow run -e train",
     "mlflow run -e evaluate",
-    "mlflow run -e robustness",
     "mlflow run -e compare",
     "mlflow run -e report",
     "mlflow run -e mirror",

@@ -46,7 +46,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     },
     "few_seeds": {"hidden_sizes": [8], "own": {"seeds": [0, 1]}},
 }
-_STAGES = ("train", "evaluate", "robustness")
+_STAGES = ("train", "evaluate")
 STUDY = """
 title: Less dropout
 question: Does the residual network need dropout?

@@ -57,7 +57,7 @@ def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_
     assert done.stderr.count(WARNING) == 1
     away = f"http://me:secret@{HOST}:{free_port()}"
     done = replace(untrained, variables={"MLFLOW_TRACKING_URI": away}).run("dvc", "repro")
-    stages = {"evaluate@slow", "robustness@slow", "compare", "duplicates", "report", "mirror"}
+    stages = {"evaluate@slow", "compare", "duplicates", "report", "mirror"}
     assert stages_of(done.stdout) == stages
     assert done.stderr.count(WARNING) == 1  # Of the mirror.
     assert "secret" not in done.stdout + done.stderr

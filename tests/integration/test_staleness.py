@@ -34,7 +34,6 @@ TRACKED = (
 DECLARED = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
 TRAIN = {f"train@{name}" for name in DECLARED["networks"]}
 EVALUATE = {f"evaluate@{name}" for name in DECLARED["networks"]}
-ROBUSTNESS = {f"robustness@{name}" for name in DECLARED["networks"]}
 NEW_VALUES: dict[str, Any] = {
     "batch_size": 32,
     "learning_rate": 0.01,
@@ -142,10 +141,10 @@ def test_nothing_is_stale_that_was_not_edited(tracked: Repository) -> None:
         ("num_epochs", TRAIN | {"compare"}),
         ("learning_rate", TRAIN | EVALUATE),
         ("loss_input", TRAIN | EVALUATE),
-        ("seeds", TRAIN | EVALUATE | ROBUSTNESS),
+        ("seeds", TRAIN | EVALUATE),
         ("split_seed", {"prepare"}),
         ("train_size", {"prepare", "compare"}),
-        ("networks.n3_mlp", {"train@n3_mlp", "evaluate@n3_mlp", "robustness@n3_mlp"}),
+        ("networks.n3_mlp", {"train@n3_mlp", "evaluate@n3_mlp"}),
         ("networks", {"compare"}),
         # Any of them: to check it, and to show it on the page.
         ("params.yaml", {"check", "report"}),
@@ -162,9 +161,9 @@ def test_a_parameter_reruns_the_stages_that_use_it(
     [
         ("page/figures.py", {"compare", "report"}),
         ("claims/judging.py", {"report"}),
-        ("evaluation/trained.py", EVALUATE | ROBUSTNESS),
-        ("evaluation/tasks.py", EVALUATE | ROBUSTNESS),
-        ("evaluation/corrupted_scores.py", ROBUSTNESS),
+        ("evaluation/trained.py", EVALUATE),
+        ("evaluation/tasks.py", EVALUATE),
+        ("evaluation/corrupted_scores.py", EVALUATE),
         ("page/trust.py", {"report"}),
         ("data/sources.py", {"download", "duplicates", "prepare"}),
         ("training/epoch.py", TRAIN),

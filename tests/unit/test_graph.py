@@ -61,16 +61,19 @@ stages:
 def test_only_the_lists_of_code_are_rewritten_and_once_is_enough(tmp_path: Path) -> None:
     stages = tmp_path / "src/fashionbench/stages"
     stages.mkdir(parents=True)
-    (stages / "first.py").write_text("from fashionbench import tables, errors, tracking")
+    (stages / "first.py").write_text(
+        "from fashionbench import tables, errors, tracking\nimport fashionbench.data.idx"
+    )
     (stages / "second.py").write_text("value = 2")
-    for name in ("tables", "errors", "tracking/live"):
+    for name in ("tables", "errors", "tracking/live", "data/__init__", "data/idx"):
         (stages.parent / name).parent.mkdir(exist_ok=True)
         (stages.parent / f"{name}.py").write_text("value = 3")
     written = with_dependencies(PIPELINE, tmp_path)
     first, second = (f"- src/fashionbench/stages/{name}.py\n" for name in ("first", "second"))
     expected = PIPELINE.replace(
         "- src/fashionbench/stages/gone.py\n      - src/fashionbench/page.jinja\n",
-        f"- src/fashionbench/page.jinja\n      {first}      - src/fashionbench/tables.py\n",
+        f"- src/fashionbench/data\n      - src/fashionbench/page.jinja\n      {first}"
+        "      - src/fashionbench/tables.py\n",
     ).replace("        - data/a\n      params", f"        - data/a\n        {second}      params")
     assert written == expected
     assert with_dependencies(written, tmp_path) == written
@@ -114,10 +117,10 @@ def test_a_relative_import_is_not_overlooked(made_up: Path) -> None:
         needed_by("made_up.stages.first", made_up)
 
 
-def test_only_evaluate_and_robustness_read_test_images_and_report_their_labels() -> None:
+def test_only_evaluate_reads_test_images_and_report_their_labels() -> None:
     test_split = "data/prepared/test.safetensors"
     readers = [stage for stage in STAGES if test_split in DECLARED[stage].get("deps", [])]
-    assert readers == ["evaluate", "robustness", "report"]
+    assert readers == ["evaluate", "report"]
     # What loads images is not among the code of report; tests/unit/test_correctness.py has files
     # of labels alone.
     assert "src/fashionbench/data/examples.py" not in code_of("report", PROJECT)

@@ -20,7 +20,7 @@ from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import DataError
 from fashionbench.evaluation.corrupted_scores import robustness_rows, run_robustness
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS, IMAGES, corrupt, part_of
-from fashionbench.evaluation.tasks import ScoringTask
+from fashionbench.evaluation.tasks import EvaluationTask
 from fashionbench.networks.declared import build, weights_of
 from fashionbench.networks.forward import infer
 
@@ -49,8 +49,13 @@ def test_a_replicate_is_scored_on_each_corruption_as_in_the_evaluation(tmp_path:
     torch.manual_seed(0)
     module = build(network())
     save_file(weights_of(module), files[0])
-    task = ScoringTask(
-        network=network(), device="cpu", precision="float32", weights=files[0], split=files[1]
+    task = EvaluationTask(
+        network=network(),
+        loss_input="probabilities",
+        device="cpu",
+        precision="float32",
+        weights=files[0],
+        split=files[1],
     )
     found = run_robustness(task)
     assert next(iter(found)) == CLEAN
@@ -71,8 +76,9 @@ def test_a_replicate_is_scored_on_each_corruption_as_in_the_evaluation(tmp_path:
 
 
 def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
-    task = ScoringTask(
+    task = EvaluationTask(
         network=network(),
+        loss_input="probabilities",
         device="cpu",
         precision="float32",
         weights=tmp_path / "seed_0.safetensors",

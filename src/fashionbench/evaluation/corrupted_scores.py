@@ -15,13 +15,13 @@ from fashionbench.evaluation.corruptions import (
     corrupt,
     part_of,
 )
-from fashionbench.evaluation.tasks import ScoringTask
+from fashionbench.evaluation.tasks import EvaluationTask
 
 Accuracies = Mapping[tuple[str, int], float]
 """Accuracy from 0 to 1, by kind and strength of the corruption."""
 
 
-def run_robustness(task: ScoringTask) -> Accuracies:
+def run_robustness(task: EvaluationTask) -> Accuracies:
     """Score a replicate on each corruption of a part of its split, in a worker.
 
     Raises DataError for weights that do not fit the network.

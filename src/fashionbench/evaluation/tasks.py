@@ -8,10 +8,11 @@ from fashionbench.params import Device, LossInput, Network, Precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringTask:
+class EvaluationTask:
     """The weights of one replicate and the split to score them on, as files."""
 
     network: Network
+    loss_input: LossInput
     device: Device
     precision: Precision
     weights: Path
@@ -19,13 +20,6 @@ class ScoringTask:
 
     def __str__(self) -> str:
         return f"{self.weights} on {self.split}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationTask(ScoringTask):
-    """A task whose loss is reported too."""
-
-    loss_input: LossInput
 
 
 def run_evaluation(task: EvaluationTask) -> Evaluation:

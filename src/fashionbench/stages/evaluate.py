@@ -8,7 +8,7 @@ from fashionbench.workers.local import local_processes
 
 
 def run(network: str | None) -> None:
-    """Score the replicates of a network; in a study, where none is named, those of all.
+    """Score the replicates of a network, also on corrupted images; in a study, score those of all.
 
     Raises ConfigError, WorkerError, or DataError for weights that do not fit the network.
     """
@@ -18,11 +18,15 @@ def run(network: str | None) -> None:
     replicates = sum(len(own.seeds) for own in chosen.values())
     with local_processes(replicates, "fashionbench.evaluation.trained") as workers:
         # Imported here, while the workers start: pandas takes half a second.
-        from fashionbench.stages.scoring import TABLES, begin, write_scores
+        from fashionbench.stages import scoring
 
-        waiting = {name: begin(workers, own, name) for name, own in chosen.items()}
+        waiting = {name: scoring.begin(workers, own, name) for name, own in chosen.items()}
+        if network:
+            corrupted = scoring.begin_robustness(workers, chosen[network], network)
         for name, own in chosen.items():
-            write_scores(own, name, waiting.pop(name))
+            scoring.write_scores(own, name, waiting.pop(name))
+        if network:
+            scoring.write_robustness(network, corrupted)
     for name in declared.networks.keys() - params.networks.keys():
-        for table in TABLES:
+        for table in scoring.TABLES:
             write_nothing(network_table(name, table))

@@ -9,6 +9,7 @@ from fashionbench import paths, tables
 from fashionbench.data.splits import load_split
 from fashionbench.evaluation import scores, weights
 from fashionbench.evaluation.calibration import calibration_rows
+from fashionbench.evaluation.corrupted_scores import Accuracies, robustness_rows, run_robustness
 from fashionbench.evaluation.scores import Evaluation
 from fashionbench.evaluation.selection import best_seed
 from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
@@ -21,23 +22,34 @@ Waiting = Mapping[tuple[int, str], Future[Evaluation]]
 
 def begin(workers: Executor, params: Params, name: str) -> Waiting:
     """Begin to score all replicates of a network on all splits."""
-    network = params.network(name)
     # The largest split first, so that no core idles at the end while another has much left.
     return {
-        (seed, split): workers.submit(
-            run_evaluation,
-            EvaluationTask(
-                network=network,
-                loss_input=params.loss_input,
-                device=params.device,
-                precision=params.precision,
-                weights=paths.weights_file(name, seed),
-                split=paths.split_file(split, network.images),
-            ),
-        )
+        (seed, split): workers.submit(run_evaluation, _task(params, name, seed, split))
         for split in paths.SPLITS
         for seed in params.seeds
     }
+
+
+def begin_robustness(
+    workers: Executor, params: Params, name: str
+) -> Mapping[int, Future[Accuracies]]:
+    """Begin to score all replicates of a network on corrupted test images."""
+    return {
+        seed: workers.submit(run_robustness, _task(params, name, seed, "test"))
+        for seed in params.seeds
+    }
+
+
+def _task(params: Params, name: str, seed: int, split: str) -> EvaluationTask:
+    network = params.network(name)
+    return EvaluationTask(
+        network=network,
+        loss_input=params.loss_input,
+        device=params.device,
+        precision=params.precision,
+        weights=paths.weights_file(name, seed),
+        split=paths.split_file(split, network.images),
+    )
 
 
 def write_scores(params: Params, name: str, waiting: Waiting) -> None:
@@ -68,3 +80,9 @@ def write_scores(params: Params, name: str, waiting: Waiting) -> None:
     filters = weights.strongest_filters(load_file(paths.weights_file(name, best)), network)
     errors = scores.worst_errors(found[best]["test"], kept["test"])
     tables.write_arrays({"filters": filters} | errors, paths.highlights_file(name))
+
+
+def write_robustness(name: str, waiting: Mapping[int, Future[Accuracies]]) -> None:
+    """Write a network's table of :func:`begin_robustness`. Raises WorkerError or DataError."""
+    found = {seed: of_seed.result() for seed, of_seed in waiting.items()}
+    tables.write_table(robustness_rows(found), paths.network_table(name, "robustness"))
