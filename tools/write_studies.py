@@ -36,7 +36,7 @@ from fashionbench.yaml_files import read_yaml
 PROJECT = Path(__file__).resolve().parents[1]
 
 _UP = "../../"
-_RUN = f"sh {_UP}bin/fashionbench"
+_RUN = f"exec sh {_UP}bin/fashionbench"
 _SHARED = ("src/", "data/prepared/", "networks")
 """What a study takes from the project."""
 _CACHED = ("confusion", "weights")

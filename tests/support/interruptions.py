@@ -162,7 +162,8 @@ class Terminal:
         return subprocess.Popen(
             command,
             cwd=repository.path,
-            env=repository.environment | {"TERM": "xterm"},
+            # Where sh is dash, Ctrl-C ends it at once, and not only the command that it runs.
+            env=repository.environment | {"TERM": "xterm", "SHELL": "/bin/sh"},
             stdin=self._far,
             stdout=self._far,
             stderr=self._far,
