@@ -20,7 +20,8 @@ from study_table import studies
 from trust_blocks import duplicates, model_card
 
 from fashionbench.analysis.files import CLAIMS_FILE, COMPARISON_FILE, parse_result
-from fashionbench.claims.language import Verdict
+from fashionbench.claims.language import CLAIMS_FILE as DECLARED_CLAIMS
+from fashionbench.claims.language import Verdict, registration
 from fashionbench.claims.verdicts import BY_ARM, VerdictsByArm
 from fashionbench.claims.words import (
     describe_holds,
@@ -138,6 +139,9 @@ def claims(folder: Path) -> str:
         "- Verdicts that differ on the official test set, which may be the report's “validation”: "
         f"claims {' and '.join(forks) or 'none'}."
     )
+    seeds = _read_yaml(folder / "params.yaml")["seeds"]
+    if committed := registration(seeds, folder / DECLARED_CLAIMS):
+        lines.append(f"- {committed}")
     lines.append(f"- Would one run have misled? {_misled(folder)}")
     return "\n".join(lines)
 

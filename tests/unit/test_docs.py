@@ -64,6 +64,7 @@ def folder(tmp_path: Path) -> Path:
         "CONTRIBUTING.md",
         "Makefile",
         "params.yaml",
+        "claims.yaml",
         "datasets.yaml",
         "dvc.yaml",
     ):

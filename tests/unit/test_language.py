@@ -8,7 +8,7 @@ from made_up import MadeUp, near, results
 from repositories import PROJECT
 from ruamel.yaml import YAML
 
-from fashionbench.claims.language import CLAIMS_FILE, read_declared, read_registered
+from fashionbench.claims.language import CLAIMS_FILE, read_declared, registration
 from fashionbench.claims.quantities import load_claims
 from fashionbench.errors import ConfigError
 
@@ -91,10 +91,19 @@ def test_what_is_no_file_of_claims_is_refused_in_one_line(tmp_path: Path, text: 
 
 @pytest.mark.parametrize("path", [PROJECT / CLAIMS_FILE, *PROJECT.glob("studies/*/study.yaml")])
 def test_registered_claims_were_declared_in_the_commit_that_is_named(path: Path) -> None:
-    commit, name = read_registered(path), path.relative_to(PROJECT).as_posix()
+    commit = YAML(typ="safe").load(path.read_text()).get("registered", "")
+    name = path.relative_to(PROJECT).as_posix()
     git = ("git", "-C", str(PROJECT))
     found = subprocess.run([*git, "show", f"{commit}:{name}"], capture_output=True, text=True)
     if not commit or found.returncode:
         pytest.skip("nothing is registered, or the history is not here")
     then, now = (YAML(typ="safe").load(text)["claims"] for text in (found.stdout, path.read_text()))
     assert {one["number"] for one in now} <= {one["number"] for one in then}
+
+
+def test_claims_are_tested_by_seeds_that_their_authors_had_not_seen(tmp_path: Path) -> None:
+    assert registration([0, 1], write(tmp_path, FILE)) == ""
+    path = write(tmp_path, f"registered: 0123abc\nseen_seeds: 40\n{FILE}")
+    assert "commit 0123abc, written after runs with seeds 0 to 39" in registration([40, 44], path)
+    assert "40 to 44, had not been run" in registration([40, 44], path)
+    assert "test nothing" in registration([39, 44], path)

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveInt,
     StringConstraints,
     ValidationError,
@@ -230,6 +231,7 @@ Registered = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{7,40})?$")]
 class _File(_Model):
     datasets: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = ("fashion_mnist",)
     registered: Registered = ""
+    seen_seeds: NonNegativeInt = 0
     claims: Annotated[tuple[DeclaredClaim, ...], Field(min_length=1, strict=False)]
 
 
@@ -270,9 +272,22 @@ def _read(path: Path, values: Collection[str] = UNITS) -> _File:
         raise ConfigError(explain_error(path, error, DeclaredClaim, DeclaredCondition)) from error
 
 
-def read_registered(path: Path = CLAIMS_FILE) -> str:
-    """Return the commit that declared a file's claims, empty if none is named."""
-    return str(read_yaml(path).get("registered", ""))
+def registration(seeds: Collection[int], path: Path = CLAIMS_FILE) -> str:
+    """Say which commit declared the claims, and whether runs with ``seeds`` had been seen by then.
+
+    Empty if the file names no commit. Raises ConfigError.
+    """
+    declared = _read(path)
+    if not declared.registered:
+        return ""
+    last = declared.seen_seeds - 1
+    commit = f"Sentences, bounds and the rule are those of commit {declared.registered}" + (
+        f", written after runs with seeds 0 to {last}" if last >= 0 else ""
+    )
+    if any(seed <= last for seed in seeds):
+        return f"{commit}: verdicts on the same seeds explore, and test nothing."
+    judging = f"{min(seeds)} to {max(seeds)}"
+    return f"{commit}; the seeds that judge them, {judging}, had not been run."
 
 
 def explain_error(path: Path, error: ValidationError, *models: type[BaseModel]) -> str:

@@ -63,7 +63,7 @@ class Page:
     ``described`` has the networks in words. ``first`` are on the first screen. ``trust`` is of the
     same arms. ``networks`` are the figures of each network by its name,
     ``made_from`` tables of names and values by their headings,
-    ``registered`` the commit that declared the claims. ``explorer`` is what scripts show; without
+    ``registered`` says which commit declared the claims. ``explorer`` is what scripts show; without
     scripts the page is complete, and the same but for that.
     """
 

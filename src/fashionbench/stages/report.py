@@ -12,7 +12,7 @@ from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
 from fashionbench.analysis.results import Results, disputed, read_chosen
 from fashionbench.claims.judging import judge
-from fashionbench.claims.language import datasets_of_claims, read_registered
+from fashionbench.claims.language import datasets_of_claims, registration
 from fashionbench.claims.multiverse import with_multiverse
 from fashionbench.claims.quantities import Claim, load_claims
 from fashionbench.claims.verdicts import write_verdicts
@@ -76,7 +76,9 @@ def run() -> None:
             "Remade to the last bit, by the receipts in rebuilds/": summarise(read_receipts()),
             **made_from.describe(params),
         },
-        registered=read_registered(),
+        registered=registration(
+            [seed for name in params.networks for seed in params.of(name).seeds]
+        ),
         explorer=explore(results, comparison, pd.concat(pairs), _answers(own)),
         studies=[
             render_section(study.name, study.record, study.figures)

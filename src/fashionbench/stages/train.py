@@ -1,11 +1,17 @@
 """Stage ``train``: train all replicates of a network, or of a study; write weights and curves."""
 
+import logging
+import os
+
 from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.studies.obtained import with_data
 from fashionbench.tables import write_nothing
 from fashionbench.workers.pool import open_workers
+
+_FEW = 5
+"""Seeds that are enough for a try."""
 
 
 def run(network: str | None, dependencies: Dependencies) -> None:
@@ -17,7 +23,13 @@ def run(network: str | None, dependencies: Dependencies) -> None:
     declared = load_params()
     params = with_data(declared)
     names = [network] if network else list(params.networks)
-    with open_workers(sum(len(params.of(name).seeds) for name in names)) as workers:
+    replicates = sum(len(params.of(name).seeds) for name in names)
+    if network and replicates > _FEW and os.environ.get("DVC_EXP_NAME"):
+        logging.getLogger(__name__).info(
+            f"{network} trains with {replicates} seeds; for a try with {_FEW} of them, add "
+            f"-S '+networks.{network}.own.seeds={_FEW}'"
+        )
+    with open_workers(replicates) as workers:
         # Imported here, while the workers start: torch takes two seconds.
         from fashionbench.stages import training
 
