@@ -10,6 +10,9 @@ from matplotlib.figure import Figure
 
 from fashionbench.page.figures import STYLE, WIDTH, plain
 
+_PITCH = 1.08
+"""From one image to the next, in images."""
+
 
 def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
     """Draw filters (n, height, width), each on its own scale: negative blue, positive red.
@@ -40,16 +43,28 @@ def draw_errors(errors: Mapping[str, npt.NDArray[Any]], classes: Sequence[str]) 
 def _draw_grid(
     images: list[npt.NDArray[Any]], titles: list[str], cmap: str, columns: int, *, centred: bool
 ) -> Figure:
+    """Draw images in rows, all in one coordinate system of pixels: to make one takes long."""
     rows = max(1, -(-len(images) // columns))
     row_height = 1.65 if any(titles) else 1.2
+    height, width = images[0].shape[:2] if images else (1, 1)
+    down, across = (size * _PITCH for size in (height * row_height / 1.2, width))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, rows * row_height), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes in grid:
-            axes.axis("off")
-        for axes, image, title in zip(grid, images, titles, strict=False):
+        axes = figure.subplots()
+        axes.axis("off")
+        for place, (image, title) in enumerate(zip(images, titles, strict=True)):
+            bottom, left = (place // columns + 1) * down, place % columns * across
             top = float(np.abs(image).max()) or 1.0
             low, high = (-top, top) if centred else (0, 255)
-            axes.imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation="nearest")
-            axes.set_title(title, fontsize=8)
+            box = (left, left + width, bottom, bottom - height)
+            axes.imshow(image, cmap=cmap, vmin=low, vmax=high, extent=box, interpolation="nearest")
+            axes.text(
+                left + width / 2,
+                bottom - 1.02 * height,
+                title,
+                fontsize=8,
+                ha="center",
+                va="bottom",
+            )
+        axes.set(xlim=(0, columns * across), ylim=(rows * down, 0))
     return figure
