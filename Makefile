@@ -10,6 +10,8 @@
 # make quick.lock      renew the hashes that make verify SIZE=quick compares with
 # make docs            renew the generated blocks of README.md and docs/
 # make simulations     renew the simulated tables of docs/statistics.md: a few minutes
+# make rescore         renew the table of docs/data.md on images that nearly repeat others, or have wrong
+#                      labels: a minute, after make
 # make screenshots     renew the pictures of the page and of MLflow, with chromium
 # make deps            renew the code dependencies in dvc.yaml from the imports, and the pipelines
 #                      of all studies
@@ -70,7 +72,7 @@ KEY :=
 VERSION :=
 
 .PHONY: all install test test-all quick study verify quick.lock audit release torch bench bench-pipeline \
-  lock docs simulations screenshots deps repository anew
+  lock docs simulations rescore screenshots deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -149,6 +151,9 @@ docs: $(READY)
 
 screenshots: $(READY)
 	python tools/screenshots.py
+
+rescore: $(READY)
+	python tools/rescore.py
 
 simulations: $(READY)
 	python tools/simulate_statistics.py
