@@ -192,7 +192,8 @@ def _train(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
 
 def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
     tables = [Path(path).stem for table in stage["plots"] for path in table]
-    tables = [table for table in tables if table != "${key}"]  # Predictions and highlights.
+    # Without predictions and highlights, and corrupted images, which a study does not score.
+    tables = [table for table in tables if table not in ("${key}", "robustness")]
     return {
         "cmd": f"{_RUN} evaluate",
         "deps": [_from_project(dep).removesuffix("/${key}") for dep in _without_networks(stage)],
