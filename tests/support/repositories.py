@@ -166,6 +166,8 @@ def make_repository(path: Path) -> Repository:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-*"))
         else:
             shutil.copy(source, target)
+    ignored = (PROJECT / ".dvcignore").read_text().replace("/studies/*/dvc.yaml\n", "")
+    (path / ".dvcignore").write_text(ignored)
     _declare_sample(path / "datasets.yaml")
     repository = Repository(path)
     declared = YAML(typ="safe").load((path / "params.yaml").read_text())["networks"]
