@@ -45,11 +45,6 @@ def write_table(rows: Sequence[Mapping[str, object]] | pd.DataFrame, path: Path)
     replace_file(path, text.encode())
 
 
-def write_nothing(path: Path) -> None:
-    """Write the empty file of a network without results, since DVC demands every output."""
-    replace_file(path, b"")
-
-
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table written by :func:`write_table`; DataError if there is none."""
     try:

@@ -31,8 +31,6 @@ SCORING = (
         ),
         (("fashionbench.commands.prefill", "fashionbench.commands.worker"), "dask"),
         (SCORING, "mlflow"),
-        # Workers alone compute.
-        (SCORING, "torch"),
         # With nothing to do the mirror must end within a fraction of a second.
         (("fashionbench.tracking.sync",), "torch"),
         (("fashionbench.tracking.sync",), "scipy.stats"),

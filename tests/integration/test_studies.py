@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from installed import install
 from repositories import (
+    DECLARED_NETWORKS,
     NETWORKS,
     PROJECT,
     SMALL_RUN,
@@ -172,10 +173,14 @@ def assert_mlflow_shows_the_study_above_its_points(repository: Repository) -> No
 
 
 def at_small_size(declared: dict[str, Any]) -> dict[str, Any]:
-    """Leave a study's first loss, two seeds for all networks, and batches that can be filled."""
+    """Leave a study's first loss, two seeds for all networks, and batches that can be filled.
+
+    Where no claim of its own is about them, two of the report's networks stand for all eight.
+    """
     networks = {
         name: {key: value for key, value in network.items() if key != "seeds"}
         for name, network in declared["networks"].items()
+        if "claims" in declared or name in DECLARED_NETWORKS
     }
     for own in (network["own"] for network in networks.values() if "own" in network):
         own |= {key: of for key, of in {"train_size": 150, "val_size": 50}.items() if key in own}
@@ -192,10 +197,8 @@ def at_small_size(declared: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.slow(minutes=2)
 @pytest.mark.parametrize("name", [folder.name for folder in studies(PROJECT)])
-def test_a_committed_study_goes_the_whole_way_and_is_written_again_to_the_byte(
-    name: str, copied: Repository
-) -> None:
-    """What is its own, from the points to the page; that bits are made again, others test."""
+def test_a_committed_study_goes_the_whole_way(name: str, copied: Repository) -> None:
+    """What is its own, from the points to the page; that bytes are made again, others test."""
     copied.change_params(networks=read_yaml(PROJECT / "params.yaml")["networks"])
     declared = read_yaml(PROJECT / "studies" / name / "study.yaml")
     declare(copied, name, as_yaml(at_small_size(declared)))
@@ -204,9 +207,3 @@ def test_a_committed_study_goes_the_whole_way_and_is_written_again_to_the_byte(
     ran = stages_of(copied.run("dvc", "repro", f"{pipeline}:publish").stdout)
     made = ("train", "evaluate", "compare", "analyse", "publish")
     assert {f"{pipeline}:{stage}" for stage in made} <= ran
-    copied.run("git", "add", "-A")
-    copied.run("git", "commit", "-qm", "results of the study")
-    for stage in made[2:]:
-        copied.run("dvc", "repro", "--force", "--single-item", f"{pipeline}:{stage}")
-    # The lock has the hash of every output, and git the tables, figures and page themselves.
-    assert copied.run("git", "status", "--porcelain").stdout == ""

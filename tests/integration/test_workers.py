@@ -4,20 +4,18 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
+from repositories import PROJECT
 
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
 from fashionbench.training.costs import count
 from fashionbench.training.memory_check import needed_memory
 from fashionbench.workers.local import local_processes
-from fashionbench.workers.memory import is_out_of_memory
+from fashionbench.workers.memory import MALLOC, is_out_of_memory
 
 
 def allocate(task: str) -> int:
@@ -34,97 +32,35 @@ def leave(task: str) -> None:
     os._exit(7)
 
 
-def server_of(task: str) -> tuple[int, bool, str, int]:
-    """Return the process a worker was forked from, its malloc, and how many cores it may use.
-
-    The second value tells whether torch was there.
-    """
-    return (
-        os.getppid(),
-        "torch" in sys.modules,
-        os.environ["GLIBC_TUNABLES"],
-        len(os.sched_getaffinity(0)),
-    )
+def look(task: str) -> tuple[int, bool, bool]:
+    """Return the parent of a worker, whether torch was there, and whether Ctrl-C ends it."""
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return os.getppid(), "torch" in sys.modules, not is_ignored
 
 
-@pytest.mark.usefixtures("all_cores")
-def test_workers_are_forked_from_one_server_with_torch_and_without_threads() -> None:
-    with local_processes(1) as workers:
-        server, has_torch, malloc, cores = workers.submit(server_of, "look").result()
-    assert has_torch
-    assert "mmap_threshold" in malloc
-    assert server != os.getpid()
-    assert psutil.Process(server).num_threads() == 1
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        with local_processes(1) as workers:
-            found, *_, narrowed = workers.submit(server_of, "look").result()
-    finally:
-        os.sched_setaffinity(0, before)
-    assert (found, cores, narrowed) == (server, len(before), 1)
-
-
-IMPORTING = """
-from fashionbench.workers import local
-from multiprocessing import forkserver
-with local.local_processes(1):
-    print(forkserver._forkserver._forkserver_pid)
-    {end}
-"""
-
-
-@pytest.mark.parametrize("end", ["", "raise KeyboardInterrupt"])
-def test_the_server_ends_with_its_process_also_while_it_imports(end: str) -> None:
-    code = IMPORTING.format(end=end)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert bool(done.returncode) == bool(end)
-    assert not psutil.pid_exists(int(done.stdout))
-
-
-@pytest.mark.parametrize("length", [65, 100, 200])
-def test_a_long_folder_for_temporary_files_is_none_for_sockets(length: int, tmp_path: Path) -> None:
-    folder = tmp_path / ("0" * max(1, length - len(str(tmp_path)) - 1))
-    folder.mkdir()
+def test_workers_are_forked_with_torch_from_a_process_without_other_threads() -> None:
     code = (
+        "import psutil\n"
+        "from fashionbench.stages import evaluate, train\n"
         "from fashionbench.workers.local import local_processes\n"
-        "with local_processes(1, 'json') as workers: print(workers.submit(len, 'four').result())\n"
-        "import tempfile; print(tempfile.gettempdir())"
+        "assert psutil.Process().num_threads() == 1\n"
+        "import test_workers\n"
+        "with local_processes(1) as workers:\n"
+        "    print(*workers.submit(test_workers.look, 'x').result())"
     )
-    done = subprocess.run(
+    path = os.pathsep.join(map(str, (Path(__file__).parent, *sys.path)))
+    done = subprocess.Popen(
         [sys.executable, "-c", code],
-        env=os.environ | {"TMPDIR": str(folder)},
-        capture_output=True,
+        # OpenBLAS ends threads of its own before a fork.
+        env=os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    assert done.stdout.splitlines() == ["4", str(folder)]
-    assert list(folder.iterdir()) == []
+    assert done.communicate()[0].split() == [str(done.pid), "True", "False"]
 
 
-def fork_server() -> psutil.Process:
-    """Return the fork server below this process."""
-    (server,) = [
-        child
-        for child in psutil.Process().children()
-        if "multiprocessing.forkserver" in " ".join(child.cmdline())
-    ]
-    return server
-
-
-def test_a_server_that_was_killed_is_named() -> None:
-    with (
-        local_processes(1) as workers,
-        pytest.raises(WorkerError, match="look: the process that starts workers has ended; free"),
-    ):
-        look_without_server(workers)
-
-
-def look_without_server(workers: Executor) -> None:
-    server = fork_server()
-    server.suspend()
-    threading.Timer(0.5, server.kill).start()
-    workers.submit(server_of, "look")
+def test_stages_have_the_malloc_that_workers_of_a_cluster_have() -> None:
+    assert MALLOC in (PROJECT / "bin/fashionbench").read_text()
 
 
 def test_a_task_that_gets_no_memory_is_named() -> None:

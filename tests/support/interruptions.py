@@ -196,23 +196,17 @@ class Terminal:
 def workers_below(process: psutil.Process) -> list[psutil.Process]:
     """Return the processes that compute among all that a process has started.
 
-    Python's multiprocessing starts them by itself (``spawn``), or lets them fork from a server
-    (``forkserver``), whose command line they then have.
+    Dask's are started by Python's multiprocessing (``spawn``), others forked: they have the command
+    line of their parent.
     """
     found = []
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            started_by = _part_of_multiprocessing(child)
-            is_forked = started_by == _part_of_multiprocessing(child.parent()) == "forkserver"
-            if started_by == "spawn" or is_forked:
+            command, parent = child.cmdline(), child.parent()
+            is_forked = bool(command) and parent is not None and parent.cmdline() == command
+            if is_forked or "from multiprocessing.spawn import" in " ".join(command):
                 found.append(child)
     return found
-
-
-def _part_of_multiprocessing(process: psutil.Process | None) -> str:
-    command = " ".join(process.cmdline()) if process else ""
-    part = re.search(r"from multiprocessing\.(\w+) import", command)
-    return part[1] if part else ""
 
 
 def assert_gone(processes: Collection[psutil.Process]) -> None:

@@ -34,8 +34,9 @@ from fashionbench.studies.records import (
     read_record,
     verdicts_by_loss,
 )
-from fashionbench.tables import write_nothing, write_table
+from fashionbench.tables import write_table
 from fashionbench.tracking.run_spec import describe_replicate
+from fashionbench.whole_files import write_nothing
 from fashionbench.yaml_files import read_yaml
 
 STUDY = """\

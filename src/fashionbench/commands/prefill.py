@@ -17,7 +17,7 @@ def prefill() -> None:
     """
     params = load_params()
     with open_workers(sum(len(params.of(name).seeds) for name in params.networks)) as workers:
-        # Imported here, while the workers start: torch takes two seconds.
+        # After the fork: pandas starts threads.
         from fashionbench.stages.training import distinct_replicates, train_at_once
 
         replicates = distinct_replicates(params)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from fashionbench.data.splits import load_split
 from fashionbench.evaluation.corruptions import (
@@ -16,6 +17,8 @@ from fashionbench.evaluation.corruptions import (
     part_of,
 )
 from fashionbench.evaluation.tasks import EvaluationTask
+from fashionbench.evaluation.trained import load_trained
+from fashionbench.networks.forward import infer
 
 Accuracies = Mapping[tuple[str, int], float]
 """Accuracy from 0 to 1, by kind and strength of the corruption."""
@@ -26,12 +29,6 @@ def run_robustness(task: EvaluationTask) -> Accuracies:
 
     Raises DataError for weights that do not fit the network.
     """
-    # Imported here, in the worker: torch takes two seconds.
-    import torch
-
-    from fashionbench.evaluation.trained import load_trained
-    from fashionbench.networks.forward import infer
-
     module = load_trained(task.network, task.weights, task.device)
     by_corruption, labels = _corrupted(task.split)
     found = {}

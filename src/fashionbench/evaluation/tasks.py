@@ -1,9 +1,12 @@
-"""What workers are given to score; the stage that gives it needs no torch."""
+"""What workers are given to score."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from fashionbench.data.examples import load_examples
 from fashionbench.evaluation.scores import Evaluation
+from fashionbench.evaluation.trained import evaluate, load_trained
+from fashionbench.networks.forward import infer
 from fashionbench.params import Device, LossInput, Network, Precision
 
 
@@ -24,11 +27,6 @@ class EvaluationTask:
 
 def run_evaluation(task: EvaluationTask) -> Evaluation:
     """Carry out a task in a worker. Raises DataError for weights that do not fit the network."""
-    # Imported here, in the worker: torch takes two seconds.
-    from fashionbench.data.examples import load_examples
-    from fashionbench.evaluation.trained import evaluate, load_trained
-    from fashionbench.networks.forward import infer
-
     module = load_trained(task.network, task.weights, task.device)
     examples = load_examples(task.split, task.device)
     logits = infer(module, examples.images, task.precision)

@@ -1,9 +1,10 @@
 """Stage ``evaluate``: score every replicate of a network, or of a study."""
 
+from fashionbench.evaluation import corrupted_scores, tasks  # noqa: F401 - for the workers.
 from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.studies.obtained import with_data
-from fashionbench.tables import write_nothing
+from fashionbench.whole_files import write_nothing
 from fashionbench.workers.local import local_processes
 
 
@@ -16,8 +17,8 @@ def run(network: str | None) -> None:
     params = with_data(declared)
     chosen = {name: params.of(name) for name in ([network] if network else params.networks)}
     replicates = sum(len(own.seeds) for own in chosen.values())
-    with local_processes(replicates, "fashionbench.evaluation.trained") as workers:
-        # Imported here, while the workers start: pandas takes half a second.
+    with local_processes(replicates) as workers:
+        # After the fork: pandas starts threads, and takes half a second.
         from fashionbench.stages import scoring
 
         waiting = {name: scoring.begin(workers, own, name) for name, own in chosen.items()}

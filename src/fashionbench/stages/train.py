@@ -7,7 +7,7 @@ from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.studies.obtained import with_data
-from fashionbench.tables import write_nothing
+from fashionbench.whole_files import write_nothing
 from fashionbench.workers.pool import open_workers
 
 _FEW = 5
@@ -30,7 +30,7 @@ def run(network: str | None, dependencies: Dependencies) -> None:
             f"-S '+networks.{network}.own.seeds={_FEW}'"
         )
     with open_workers(replicates) as workers:
-        # Imported here, while the workers start: torch takes two seconds.
+        # After the fork: pandas starts threads, and takes half a second.
         from fashionbench.stages import training
 
         if not network:

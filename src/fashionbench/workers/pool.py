@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from fashionbench.pipeline.machine import available_cores
+from fashionbench.training.replicates import Workers
+from fashionbench.workers.epochs import LocalWorkers
 from fashionbench.workers.local import local_processes
 from fashionbench.workers.scheduler import reach, scheduler_address
 
-if TYPE_CHECKING:
-    from fashionbench.training.replicates import Workers
-
 
 @contextmanager
-def open_workers(replicates: int) -> Iterator["Workers"]:
+def open_workers(replicates: int) -> Iterator[Workers]:
     """Open workers for that many replicates; they end with the block.
 
     They are those of a Dask cluster if DASK_SCHEDULER_ADDRESS names one, else processes here.
@@ -28,8 +26,5 @@ def open_workers(replicates: int) -> Iterator["Workers"]:
             yield cluster
         return
     processes = min(replicates, available_cores())
-    with local_processes(processes, "fashionbench.training.replicates") as pool:
-        # Imported here: torch takes two seconds, in which the workers load it as well.
-        from fashionbench.workers.epochs import LocalWorkers
-
+    with local_processes(processes) as pool:
         yield LocalWorkers(pool, processes)
