@@ -103,7 +103,7 @@ test: $(READY)
 	pytest
 
 test-all: test
-	pytest -m slow
+	pytest -m slow --dist load --maxschedchunk 1
 
 # --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without studies.
 quick: repository $(READY)

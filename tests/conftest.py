@@ -41,7 +41,10 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that say that they take minutes, lest the last of them ends alone."""
+    """Begin with the tests that say that they take minutes, lest the last of them ends alone.
+
+    make test-all hands them out one at a time.
+    """
     items.sort(key=lambda item: -_minutes(item))
 
 

@@ -59,6 +59,23 @@ def test_workers_are_forked_with_torch_from_a_process_without_other_threads() ->
     assert done.communicate()[0].split() == [str(done.pid), "True", "False"]
 
 
+def test_a_folder_for_temporary_files_may_have_a_long_name(tmp_path: Path) -> None:
+    folder = tmp_path / ("0" * 200)
+    folder.mkdir()
+    code = (
+        "from fashionbench.workers.local import local_processes\n"
+        "with local_processes(1) as workers: print(workers.submit(len, 'four').result())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "4\n"
+
+
 def test_stages_have_the_malloc_that_workers_of_a_cluster_have() -> None:
     assert MALLOC in (PROJECT / "bin/fashionbench").read_text()
 
