@@ -17,6 +17,8 @@ from fashionbench.training.self_test import LAST_BATCH
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "EPYC-Milan")
 """One of each maker."""
+WITH_CONVOLUTIONS = "EPYC-Milan"
+"""Minutes; for a Haswell, what MKL and oneDNN do when restricted to AVX2 is tested natively."""
 
 pytestmark = [
     pytest.mark.slow(minutes=4),
@@ -41,7 +43,9 @@ print(self_test.differing(sys.argv[1:]))
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_networks_are_trained_to_the_committed_bits(processor: str) -> None:
-    networks = ("n2_mlp", "n5_batch_norm", "n6_l1", f"n8_conv{LAST_BATCH}")
+    networks = ["n2_mlp", "n5_batch_norm", "n6_l1"]
+    if processor == WITH_CONVOLUTIONS:
+        networks.append(f"n8_conv{LAST_BATCH}")
     assert differing(processor, *networks) == "[]"
 
 
