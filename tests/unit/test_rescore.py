@@ -6,32 +6,56 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rescore
-from made_up import results
+from made_up import NETWORKS, results
+from repositories import PROJECT
 
+from fashionbench.analysis.results import Results
 from fashionbench.data.splits import Split, save_split
 from fashionbench.paths import split_file
 
-
-def test_final_accuracies_are_counted_without_the_images() -> None:
-    made_up = results()
-    # Half of the images are right, and those are left out but for one in eight.
-    right = np.arange(80) % 2 == 0
-    correct = {
+RIGHT = np.arange(80) % 2 == 0
+"""Half of the images: of those that are left out all, of N5's images all."""
+REMOVED = dict.fromkeys(rescore.SPLITS, RIGHT & (np.arange(80) >= 10))
+USUAL = results()
+RESULTS = replace(
+    USUAL,
+    correct={
         split: {
-            name: dict.fromkeys(range(5), right | (name == "n5_batch_norm"))
-            for name in made_up.scores
+            name: dict.fromkeys(range(5), RIGHT | (name == "n5_batch_norm")) for name in NETWORKS
         }
         for split in rescore.SPLITS
-    }
-    removed = {split: right & (np.arange(80) >= 10) for split in rescore.SPLITS}
-    found = rescore.without(replace(made_up, correct=correct), removed)
+    },
+)
+
+
+def test_final_accuracies_are_counted_without_the_images() -> None:
+    found = rescore.without(RESULTS, REMOVED)
     for split in rescore.SPLITS:
         assert found.score("n1_mlp", split, "accuracy").tolist() == [5 / 45] * 5
-    usual = made_up.score("n1_mlp", "train", "accuracy")
+    usual = USUAL.score("n1_mlp", "train", "accuracy")
     assert found.score("n1_mlp", "train", "accuracy").equals(usual)
-    lines = [*rescore.table({"most": removed}, replace(made_up, correct=correct))]
+    lines = [*rescore.table({"most": REMOVED}, RESULTS)]
     assert lines[2].startswith("| most | 35 | 35 | ")
     assert "9a: contradicted → reproduced" in lines[2]
+
+
+@pytest.mark.tries("make rescore")
+def test_make_rescore_renews_its_table_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert "\nrescore: $(READY)\n\tpython tools/rescore.py\n" in makefile
+    document, text = tmp_path / "data.md", (PROJECT / rescore.DOCUMENT).read_text(encoding="utf-8")
+    document.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr(rescore, "DOCUMENT", document)
+    monkeypatch.setattr(Results, "read", lambda *_: RESULTS)
+    monkeypatch.setattr(rescore, "near_duplicates", lambda: REMOVED)
+    monkeypatch.setattr(rescore, "doubtful_labels", lambda _: REMOVED)
+    rescore.main()
+    written = document.read_text(encoding="utf-8")
+    assert "| both | 35 | 35 | " in written
+    assert rescore.BLOCK.sub(r"\1\2", written) == rescore.BLOCK.sub(r"\1\2", text)
 
 
 def test_images_that_nearly_repeat_a_training_image_are_found(
