@@ -13,14 +13,12 @@ from typing import Any, TextIO
 
 from fashionbench.errors import FashionbenchError
 from fashionbench.paths import describe_not_copied, in_workspace
-from fashionbench.pipeline.launch import Terminated, prepared_process
+from fashionbench.pipeline.launch import prepared_process
 from fashionbench.repository import find_repository
 
 DEBUG_VARIABLE = "FASHIONBENCH_DEBUG"
-INTERRUPTED = 128 + signal.SIGINT
-TERMINATED = 128 + signal.SIGTERM
 CLOSED_PIPE = 128 + signal.SIGPIPE
-"""Exit statuses of a command that a signal ended: 128 and its number, as in shells."""
+"""Exit status of a command that a signal ended: 128 and its number, as in shells."""
 
 Argument = Callable[[argparse.ArgumentParser], object]
 """Declares an argument of a command."""
@@ -68,32 +66,39 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(parsed: argparse.Namespace) -> int:
     parsed.start = Path.cwd()
-    try:
-        with prepared_process():
+    with prepared_process() as asked:
+        try:
             if not parsed.command.anywhere:
                 os.chdir(find_repository(parsed.start))
             parsed.command.run(parsed)
             sys.stdout.flush()
-    except (FashionbenchError, OSError, ImportError) as error:
-        is_closed_pipe = isinstance(error, BrokenPipeError) and _is_unread()
-        if is_closed_pipe or _is_bug(error) or os.environ.get(DEBUG_VARIABLE):
-            raise
-        sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
-        if os.environ.get("DVC_EXP_NAME") and not isinstance(error, ImportError):
-            # A queued experiment has no terminal; its user looks for the reason in MLflow.
-            from fashionbench.tracking.runs import log_failure
-
-            log_failure(_describe(error))
-        return 1
-    except Terminated:
-        sys.stderr.write("fashionbench: terminated\n")
-        return TERMINATED
-    except KeyboardInterrupt:
-        sys.stderr.write("fashionbench: interrupted\n")
-        return INTERRUPTED
-    finally:
-        os.chdir(parsed.start)
+        except (Exception, KeyboardInterrupt) as error:
+            if not asked.to_end_by:
+                return _report(error)
+            how = "interrupted" if asked.to_end_by == signal.SIGINT else "terminated"
+            sys.stderr.write(f"fashionbench: {how}\n")
+            return 128 + asked.to_end_by
+        finally:
+            os.chdir(parsed.start)
     return 0
+
+
+def _report(error: BaseException) -> int:
+    """Say in one line what went wrong, and return the status; raise again what is a bug."""
+    if (
+        not isinstance(error, (FashionbenchError, OSError, ImportError))
+        or (isinstance(error, BrokenPipeError) and _is_unread())
+        or (isinstance(error, ImportError) and not _missing(error))
+        or os.environ.get(DEBUG_VARIABLE)
+    ):
+        raise error
+    sys.stderr.write(f"fashionbench: error: {_describe(error)}\n")
+    if os.environ.get("DVC_EXP_NAME") and not isinstance(error, ImportError):
+        # A queued experiment has no terminal; its user looks for the reason in MLflow.
+        from fashionbench.tracking.runs import log_failure
+
+        log_failure(_describe(error))
+    return 1
 
 
 def _describe(error: Exception) -> str:
@@ -107,11 +112,6 @@ def _describe(error: Exception) -> str:
     if isinstance(error, ImportError):
         return _describe_missing(error)
     return " ".join(str(error).split())
-
-
-def _is_bug(error: Exception) -> bool:
-    """Tell whether an import failed for another reason than a missing module."""
-    return isinstance(error, ImportError) and not _missing(error)
 
 
 def _missing(error: ImportError) -> str:

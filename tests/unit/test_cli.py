@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,30 @@ def test_what_a_signal_did_before_it_does_again_afterwards(
     for _ in range(2):
         cli.main(["table"])
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")]
+)
+def test_a_signal_is_named_whatever_a_library_makes_of_it(
+    number: signal.Signals,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def import_that_is_interrupted(*_: object) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(check, "run", import_that_is_interrupted)
+    # Ctrl-C is ignored in a job in the background, as this test may be.
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        assert cli.main(["check"]) == 128 + number
+    finally:
+        signal.signal(number, before)
+    assert capsys.readouterr().err == f"fashionbench: {word}\n"
 
 
 def test_a_python_without_the_packages_is_named(

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from fashionbench.portable.processor import pin_arithmetic
 
@@ -22,13 +23,27 @@ _ENVIRONMENT = {
 """Variables to set unless the user has."""
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, handled as Ctrl-C is: workers, runs and temporary files are cleaned up."""
+@dataclass
+class Asked:
+    """The signal by which a user or a batch system asked the process to end; None if none did.
+
+    What a signal handler raises is not what arrives: an import that is interrupted may end in any
+    other error.
+    """
+
+    to_end_by: signal.Signals | None = None
+
+    def _end(self, number: int, _: object) -> None:
+        self.to_end_by = signal.Signals(number)
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def prepared_process() -> Iterator[None]:
-    """Run a command in this block, with SIGTERM raised as Terminated."""
+def prepared_process() -> Iterator[Asked]:
+    """Run a command in this block, with Ctrl-C and SIGTERM raised as KeyboardInterrupt.
+
+    So workers, runs and temporary files are cleaned up after both.
+    """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     _name_user()
@@ -37,14 +52,19 @@ def prepared_process() -> Iterator[None]:
     logger.setLevel(logging.INFO)
     # Replaces the handler of an earlier call, whose stderr may be closed.
     logger.handlers = [logging.StreamHandler()]
+    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
-        yield  # Only the main thread may handle signals.
+        yield asked  # Only the main thread may handle signals.
         return
-    before = signal.signal(signal.SIGTERM, _raise_terminated)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # As Ctrl-C is in a job in the background.
+            signal.signal(number, asked._end)
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _name_user() -> None:
@@ -53,7 +73,3 @@ def _name_user() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["LOGNAME"] = str(os.getuid())
-
-
-def _raise_terminated(*_: object) -> None:
-    raise Terminated
