@@ -72,7 +72,7 @@ def _run(parsed: argparse.Namespace) -> int:
                 os.chdir(find_repository(parsed.start))
             parsed.command.run(parsed)
             sys.stdout.flush()
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - see Asked.
             if not asked.to_end_by:
                 return _report(error)
             how = "interrupted" if asked.to_end_by == signal.SIGINT else "terminated"
