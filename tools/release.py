@@ -24,10 +24,10 @@ from fashionbench.analysis.model_card import read_champion
 from fashionbench.commands.verify import read_hashes
 from fashionbench.datasets import Dataset
 from fashionbench.evaluation.selection import best_seed
+from fashionbench.files import read_yaml
 from fashionbench.params import load_params
 from fashionbench.paths import network_table, weights_file
 from fashionbench.tables import read_table
-from fashionbench.yaml_files import read_yaml
 
 _PATHS = (
     *("metrics", "studies", "rebuilds", "networks", "docs/model-card.md", "claims.yaml"),

@@ -17,6 +17,7 @@ from fashionbench.claims.language import CLAIMS_FILE, in_order, read_declared
 from fashionbench.data.sources import RAW_DIR
 from fashionbench.datasets import DATASETS_FILE
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.params import PARAMS_FILE, STRENGTHS, Params, images_of, load_params
 from fashionbench.paths import (
     HIGHLIGHTS_DIR,
@@ -31,7 +32,6 @@ from fashionbench.paths import (
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.studies.design import STUDY_FILE, Design, Point, Study, read_study, study_params
 from fashionbench.studies.obtained import OBTAINED_FILE
-from fashionbench.yaml_files import read_yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
 

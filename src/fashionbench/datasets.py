@@ -17,9 +17,9 @@ from pydantic import (
 )
 
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.messages import did_you_mean, explain
 from fashionbench.paths import project_folder
-from fashionbench.yaml_files import read_yaml
 
 DATASETS_FILE = Path("datasets.yaml")
 

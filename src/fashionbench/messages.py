@@ -1,4 +1,4 @@
-"""Error messages on wrong values: one line, with the likely fix."""
+"""Messages: numbers of things, and errors on wrong values in one line, with the likely fix."""
 
 import re
 from collections.abc import Iterable
@@ -48,3 +48,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message with the likely spelling of a word; empty without a guess."""
     close = get_close_matches(word[:80], list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``1 seed`` or ``1,200 seeds``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

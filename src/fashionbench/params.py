@@ -30,8 +30,8 @@ from pydantic import (
 
 from fashionbench.datasets import DATASETS_FILE, Dataset, Own, load_dataset
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.messages import did_you_mean, explain
-from fashionbench.yaml_files import read_yaml
 
 PARAMS_FILE = Path("params.yaml")
 

@@ -7,8 +7,6 @@ results of its own and trains on the project's images, or on data sets that it p
 import os
 from pathlib import Path
 
-from fashionbench.whole_files import make_folder
-
 CHECKPOINTS_DIR = Path("checkpoints")
 METRICS_DIR = Path("metrics")
 MODELS_DIR = Path("models")
@@ -113,3 +111,11 @@ def make_folders(network: str) -> None:
     """
     for path in (weights_file(network, 0), network_table(network, "curves")):
         make_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, also where a link points to a place that is gone.
+
+    Disks for temporary files are cleaned up, and take along what a link leads to. Raises OSError.
+    """
+    os.makedirs(os.path.realpath(path), exist_ok=True)

@@ -1,4 +1,4 @@
-"""Write and read tables, arrays and weights of stages."""
+"""Write and read tables and arrays of stages."""
 
 import json
 from base64 import b64decode, b64encode
@@ -12,13 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from fashionbench.errors import DataError
-from fashionbench.paths import weights_file
-from fashionbench.whole_files import replace_file
-
-
-def write_weights(weights: bytes, network: str, seed: int) -> None:
-    """Write the weights of one replicate, given as safetensors, into its file. Raises OSError."""
-    replace_file(weights_file(network, seed), weights)
+from fashionbench.files import replace_file
 
 
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from repositories import Repository, stages_of
 
 from fashionbench.errors import ConfigError
-from fashionbench.yaml_files import read_yaml
+from fashionbench.files import read_yaml
 
 _NAMELESS = {
     "GIT_CONFIG_GLOBAL": "/dev/null",

@@ -19,7 +19,7 @@ from repositories import (
 from stores import client_of, runs_of
 from write_studies import studies
 
-from fashionbench.yaml_files import read_yaml
+from fashionbench.files import read_yaml
 
 LOGITS = f"""\
 title: The textbook's loss

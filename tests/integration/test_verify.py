@@ -11,9 +11,9 @@ from repositories import Repository
 from rich.console import Console
 
 from fashionbench.commands.verify import compare, compare_scores, print_outputs, read_hashes
+from fashionbench.files import read_yaml
 from fashionbench.pipeline.rebuilds import IDENTICAL, Comparison, Output, read_receipt
 from fashionbench.portable import processor
-from fashionbench.yaml_files import read_yaml
 
 RECEIPTS = ("fashionbench", "receipts")
 VERIFY = ("python", "-m", "fashionbench", "verify")

@@ -22,6 +22,7 @@ from fashionbench.commands.verify import read_scores
 from fashionbench.data import public_sources
 from fashionbench.data.splits import load_split
 from fashionbench.errors import ConfigError, DataError
+from fashionbench.files import read_yaml, write_nothing
 from fashionbench.page.study_page import render_section
 from fashionbench.params import Hyperparameters, Params, load_params
 from fashionbench.pipeline.identity import replicate_key
@@ -36,8 +37,6 @@ from fashionbench.studies.records import (
 )
 from fashionbench.tables import write_table
 from fashionbench.tracking.run_spec import describe_replicate
-from fashionbench.whole_files import write_nothing
-from fashionbench.yaml_files import read_yaml
 
 STUDY = """\
 title: Other images

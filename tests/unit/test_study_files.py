@@ -13,10 +13,10 @@ from write_dependencies import code_of
 from write_studies import check_all_numbers, files_of, studies, write_study
 
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.params import Params, load_params
 from fashionbench.paths import SPLITS
 from fashionbench.studies.design import study_params
-from fashionbench.yaml_files import read_yaml
 
 STUDIES = {folder.name: folder for folder in studies(PROJECT)}
 STAGES = read_yaml(PROJECT / "dvc.yaml")["stages"]

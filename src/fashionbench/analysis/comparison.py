@@ -13,7 +13,7 @@ from scipy.special import betaincinv
 from fashionbench.analysis.files import COMPARISON_FILE, read_result
 from fashionbench.analysis.results import lost_a_class
 from fashionbench.analysis.statistics import CONFIDENCE, estimate, median_interval
-from fashionbench.plurals import counted
+from fashionbench.messages import counted
 from fashionbench.terminal import open_console, print_table
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from fashionbench.analysis.files import COMPARISON_FILE
 from fashionbench.analysis.statistics import estimate
 from fashionbench.evaluation.corruptions import IMAGES
 from fashionbench.evaluation.selection import best_seed
+from fashionbench.messages import counted
 from fashionbench.networks.description import in_words
 from fashionbench.params import Params
 from fashionbench.paths import network_table
-from fashionbench.plurals import counted
 from fashionbench.tables import read_table
 
 LONGEST = 5000

@@ -25,9 +25,9 @@ from pydantic import (
 )
 
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml, where
 from fashionbench.messages import did_you_mean, explain
 from fashionbench.params import LossInput
-from fashionbench.yaml_files import read_yaml, where
 
 CLAIMS_FILE = Path("claims.yaml")
 """The report's claims, at the top of the project."""

@@ -28,10 +28,10 @@ from fashionbench.claims.language import (
     read_declared,
 )
 from fashionbench.errors import ConfigError
+from fashionbench.files import where
+from fashionbench.messages import counted
 from fashionbench.params import LossInput
 from fashionbench.paths import project_folder
-from fashionbench.plurals import counted
-from fashionbench.yaml_files import where
 
 SMOOTHED_EPOCHS = 3
 

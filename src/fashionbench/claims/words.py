@@ -15,7 +15,7 @@ from fashionbench.claims.verdicts import (
     VerdictRecord,
     VerdictsByArm,
 )
-from fashionbench.plurals import counted
+from fashionbench.messages import counted
 from fashionbench.terminal import open_console, print_table
 
 SYMBOLS: dict[Verdict, str] = {

@@ -18,11 +18,10 @@ from fashionbench.data.sources import SETS_DIR
 from fashionbench.data.splits import draw_splits
 from fashionbench.datasets import DATASETS_FILE, Dataset, parse_dataset
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml, replace_file
 from fashionbench.page.thumbnails import contact_sheet
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.terminal import open_console, print_table
-from fashionbench.whole_files import replace_file
-from fashionbench.yaml_files import read_yaml
 
 SHEET = "contact-sheet.png"
 _COLUMNS = 10

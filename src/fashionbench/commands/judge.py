@@ -20,10 +20,10 @@ from fashionbench.claims.language import Points, read_declared
 from fashionbench.claims.quantities import Labels, make_claims
 from fashionbench.claims.verdicts import ArmRecord
 from fashionbench.errors import ConfigError, DataError
+from fashionbench.files import replace_file
 from fashionbench.messages import did_you_mean
 from fashionbench.page.templating import template
 from fashionbench.terminal import open_console, print_table
-from fashionbench.whole_files import replace_file
 
 _PAGE = 1000
 _EXPERIMENT = re.compile(r"/?experiments/(\d+)")

@@ -16,10 +16,10 @@ from fashionbench.analysis.files import PAGE_FILE, read_result
 from fashionbench.analysis.statistics import estimate
 from fashionbench.claims.verdicts import VerdictsByArm, read_verdicts
 from fashionbench.errors import DataError
+from fashionbench.files import replace_file
+from fashionbench.messages import counted
 from fashionbench.paths import network_table, project_folder, study, study_folder
-from fashionbench.plurals import counted
 from fashionbench.terminal import open_console, print_table
-from fashionbench.whole_files import replace_file
 
 PREVIEWS_DIR = Path("previews")
 """At the top of the project: pages of other revisions. Not in git."""

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from fashionbench.analysis.files import LOCK_FILE
 from fashionbench.commands.verify import clone, hashes_of, read_hashes, run_dvc
 from fashionbench.errors import VerificationError
+from fashionbench.messages import counted
 from fashionbench.paths import MODELS_DIR, network_table
 from fashionbench.pipeline.rebuilds import (
     FOLDER,
@@ -27,7 +28,6 @@ from fashionbench.pipeline.rebuilds import (
     digest_of,
     read_receipt,
 )
-from fashionbench.plurals import counted
 from fashionbench.terminal import open_console, print_table
 
 _STAGE = "train@"

@@ -23,6 +23,7 @@ from rich.console import Console
 from fashionbench.analysis.files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import Estimate, estimate
 from fashionbench.errors import VerificationError
+from fashionbench.files import read_yaml, replace_file
 from fashionbench.paths import METRICS_DIR, STUDIES_DIR
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.rebuilds import (
@@ -42,8 +43,6 @@ from fashionbench.pipeline.rebuilds import (
 from fashionbench.portable.processor import is_x86
 from fashionbench.tables import read_table
 from fashionbench.terminal import open_console, print_table
-from fashionbench.whole_files import replace_file
-from fashionbench.yaml_files import read_yaml
 
 _SHOWN = 8
 """Digits of a hash in the table, enough to tell two apart."""

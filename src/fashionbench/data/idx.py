@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fashionbench.errors import DataError
-from fashionbench.whole_files import replace_file
+from fashionbench.files import replace_file
 
 _UNSIGNED_BYTE = 0x08
 

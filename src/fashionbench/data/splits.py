@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save
 
 from fashionbench.datasets import Dataset
 from fashionbench.errors import ConfigError, DataError
-from fashionbench.whole_files import replace_file
+from fashionbench.files import replace_file
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matplotlib.typing import RcKeyType
 
 from fashionbench.analysis.files import KINDS
 from fashionbench.analysis.statistics import estimate
-from fashionbench.plurals import counted
+from fashionbench.messages import counted
 
 WIDTH = 4.8
 """Inches."""

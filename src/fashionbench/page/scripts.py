@@ -11,8 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from fashionbench.files import replace_file
 from fashionbench.paths import SCRATCH_DIR
-from fashionbench.whole_files import replace_file
 
 VEGA_LITE = "6.4"
 """The version that is inlined, of those in the package vl-convert-python."""

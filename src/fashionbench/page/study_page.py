@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
+from fashionbench.messages import counted
 from fashionbench.page.page import Figure, inline
 from fashionbench.page.templating import template
-from fashionbench.plurals import counted
 from fashionbench.studies.records import (
     MANY,
     StudyRecord,

@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from fashionbench.claims import words
-from fashionbench.plurals import counted
+from fashionbench.messages import counted
 
 _FOLDER = Path(__file__).with_name("templates")
 

@@ -14,10 +14,10 @@ from typing import Any
 
 from fashionbench.datasets import DATASETS_FILE
 from fashionbench.errors import ChangedError, ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.networks import own
 from fashionbench.params import PARAMS_FILE, STRENGTHS, load_params
 from fashionbench.paths import network_file, project_folder
-from fashionbench.yaml_files import read_yaml
 
 PIPELINE_FILE = Path("dvc.yaml")
 IGNORED = (

@@ -27,9 +27,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from fashionbench.errors import DataError
+from fashionbench.files import replace_file
 from fashionbench.messages import in_one_line
 from fashionbench.portable import processor
-from fashionbench.whole_files import replace_file
 
 FOLDER = Path("rebuilds")
 PACKAGES_LOCK = Path("requirements.txt")

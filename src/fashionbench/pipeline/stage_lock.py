@@ -9,10 +9,9 @@ from pathlib import Path
 from filelock import Timeout
 
 from fashionbench.errors import BusyError
-from fashionbench.paths import SCRATCH_DIR, project_folder, study
+from fashionbench.paths import SCRATCH_DIR, make_folder, project_folder, study
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.file_locks import MARKER, exclusive
-from fashionbench.whole_files import make_folder
 
 _LOOKS = 20
 _PAUSE_S = 0.05

@@ -12,6 +12,7 @@ from pathlib import Path
 from fashionbench.claims.language import read_declared
 from fashionbench.data.splits import check_sizes
 from fashionbench.errors import ConfigError
+from fashionbench.files import replace_file
 from fashionbench.networks import own
 from fashionbench.params import OF_IMAGES, Device, Params, load_params
 from fashionbench.paths import describe_not_copied, in_workspace, network_file
@@ -19,7 +20,6 @@ from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.machine import available_memory
 from fashionbench.portable import processor
 from fashionbench.training.memory_check import check_memory
-from fashionbench.whole_files import replace_file
 
 CHECKED_FILE = Path("data/checked")
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from fashionbench.analysis.files import DUPLICATES_FILE
 from fashionbench.data.repeats import count_duplicates
 from fashionbench.data.sources import read_part
+from fashionbench.files import replace_file
 from fashionbench.params import load_params
-from fashionbench.whole_files import replace_file
 
 
 def run() -> None:

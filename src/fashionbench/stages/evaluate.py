@@ -1,10 +1,10 @@
 """Stage ``evaluate``: score every replicate of a network, or of a study."""
 
 from fashionbench.evaluation import corrupted_scores, tasks  # noqa: F401 - for the workers.
+from fashionbench.files import write_nothing
 from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.studies.obtained import with_data
-from fashionbench.whole_files import write_nothing
 from fashionbench.workers.local import local_processes
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from fashionbench.files import replace_file
 from fashionbench.paths import (
     PREPARED_DIR,
     SCRATCH_DIR,
@@ -18,7 +19,6 @@ from fashionbench.paths import (
     study,
 )
 from fashionbench.tracking.address import artifacts_folder, store_address
-from fashionbench.whole_files import replace_file
 
 _PASSES = 2
 """The second finds nothing to add, unless another process changes the store at the same time."""

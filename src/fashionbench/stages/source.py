@@ -7,8 +7,8 @@ always. Its output is always the same, so no other stage runs because of it.
 from pathlib import Path
 
 from fashionbench.data.sources import check, user_folder
+from fashionbench.files import replace_file
 from fashionbench.params import load_params
-from fashionbench.whole_files import replace_file
 
 SOURCE_FILE = Path("data/source")
 

@@ -3,11 +3,11 @@
 import logging
 import os
 
+from fashionbench.files import write_nothing
 from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.studies.obtained import with_data
-from fashionbench.whole_files import write_nothing
 from fashionbench.workers.pool import open_workers
 
 _FEW = 5

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fashionbench import paths, tables
 from fashionbench.errors import TrainingError
+from fashionbench.files import replace_file
 from fashionbench.params import Params
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.training import checkpoints
@@ -53,7 +54,7 @@ def train_network(workers: Workers, params: Params, name: str, dependencies: Dep
             runs.log_epoch(event.row)
             progress.advance(event)
             if event.weights is not None:
-                tables.write_weights(event.weights, name, event.row.seed)
+                replace_file(paths.weights_file(name, event.row.seed), event.weights)
         tables.write_table(curves(rows), paths.network_table(name, "curves"))
     dependencies.check_unchanged()
     kept.finish(to_train)

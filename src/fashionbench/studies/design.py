@@ -27,6 +27,7 @@ from fashionbench.claims.language import (
 )
 from fashionbench.claims.quantities import Claim, Labels, level_name, load_claims, make_claims
 from fashionbench.errors import ConfigError
+from fashionbench.files import read_yaml
 from fashionbench.params import (
     OF_IMAGES,
     LossInput,
@@ -36,7 +37,6 @@ from fashionbench.params import (
     Shared,
     images_of,
 )
-from fashionbench.yaml_files import read_yaml
 
 STUDY_FILE = Path("study.yaml")
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection
 
 from fashionbench.errors import DataError
+from fashionbench.files import replace_file
 from fashionbench.params import Params
 from fashionbench.paths import METRICS_DIR
-from fashionbench.whole_files import replace_file
 
 OBTAINED_FILE = METRICS_DIR / "datasets.json"
 

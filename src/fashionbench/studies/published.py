@@ -20,6 +20,7 @@ from fashionbench.claims.language import in_order
 from fashionbench.claims.quantities import load_claims
 from fashionbench.claims.verdicts import ArmRecord
 from fashionbench.errors import DataError
+from fashionbench.files import replace_file
 from fashionbench.params import Params
 from fashionbench.paths import (
     METRICS_DIR,
@@ -33,7 +34,6 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
 from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record, summarise
 from fashionbench.tables import read_table, write_table
-from fashionbench.whole_files import replace_file
 
 PUBLISHED_DIR = METRICS_DIR / "studies"
 COUNTERPART = "logits"

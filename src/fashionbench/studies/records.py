@@ -10,9 +10,9 @@ from fashionbench.analysis.files import parse_result, read_result
 from fashionbench.claims.language import Unit, Verdict, conjoin
 from fashionbench.claims.verdicts import ArmRecord, Ends, VerdictRecord
 from fashionbench.claims.words import by_verdict, format_ends, name_claims
+from fashionbench.messages import counted
 from fashionbench.params import LossInput
 from fashionbench.paths import METRICS_DIR
-from fashionbench.plurals import counted
 
 RECORD_FILE = METRICS_DIR / "study.json"
 MANY = 3

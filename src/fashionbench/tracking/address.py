@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from fashionbench.errors import StoreError
+from fashionbench.files import replace_file
 from fashionbench.paths import SCRATCH_DIR, repository_folder
-from fashionbench.whole_files import replace_file
 
 SCORES = "scores"
 CHARTS = "charts"

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fashionbench.analysis.files import LOCK_FILE
+from fashionbench.files import read_yaml
 from fashionbench.networks.description import in_words
 from fashionbench.params import OF_IMAGES, PARAMS_FILE, Hyperparameters, Network, load_params
 from fashionbench.paths import split_file, study
@@ -23,7 +24,6 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import digest, replicate_key
 from fashionbench.studies.design import read_study
 from fashionbench.tracking.private_tables import VERSION_TAG
-from fashionbench.yaml_files import read_yaml
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"

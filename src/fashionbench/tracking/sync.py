@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, KINDS, PAGE_FILE
 from fashionbench.errors import DataError, StoreError
 from fashionbench.evaluation.selection import best_seed
+from fashionbench.files import replace_file
 from fashionbench.params import Params
 from fashionbench.paths import champion_file, in_workspace, network_table, study, weights_file
 from fashionbench.pipeline.dependencies import Dependencies, sha256_of
@@ -47,7 +48,6 @@ from fashionbench.tracking.store import (
     warn_without_models,
 )
 from fashionbench.tracking.views import MODEL_SCORE, show_experiment
-from fashionbench.whole_files import replace_file
 
 WEIGHTS_TAG = "fashionbench.weights_sha256"
 

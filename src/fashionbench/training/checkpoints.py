@@ -25,11 +25,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fashionbench.errors import DataError
+from fashionbench.files import SUFFIX, replace_file
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.identity import replicate_key
 from fashionbench.pipeline.processes import Owner
 from fashionbench.training.epoch import Epoch, Replicate
-from fashionbench.whole_files import SUFFIX, replace_file
 
 _FINISHED = "finished"
 """Ends the names of files of finished replicates, where those of others name their process."""

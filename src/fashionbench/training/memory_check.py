@@ -1,9 +1,9 @@
 """Check that this machine has the memory that the networks of params.yaml need."""
 
 from fashionbench.errors import ConfigError
+from fashionbench.messages import counted
 from fashionbench.params import Network, Params
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.plurals import counted
 from fashionbench.training.costs import count
 
 _GIB = 2**30

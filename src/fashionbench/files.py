@@ -1,5 +1,6 @@
-"""Read the repository's YAML files safely, with a one-line error for any damage."""
+"""Files that are written whole or not at all, and YAML with a one-line error for any damage."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from ruamel.yaml.error import YAMLError
 
 from fashionbench.errors import ConfigError
 from fashionbench.messages import in_one_line
+from fashionbench.paths import make_folder
+
+SUFFIX = ".incoming"
+"""Ends the names of files that are being written; .dvcignore holds it."""
 
 # Besides its own errors ruamel raises these, for values such as 2001-13-45, !!bool x or [[[[....
 _YAML_ERRORS = (
@@ -20,6 +25,28 @@ _YAML_ERRORS = (
     ArithmeticError,
     RecursionError,
 )
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it, so that nobody ever sees a part of it.
+
+    Makes the folders above it. What a killed process leaves behind, the next one overwrites. Raises
+    OSError, which names the file.
+    """
+    make_folder(path.parent)
+    incoming = path.with_name(f"{path.name}{SUFFIX}")
+    try:
+        incoming.write_bytes(content)
+        os.replace(incoming, path)
+    except OSError as error:
+        incoming.unlink(missing_ok=True)
+        # When the disk is full, the system's error does not name the file.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_nothing(path: Path) -> None:
+    """Write the empty file of a network without results, since DVC demands every output."""
+    replace_file(path, b"")
 
 
 def read_yaml(path: Path) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT
 
+from fashionbench.files import SUFFIX, replace_file
 from fashionbench.pipeline.dependencies import IGNORED
-from fashionbench.whole_files import SUFFIX, replace_file
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
