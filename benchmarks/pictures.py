@@ -25,7 +25,7 @@ from scipy import ndimage
 
 from fashionbench.data.splits import Split, load_split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.selection import best_seed
+from fashionbench.evaluation.scores import best_seed
 from fashionbench.params import load_params
 from fashionbench.paths import network_table, split_file, weights_file
 from fashionbench.pipeline.machine import available_cores

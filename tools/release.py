@@ -23,7 +23,7 @@ from urllib.parse import quote
 from fashionbench.analysis.model_card import read_champion
 from fashionbench.commands.verify import read_hashes
 from fashionbench.datasets import Dataset
-from fashionbench.evaluation.selection import best_seed
+from fashionbench.evaluation.scores import best_seed
 from fashionbench.files import read_yaml
 from fashionbench.params import load_params
 from fashionbench.paths import network_table, weights_file

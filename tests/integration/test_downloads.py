@@ -13,8 +13,8 @@ from threading import Thread
 import pytest
 from servers import HOST, free_port, silent_server
 
-from fashionbench.data import downloads, public_sources
-from fashionbench.data.downloads import download
+from fashionbench.data import public_sources
+from fashionbench.data.public_sources import download
 from fashionbench.errors import DataError
 
 CONTENT = gzip.compress(random.Random(0).randbytes(1 << 21), mtime=0)
@@ -80,7 +80,7 @@ def test_anything_less_is_refused(tmp_path: Path, path: str, says: str) -> None:
 def test_a_server_that_is_away_or_silent_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(public_sources, "TIMEOUT_S", 0.2)
     with silent_server() as silent, pytest.raises(DataError, match=f"{silent}/a was silent for"):
         download(f"{silent}/a", tmp_path / "a")
     with pytest.raises(DataError, match="refused"):
@@ -88,7 +88,7 @@ def test_a_server_that_is_away_or_silent_is_named(
 
 
 def test_a_server_that_trickles_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "LONGEST_S", -1.0)
+    monkeypatch.setattr(public_sources, "LONGEST_S", -1.0)
     with server() as address, pytest.raises(DataError, match="takes more than"):
         download(f"{address}/a", tmp_path / "a")
 
@@ -107,7 +107,7 @@ def test_the_next_mirror_is_asked_when_one_is_silent(
 ) -> None:
     from torchvision.datasets import FashionMNIST
 
-    monkeypatch.setattr(downloads, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(public_sources, "TIMEOUT_S", 0.2)
     with silent_server() as silent, server() as good:
         monkeypatch.setattr(FashionMNIST, "mirrors", [f"{silent}/", f"{good}/"])
         known = [(name, md5(CONTENT).hexdigest()) for name, _ in FashionMNIST.resources]

@@ -14,9 +14,7 @@ CLI_AND_LIGHT_STAGES = (
 )
 SCORING = (
     "fashionbench.stages.evaluate",
-    "fashionbench.evaluation.tasks",
-    "fashionbench.evaluation.corrupted_scores",
-    "fashionbench.evaluation.calibration",
+    "fashionbench.evaluation.trained",
 )
 
 

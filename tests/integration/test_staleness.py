@@ -162,8 +162,6 @@ def test_a_parameter_reruns_the_stages_that_use_it(
         ("page/figures.py", {"compare", "report"}),
         ("claims/judging.py", {"report"}),
         ("evaluation/trained.py", EVALUATE),
-        ("evaluation/tasks.py", EVALUATE),
-        ("evaluation/corrupted_scores.py", EVALUATE),
         ("page/trust.py", {"report"}),
         ("data/sources.py", {"download", "duplicates", "prepare"}),
         ("training/epoch.py", TRAIN),

@@ -21,7 +21,7 @@ from servers import HOST, free_port, silent_server
 from sqlalchemy.pool import NullPool
 
 from fashionbench.errors import DataError, StoreError
-from fashionbench.pipeline.file_locks import exclusive
+from fashionbench.pipeline.stage_lock import exclusive
 from fashionbench.tracking.registry import keeps_models, load_champion
 from fashionbench.tracking.store import (
     check_store,

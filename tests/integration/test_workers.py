@@ -12,8 +12,7 @@ from repositories import PROJECT
 
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
-from fashionbench.training.costs import count
-from fashionbench.training.memory_check import needed_memory
+from fashionbench.training.costs import count, needed_memory
 from fashionbench.workers.local import local_processes
 from fashionbench.workers.memory import MALLOC, is_out_of_memory
 

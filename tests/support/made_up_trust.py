@@ -3,8 +3,8 @@
 import pandas as pd
 
 from fashionbench.analysis.calibration_and_robustness import TrustTables
-from fashionbench.evaluation.calibration import BINS
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS
+from fashionbench.evaluation.scores import BINS
 
 
 def calibration(*surer_by_seed: float, images: int = 100) -> pd.DataFrame:

@@ -15,8 +15,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     overconfidence,
     reliability,
 )
-from fashionbench.evaluation.calibration import BINS, calibration_rows
-from fashionbench.evaluation.scores import Evaluation
+from fashionbench.evaluation.scores import BINS, Evaluation, calibration_rows
 from fashionbench.evaluation.trained import evaluate
 
 

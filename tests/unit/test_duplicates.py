@@ -9,8 +9,7 @@ import pytest
 from repositories import PROJECT
 
 from fashionbench.analysis.files import DUPLICATES_FILE
-from fashionbench.data.repeats import Duplicates, count_duplicates
-from fashionbench.data.splits import Split
+from fashionbench.data.splits import Duplicates, Split, count_duplicates
 from fashionbench.stages import duplicates
 
 

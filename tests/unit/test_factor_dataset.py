@@ -25,7 +25,7 @@ from fashionbench.errors import ConfigError, DataError
 from fashionbench.files import read_yaml, write_nothing
 from fashionbench.page.study_page import render_section
 from fashionbench.params import Hyperparameters, Params, load_params
-from fashionbench.pipeline.identity import replicate_key
+from fashionbench.pipeline.dependencies import replicate_key
 from fashionbench.stages import analyse, check, compare, download, prepare
 from fashionbench.stages.training import distinct_replicates
 from fashionbench.studies.obtained import OBTAINED_FILE, write_obtained

@@ -6,9 +6,8 @@ from torch import nn
 from trainings import network, parameters_of
 
 from fashionbench.data.examples import Examples
-from fashionbench.networks.declared import build
+from fashionbench.networks.declared import ChannelsFirst, ChannelsLastFlatten, Dropout, build
 from fashionbench.networks.forward import infer, pixels_to_inputs
-from fashionbench.networks.layers import ChannelsFirst, ChannelsLastFlatten, Dropout
 from fashionbench.params import Params
 
 

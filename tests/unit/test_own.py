@@ -123,8 +123,8 @@ def refusal(declared: Network, *sizes: int) -> str:
             "changes make DVC train it again; move what it needs there",
         ),
         (
-            "from fashionbench.networks.layers import Dropout\nclass Net: pass",
-            "networks/net.py imports fashionbench.networks.layers from outside of networks/, the "
+            "from fashionbench.networks.declared import Dropout\nclass Net: pass",
+            "networks/net.py imports fashionbench.networks.declared from outside of networks/, the "
             "folder whose changes make DVC train it again; move what it needs there",
         ),
         (

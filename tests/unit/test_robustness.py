@@ -18,9 +18,8 @@ from fashionbench.analysis.calibration_and_robustness import (
 )
 from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.corrupted_scores import robustness_rows, run_robustness
 from fashionbench.evaluation.corruptions import CLEAN, CORRUPTIONS, IMAGES, corrupt, part_of
-from fashionbench.evaluation.tasks import EvaluationTask
+from fashionbench.evaluation.trained import EvaluationTask, robustness_rows, run_robustness
 from fashionbench.networks.declared import build, weights_of
 from fashionbench.networks.forward import infer
 

@@ -14,9 +14,14 @@ from trainings import network
 
 from fashionbench.data.splits import Split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.scores import confusion_rows, predictions, score_rows, worst_errors
-from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
-from fashionbench.evaluation.trained import evaluate
+from fashionbench.evaluation.scores import (
+    best_seed,
+    confusion_rows,
+    predictions,
+    score_rows,
+    worst_errors,
+)
+from fashionbench.evaluation.trained import EvaluationTask, evaluate, run_evaluation
 from fashionbench.networks.declared import build, weights_of
 
 LOGITS = torch.eye(10)[[0, 1, 1, 2, 0]] * 5
@@ -110,3 +115,17 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content:
     with pytest.raises(DataError, match=r"seed_0.safetensors does not hold the weights of tiny"):
         run_evaluation(task)
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best"),
+    [
+        ({0: 0.8, 1: 0.9, 2: 0.85}, 1),
+        ({2: 0.9, 0: 0.8, 1: 0.9}, 1),
+        ({3: 0.0}, 3),
+    ],
+)
+def test_the_best_seed_is_the_most_accurate_and_the_lowest_among_equals(
+    accuracies: dict[int, float], best: int
+) -> None:
+    assert best_seed(accuracies) == best

@@ -25,7 +25,7 @@ FEWEST = 20
 def calibration_error(table: pd.DataFrame, split: str = "test") -> "pd.Series[float]":
     """Return the expected calibration error of each seed, from 0 to 1.
 
-    ``table`` is that of :func:`fashionbench.evaluation.calibration.calibration_rows`.
+    ``table`` is that of :func:`fashionbench.evaluation.scores.calibration_rows`.
     """
     bins = table[table["split"] == split]
     gaps = (bins["correct"] - bins["confidence"]).abs().groupby(bins["seed"]).sum()
@@ -83,7 +83,7 @@ def compare_robustness(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Columns: network, corruption, strength, and the mean accuracy over seeds with the ends of its
     95% interval (``low``, ``high``). Every table is that of
-    :func:`fashionbench.evaluation.corrupted_scores.robustness_rows`.
+    :func:`fashionbench.evaluation.trained.robustness_rows`.
     """
     rows = []
     for name, table in tables.items():

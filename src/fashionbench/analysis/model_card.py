@@ -21,7 +21,7 @@ from fashionbench.analysis.calibration_and_robustness import (
 from fashionbench.analysis.files import COMPARISON_FILE
 from fashionbench.analysis.statistics import estimate
 from fashionbench.evaluation.corruptions import IMAGES
-from fashionbench.evaluation.selection import best_seed
+from fashionbench.evaluation.scores import best_seed
 from fashionbench.messages import counted
 from fashionbench.networks.description import in_words
 from fashionbench.params import Params

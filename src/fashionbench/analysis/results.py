@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fashionbench.errors import DataError
-from fashionbench.evaluation.selection import best_seed
+from fashionbench.evaluation.scores import best_seed
 from fashionbench.params import LossInput
 from fashionbench.paths import network_table, predictions_file
 from fashionbench.tables import read_arrays, read_table

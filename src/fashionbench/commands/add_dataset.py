@@ -13,9 +13,8 @@ from ruamel.yaml import YAML
 
 from fashionbench.data.idx import write_idx
 from fashionbench.data.own_images import OwnImages, read_own
-from fashionbench.data.repeats import count_duplicates
 from fashionbench.data.sources import SETS_DIR
-from fashionbench.data.splits import draw_splits
+from fashionbench.data.splits import count_duplicates, draw_splits
 from fashionbench.datasets import DATASETS_FILE, Dataset, parse_dataset
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml, replace_file

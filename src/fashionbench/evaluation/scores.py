@@ -97,3 +97,45 @@ def worst_errors(found: Evaluation, split: Split) -> dict[str, npt.NDArray[Any]]
         "predictions": found.predictions[surest],
         "confidences": found.confidences[surest],
     }
+
+
+BINS = 15
+"""Bins of equal width, as in Guo et al., On calibration of modern neural networks (ICML 2017)."""
+
+
+def calibration_rows(evaluations: BySeedAndSplit) -> list[dict[str, object]]:
+    """Return one row per seed, split and bin of confidence, also for empty bins.
+
+    Bin b of 1 to BINS holds the images whose predicted class has a probability above (b - 1) / BINS
+    and up to b / BINS: ``images`` counts them, ``correct`` those that are classified correctly, and
+    ``confidence`` is the sum of their probabilities.
+    """
+    return [
+        {"seed": seed, "split": split} | row
+        for seed, of_seed in evaluations.items()
+        for split, found in of_seed.items()
+        for row in _bins(found.confidences, found.correct)
+    ]
+
+
+def _bins(
+    confidences: npt.NDArray[np.float32], correct: npt.NDArray[np.bool_]
+) -> list[dict[str, object]]:
+    # In float64 and one by one: the same sums on every processor.
+    wide = confidences.astype(np.float64)
+    places = np.clip(np.ceil(wide * BINS).astype(np.int64), 1, BINS)
+    images, right, total = (
+        np.bincount(places, weights, minlength=BINS + 1) for weights in (None, correct, wide)
+    )
+    return [
+        {"bin": b, "images": int(images[b]), "correct": int(right[b]), "confidence": total[b]}
+        for b in range(1, BINS + 1)
+    ]
+
+
+def best_seed(accuracies: Mapping[int, float]) -> int:
+    """Return the seed with the highest accuracy, the lowest seed among equals.
+
+    ``accuracies`` are those on the validation images, by seed; ValueError if there are none.
+    """
+    return max(accuracies, key=lambda seed: (accuracies[seed], -seed))

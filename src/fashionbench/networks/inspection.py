@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from fashionbench.networks import own
+from fashionbench.networks.declared import build
 from fashionbench.params import Network
 
 _MODULES_OWN = frozenset(vars(nn.Module()))
@@ -82,7 +83,7 @@ class _Inspection:
     def _build(self, seed: int) -> nn.Sequential:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return own.build(self._network)
+            return build(self._network)
 
     def _check_tensors(self) -> None:
         parameters = dict(self._own.named_parameters())

@@ -59,32 +59,30 @@ def facts_of(network: Network) -> bytes:
     return f"{json.dumps(facts, indent=2)}\n".encode()
 
 
-def build(network: Network, root: Path | None = None) -> "nn.Sequential":
-    """Build the module of a network that names one. Raises ConfigError if that cannot be done.
+def make(network: Network, root: Path | None = None) -> "nn.Module":
+    """Make the module that a network names. Raises ConfigError if that cannot be done.
 
-    It takes float32 inputs in [0, 1] of shape (n, height, width) or (n, height, width, channels),
-    and hands them to the module as (n, channels, height, width). ``root`` is as in :func:`code_of`.
+    It takes float32 inputs in [0, 1] of shape (n, channels, height, width). ``root`` is as in
+    :func:`code_of`.
     """
     from torch import nn
 
-    from fashionbench.networks.layers import ChannelsFirst
-
     root = root or project_folder().absolute()
-    make = _load(network.module, root, tuple(code_of(network, root).items()), network.name)
+    called = _load(network.module, root, tuple(code_of(network, root).items()), network.name)
     arguments = json.loads(network.arguments)
     if network.dropout_prob:
         arguments["dropout"] = network.dropout_prob
     try:
-        inspect.signature(make).bind(**arguments)
+        inspect.signature(called).bind(**arguments)
     except (TypeError, ValueError) as error:
         raise refuse(network, f"cannot be called with arguments = {arguments} ({error})") from error
     try:
-        made = make(**arguments)
+        made = called(**arguments)
     except Exception as error:  # It is the user's code, and may raise anything.
         raise refuse(network, f"raises {in_words(error)}") from error
     if not isinstance(made, nn.Module):
         raise refuse(network, f"makes a {type(made).__name__} and no torch.nn.Module")
-    return nn.Sequential(ChannelsFirst(), made)
+    return made
 
 
 def refuse(network: Network, why: str) -> ConfigError:

@@ -19,7 +19,7 @@ from fashionbench.paths import describe_not_copied, in_workspace, network_file
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.machine import available_memory
 from fashionbench.portable import processor
-from fashionbench.training.memory_check import check_memory
+from fashionbench.training.costs import check_memory
 
 CHECKED_FILE = Path("data/checked")
 

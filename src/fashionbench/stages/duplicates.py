@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict
 
 from fashionbench.analysis.files import DUPLICATES_FILE
-from fashionbench.data.repeats import count_duplicates
 from fashionbench.data.sources import read_part
+from fashionbench.data.splits import count_duplicates
 from fashionbench.files import replace_file
 from fashionbench.params import load_params
 

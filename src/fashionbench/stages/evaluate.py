@@ -1,6 +1,6 @@
 """Stage ``evaluate``: score every replicate of a network, or of a study."""
 
-from fashionbench.evaluation import corrupted_scores, tasks  # noqa: F401 - for the workers.
+from fashionbench.evaluation import trained  # noqa: F401 - for the workers.
 from fashionbench.files import write_nothing
 from fashionbench.params import load_params
 from fashionbench.paths import network_table

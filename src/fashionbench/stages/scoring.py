@@ -8,11 +8,14 @@ from safetensors.numpy import load_file
 from fashionbench import paths, tables
 from fashionbench.data.splits import load_split
 from fashionbench.evaluation import scores, weights
-from fashionbench.evaluation.calibration import calibration_rows
-from fashionbench.evaluation.corrupted_scores import Accuracies, robustness_rows, run_robustness
-from fashionbench.evaluation.scores import Evaluation
-from fashionbench.evaluation.selection import best_seed
-from fashionbench.evaluation.tasks import EvaluationTask, run_evaluation
+from fashionbench.evaluation.scores import Evaluation, best_seed, calibration_rows
+from fashionbench.evaluation.trained import (
+    Accuracies,
+    EvaluationTask,
+    robustness_rows,
+    run_evaluation,
+    run_robustness,
+)
 from fashionbench.params import Params
 
 TABLES = ("scores", "confusion", "calibration", "weights")

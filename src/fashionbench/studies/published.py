@@ -30,8 +30,7 @@ from fashionbench.paths import (
     study,
     study_folder,
 )
-from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.pipeline.identity import digest, replicate_key
+from fashionbench.pipeline.dependencies import Dependencies, digest, replicate_key
 from fashionbench.studies.records import RECORD_FILE, StudyRecord, read_record, summarise
 from fashionbench.tables import read_table, write_table
 

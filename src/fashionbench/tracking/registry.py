@@ -24,7 +24,7 @@ from fashionbench.errors import DataError, StoreError
 from fashionbench.networks import own
 from fashionbench.params import Network, Params, Precision
 from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
-from fashionbench.pipeline.identity import digest
+from fashionbench.pipeline.dependencies import digest
 from fashionbench.tracking.address import artifacts_folder, local_folder, store_address
 from fashionbench.tracking.run_spec import NETWORK_TAG
 from fashionbench.tracking.runs import KEY_TAG, has_file

@@ -20,8 +20,7 @@ from fashionbench.networks.description import in_words
 from fashionbench.params import OF_IMAGES, PARAMS_FILE, Hyperparameters, Network, load_params
 from fashionbench.paths import split_file, study
 from fashionbench.pipeline import environment
-from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.pipeline.identity import digest, replicate_key
+from fashionbench.pipeline.dependencies import Dependencies, digest, replicate_key
 from fashionbench.studies.design import read_study
 from fashionbench.tracking.private_tables import VERSION_TAG
 

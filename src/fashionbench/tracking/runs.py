@@ -18,8 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from fashionbench.errors import StoreError
 from fashionbench.paths import in_workspace, study
 from fashionbench.pipeline import environment
-from fashionbench.pipeline.dependencies import sha256_of
-from fashionbench.pipeline.identity import digest
+from fashionbench.pipeline.dependencies import digest, sha256_of
 from fashionbench.pipeline.processes import Owner
 from fashionbench.tracking.run_spec import (
     NETWORK_TAG,

@@ -29,7 +29,7 @@ from sqlalchemy.pool import NullPool
 
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.paths import SCRATCH_DIR, repository_folder, study
-from fashionbench.pipeline.file_locks import exclusive
+from fashionbench.pipeline.stage_lock import exclusive
 from fashionbench.tracking.address import (
     EXPERIMENT,
     artifacts_folder,

@@ -14,12 +14,11 @@ from mlflow import MlflowClient
 
 from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, KINDS, PAGE_FILE
 from fashionbench.errors import DataError, StoreError
-from fashionbench.evaluation.selection import best_seed
+from fashionbench.evaluation.scores import best_seed
 from fashionbench.files import replace_file
 from fashionbench.params import Params
 from fashionbench.paths import champion_file, in_workspace, network_table, study, weights_file
-from fashionbench.pipeline.dependencies import Dependencies, sha256_of
-from fashionbench.pipeline.identity import digest
+from fashionbench.pipeline.dependencies import Dependencies, digest, sha256_of
 from fashionbench.studies.records import read_record, summarise
 from fashionbench.tables import read_table
 from fashionbench.tracking.registry import (

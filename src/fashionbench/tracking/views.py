@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from fashionbench.pipeline.identity import digest
+from fashionbench.pipeline.dependencies import digest
 from fashionbench.tracking.address import CHARTS, SCORES, view_path
 from fashionbench.tracking.run_spec import CONFIGURATION_TAG
 

@@ -26,8 +26,7 @@ from torch import Tensor
 
 from fashionbench.errors import DataError
 from fashionbench.files import SUFFIX, replace_file
-from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.pipeline.identity import replicate_key
+from fashionbench.pipeline.dependencies import Dependencies, replicate_key
 from fashionbench.pipeline.processes import Owner
 from fashionbench.training.epoch import Epoch, Replicate
 

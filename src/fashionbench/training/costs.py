@@ -1,4 +1,4 @@
-"""What a network costs, and whether its bits are portable: counted on its derived step."""
+"""What a network costs, memory too, and whether its bits are portable: counted on its passes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,9 +8,12 @@ from typing import cast
 
 import torch
 
+from fashionbench.errors import ConfigError
+from fashionbench.messages import counted
 from fashionbench.networks import own
 from fashionbench.networks.declared import build
-from fashionbench.params import PORTABLE_OPTIMIZERS, Hyperparameters, Network
+from fashionbench.params import PORTABLE_OPTIMIZERS, Hyperparameters, Network, Params
+from fashionbench.pipeline.machine import available_cores
 from fashionbench.portable.operations import is_portable
 from fashionbench.portable.step import derive_forward, derive_step
 from fashionbench.portable.trace import Call, NotDerivableError, Value, record_forward, record_step
@@ -161,3 +164,36 @@ def _products(calls: Iterable[Call]) -> int:
 def _convolution(pixels: Value, weight: Value) -> int:
     """Count those of a convolution, each of whose pixels meets each weight once."""
     return pixels.shape[0] * prod(pixels.shape[2:]) * prod(weight.shape)
+
+
+_GIB = 2**30
+_BYTES = 4
+"""Size of a float32, the type of everything in training."""
+
+
+def check_memory(params: Params, available: int) -> None:
+    """Raise ConfigError if a network needs more bytes than are ``available``."""
+    for name in params.networks:
+        own = params.of(name)
+        needed = needed_memory(own.network(name), own.batch_size, len(own.seeds))
+        if needed > available:
+            raise ConfigError(
+                f"networks.{name}: training {min(len(own.seeds), available_cores())} of its "
+                f"{counted(len(own.seeds), 'replicate')} at once needs at least "
+                f"{needed / _GIB:,.1f} GiB of memory, and this machine has "
+                f"{available / _GIB:,.1f}; use smaller layers, or fewer seeds at once "
+                "(taskset -c 0 dvc repro)"
+            )
+
+
+def needed_memory(network: Network, batch_size: int, seeds: int) -> int:
+    """Return the bytes that training a network takes at least, in all workers together.
+
+    A worker holds ten arrays of the size of the parameters: weights, gradients and Adam's two
+    moments to compute with, and weights and moments again as read from a checkpoint and as written
+    to the next; and what the forward pass leaves for the backward pass.
+    """
+    counted = count(network)
+    kept = batch_size * (network.input_size + counted.kept)
+    workers = min(seeds, available_cores())
+    return _BYTES * workers * (10 * counted.parameters + kept)

@@ -19,8 +19,7 @@ import torch
 import fashionbench
 from fashionbench.errors import WorkerError
 from fashionbench.params import Hyperparameters
-from fashionbench.pipeline.dependencies import sha256_of
-from fashionbench.pipeline.identity import digest
+from fashionbench.pipeline.dependencies import digest, sha256_of
 from fashionbench.portable import processor
 
 FACTS = "fashionbench"
