@@ -73,7 +73,7 @@ class DataFile(_Model):
 
 
 class Own(_Model):
-    """Values of a data set that stand in place of those in params.yaml."""
+    """Values of a data set that override those in params.yaml."""
 
     input_size: PositiveInt | None = None
     num_classes: PositiveInt | None = None

@@ -251,7 +251,7 @@ class NetworkParams(_Model):
 class Params(_Model):
     """The whole of ``params.yaml``, with the data set that it names.
 
-    Values that the data set has of its own stand in place of those in the file.
+    Values of the data set's own override those in the file.
     """
 
     dataset: Annotated[Dataset, PlainSerializer(lambda dataset: dataset.name)]
@@ -277,8 +277,8 @@ class Params(_Model):
     device: Device
     precision: Precision
     networks: Annotated[dict[NetworkName, NetworkParams], Field(min_length=1)]
-    # Where data sets are declared; the file's values in whose place stand those of a data set; and
-    # the prepared images of a single network, if it has some of its own.
+    # Where data sets are declared; the file's values that a data set overrides; and the prepared
+    # images of a single network, if it has some of its own.
     _folder: Path = PrivateAttr(Path())
     _replaced: dict[str, Any] = PrivateAttr(default_factory=dict)
     _images: str = PrivateAttr("")
@@ -346,10 +346,10 @@ class Params(_Model):
         return self
 
     def of(self, name: str) -> Self:
-        """Return the parameters of a network: the shared ones with those of its own in their place.
+        """Return the parameters of a network: the shared ones, overridden by its own.
 
-        A number as ``seeds`` of its own means so many of the shared ones, the first. Raises
-        ConfigError for an unknown name.
+        A number as its own ``seeds`` stands for that many of the shared ones, from the first on.
+        Raises ConfigError for an unknown name.
         """
         own: dict[str, Any] = {str(key): of for key, of in self._declared(name).own.items()}
         if not own:

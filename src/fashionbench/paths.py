@@ -30,13 +30,13 @@ def study() -> str | None:
 
 
 def study_folder() -> Path:
-    """Return the way from the top of the project to the current folder: empty, or to a study."""
+    """Return the path from the top of the project to the current folder: empty, or to a study."""
     name = study()
     return STUDIES_DIR / name if name else Path()
 
 
 def project_folder() -> Path:
-    """Return the way from the current folder to the top of the project, or of DVC's copy of it."""
+    """Return the path from the current folder to the top of the project, or of DVC's copy of it."""
     return Path("../..") if study() else Path()
 
 
@@ -75,7 +75,7 @@ def split_file(split: str, images: str = "") -> Path:
 
 
 def network_file(network: str) -> Path:
-    """Return the file of what stages depend on of a network besides its lines in params.yaml."""
+    """Return the file of what a network's stages depend on besides its lines in params.yaml."""
     return NETWORKS_DIR / f"{network}.json"
 
 
@@ -105,7 +105,7 @@ def network_table(network: str, table: str) -> Path:
 
 
 def make_folders(network: str) -> None:
-    """Make a network's folders before training, so that a forbidden one is found out in time.
+    """Make a network's folders before training, so that one that is forbidden fails early.
 
     Raises OSError.
     """
@@ -116,6 +116,6 @@ def make_folders(network: str) -> None:
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, also where a link points to a place that is gone.
 
-    Disks for temporary files are cleaned up, and take along what a link leads to. Raises OSError.
+    Cleaning up a scratch disk deletes what links on other disks point to. Raises OSError.
     """
     os.makedirs(os.path.realpath(path), exist_ok=True)

@@ -18,8 +18,8 @@ from fashionbench.files import replace_file
 def write_arrays(arrays: Mapping[str, npt.NDArray[Any]], path: Path) -> None:
     """Write named arrays as safetensors, base64 in JSON. Raises OSError.
 
-    DVC's run cache restores no stage with an output in git, unless that is a plot; and plots it
-    reads as text.
+    DVC's run cache restores no stage with an output in git, unless that is a plot; and it reads
+    plots as text.
     """
     packed = b64encode(save(dict(arrays))).decode()
     replace_file(path, json.dumps({"safetensors": packed}).encode() + b"\n")

@@ -123,7 +123,7 @@ def _check_memory(place: Path, bytes_of_images: int) -> None:
 
 
 def _read_npz(path: Path) -> tuple[dict[Part, tuple[Array, Array] | None], Sequence[str] | None]:
-    """Read an archive of numpy's. What is pickled in it is refused, and never unpickled."""
+    """Read an .npz archive. Pickled objects in it are refused, and never unpickled."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_memory(path, sum(member.file_size for member in archive.infolist()))

@@ -201,7 +201,7 @@ _log = logging.getLogger(__name__)
 
 
 def download(address: str, target: Path) -> None:
-    """Save what is at an address, and tell the progress of anything longer than a megabyte.
+    """Save what is at an address, and report progress if it is longer than a megabyte.
 
     Proxies are those of the environment (``https_proxy`` and so on). Raises DataError if the server
     is away, refuses, is silent for TIMEOUT_S or needs more than LONGEST_S.

@@ -1,10 +1,11 @@
 """Corrupted images: the same for every network and replicate, and on every processor.
 
 The kinds are among those of Hendrycks and Dietterich, Benchmarking neural network robustness to
-common corruptions and perturbations (ICLR 2019), made for small images with a black ground. Lengths
-are in pixels of an image whose shorter side has MADE_FOR; those of other images are in proportion.
-Everything is computed in whole numbers, so that no bit depends on a library's arithmetic. Images
-of one kind draw the same random numbers at every strength: a curve shows the strength alone.
+common corruptions and perturbations (ICLR 2019), made for small images with a black background.
+Lengths are in pixels of an image whose shorter side has MADE_FOR; those of other images are in
+proportion. Everything is computed in whole numbers, so that no bit depends on a library's
+arithmetic. Images of one kind draw the same random numbers at every strength: a curve shows the
+strength alone.
 """
 
 from collections.abc import Callable, Sequence

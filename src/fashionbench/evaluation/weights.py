@@ -72,9 +72,9 @@ def weight_rows(
 def filters(weights: Weights, network: Network) -> npt.NDArray[np.float32]:
     """Return the first layer as images: (units, height, width), of a convolution (filters, 3, 3).
 
-    There is one for each colour.
-    Of a module of the user's own, that is the first convolution of more than one pixel, else what
-    is first multiplied by all pixels; no image, (0, 1, 1), if it has neither.
+    There is one for each colour. In a module of the user's own, the first layer is the first
+    convolution of more than one pixel, else the first matrix that multiplies all pixels; there is
+    no image, (0, 1, 1), if it has neither.
     """
     layers = _layers(weights)
     for layer in layers:
@@ -83,9 +83,7 @@ def filters(weights: Weights, network: Network) -> npt.NDArray[np.float32]:
     for layer in layers:
         if layer.ndim == 2 and layer.shape[1] == network.input_size:
             height, width = network.shape[:2]
-            if (
-                not network.module
-            ):  # Its inputs have colours last, as those of the user's have first.
+            if not network.module:  # Plain layers read colours last, the user's modules first.
                 layer = layer.reshape(len(layer), height * width, -1).swapaxes(1, 2)
             return layer.reshape(-1, height, width)
     return np.zeros((0, 1, 1), np.float32)

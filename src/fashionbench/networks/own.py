@@ -36,7 +36,7 @@ _PACKAGE = str(OWN_NETWORKS_DIR)
 def code_of(network: Network, root: Path | None = None) -> dict[str, str]:
     """Return the sha256 of each file that makes a network's module, by its path in ``root``.
 
-    That is the folder from which files are named, by default the project's. Empty for a network of
+    ``root`` is the project's folder by default. The result is empty for a network of
     plain layers. Raises ConfigError for a file that is missing, no Python, or needs other files of
     the repository than those of the folder.
     """
@@ -50,9 +50,9 @@ def code_of(network: Network, root: Path | None = None) -> dict[str, str]:
 
 
 def facts_of(network: Network) -> bytes:
-    """Return what stages depend on of a network, besides its lines in params.yaml, as JSON.
+    """Return, as JSON, what a network's stages depend on besides its lines in params.yaml.
 
-    That are the strengths that it uses, and the files of its module. Raises as :func:`code_of`.
+    These are the strengths that it uses and the files of its module. Raises as :func:`code_of`.
     """
     strengths = {name: getattr(network, name) for name in STRENGTHS if getattr(network, name)}
     facts = {"strengths": strengths, "code": code_of(network)}

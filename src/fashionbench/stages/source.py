@@ -1,7 +1,7 @@
-"""Stage ``source``: refuse a folder in FASHIONBENCH_DATA that has not the files of the data set.
+"""Stage ``source``: refuse a folder in FASHIONBENCH_DATA that lacks files of the data set.
 
-DVC knows nothing of variables, and skips the stage download once it has files: so this one runs
-always. Its output is always the same, so no other stage runs because of it.
+DVC does not know of environment variables, and skips the stage download once it has files: so
+this one always runs. Its output is always the same, so no other stage runs because of it.
 """
 
 from pathlib import Path

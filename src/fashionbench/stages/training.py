@@ -67,7 +67,7 @@ def train_before(workers: Workers, params: Params, dependencies: Dependencies) -
     """
     with suppress(TrainingError):
         train_at_once(workers, distinct_replicates(params), lambda _: dependencies)
-    # By now it is true of every replicate that it has been trained before.
+    # By now every replicate has been trained before, and need not say so.
     logging.getLogger(checkpoints.__name__).setLevel(logging.WARNING)
 
 
