@@ -6,8 +6,9 @@ import re
 import select
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,18 +28,35 @@ Argument = Callable[[argparse.ArgumentParser], object]
 class Command:
     """A command: its line in ``--help``, the function that runs it, and its arguments.
 
-    It runs at the top of the repository, or ``anywhere``.
+    ``function`` is a module and a name in it, imported when the command runs, since torch and
+    MLflow take seconds; it gets the arguments by name, those that it has parameters for. The
+    command runs at the top of the repository, or ``anywhere``.
     """
 
     def __init__(
-        self,
-        help_line: str,
-        run: Callable[[argparse.Namespace], None],
-        *arguments: Argument,
-        anywhere: bool = False,
+        self, help_line: str, function: str, *arguments: Argument, anywhere: bool = False
     ) -> None:
-        self.help_line, self.run, self.arguments = help_line, run, arguments
+        self.help_line, self.function, self.arguments = help_line, function, arguments
         self.anywhere = anywhere
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Call the function; that of a stage once at a time, on files that stay as they are."""
+        package, _, stage = self.function.removesuffix(":run").partition(".")
+        # The mirror may run beside itself, and has no outputs.
+        if package != "stages" or stage == "mirror":
+            self._call(vars(parsed))
+            return
+        from fashionbench.pipeline.stage_lock import stage_lock
+
+        # The stage's own code is a dependency: it is hashed first, and imported afterwards.
+        with stage_lock(stage, getattr(parsed, "network", None)) as dependencies:
+            self._call(vars(parsed) | {"dependencies": dependencies})
+
+    def _call(self, values: Mapping[str, object]) -> None:
+        module, name = self.function.split(":")
+        function = getattr(import_module(f"fashionbench.{module}"), name)
+        known = signature(function).parameters
+        function(**{name: value for name, value in values.items() if name in known})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,128 +182,14 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         line = command.help_line
-        subparser = subparsers.add_parser(name, help=line, description=line)
+        # Without defaults: those of the functions hold.
+        subparser = subparsers.add_parser(
+            name, help=line, description=line, argument_default=argparse.SUPPRESS
+        )
         subparser.set_defaults(command=command)
         for declare in command.arguments:
             declare(subparser)
     return parser
-
-
-# Commands import what they need when they run, since torch and MLflow take seconds.
-
-
-def _stage(name: str, *arguments: str) -> Callable[[argparse.Namespace], None]:
-    """Return a function that runs a stage with the named command-line arguments."""
-
-    def run(parsed: argparse.Namespace) -> None:
-        from fashionbench.pipeline.stage_lock import stage_lock
-
-        # The stage's own code is a dependency: it is hashed first, and imported afterwards.
-        with stage_lock(name, getattr(parsed, "network", None)) as dependencies:
-            stage = import_module(f"fashionbench.stages.{name}")
-            values = {"dependencies": dependencies} | vars(parsed)
-            stage.run(*(values[argument] for argument in arguments))
-
-    return run
-
-
-def _mirror(_: argparse.Namespace) -> None:
-    # Without the stage lock: the mirror may run beside itself, and has no outputs.
-    from fashionbench.stages import mirror
-
-    mirror.run()
-
-
-def _verdicts(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.look import show_verdicts
-
-    show_verdicts(parsed.rev, markdown=parsed.markdown)
-
-
-def _table(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.look import show_sweep, show_table
-
-    first, *others = parsed.rev or [None]
-    if others:
-        show_sweep(parsed.rev, markdown=parsed.markdown)
-    else:
-        show_table(first, markdown=parsed.markdown)
-
-
-def _ask(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.ask import ask
-
-    ask(" ".join(parsed.question), parsed.form)
-
-
-def _judge(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.judge import judge
-
-    judge(
-        parsed.claims,
-        parsed.runs,
-        parsed.model,
-        parsed.seed,
-        page=parsed.page,
-        markdown=parsed.markdown,
-    )
-
-
-def _page(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.look import show_page
-
-    show_page(parsed.rev)
-
-
-def _prefill(_: argparse.Namespace) -> None:
-    from fashionbench.commands.prefill import prefill
-
-    prefill()
-
-
-def _worker(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.worker import become_worker
-
-    become_worker(parsed.scheduler, parsed.options)
-
-
-def _predict(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.predict import predict
-
-    predict(parsed.images, parsed.network, parsed.form, parsed.start)
-
-
-def _dataset(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.add_dataset import add
-
-    add(parsed.name, parsed.folder, parsed.size)
-
-
-def _doctor(_: argparse.Namespace) -> None:
-    from fashionbench.commands.doctor import examine
-
-    examine()
-
-
-def _verify(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands import verify
-    from fashionbench.paths import project_folder, study
-
-    # In the folder of a study it is that study which is meant.
-    name = parsed.study or study()
-    os.chdir(project_folder())
-    if parsed.write:
-        verify.write_lock(parsed.lock, parsed.settings, name)
-    else:
-        verify.verify(parsed.lock, parsed.settings, name, parsed.by)
-
-
-def _receipts(parsed: argparse.Namespace) -> None:
-    from fashionbench.commands.receipts import show
-    from fashionbench.paths import project_folder
-
-    os.chdir(project_folder())
-    show(parsed.receipts, check=parsed.check, rerun=parsed.rerun)
 
 
 def _absolute(path: str) -> Path:
@@ -298,59 +202,60 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+class _Sentence(argparse.Action):
+    """Joins words with spaces."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, " ".join(values))
+
+
 def _argument(*names: str, **options: Any) -> Argument:
     return lambda parser: parser.add_argument(*names, **options)
 
 
 def _form(name: str, help_line: str) -> Argument:
-    return _argument(
-        f"--{name}",
-        dest="form",
-        action="store_const",
-        const=name,
-        default="text",
-        help=help_line,
-    )
+    return _argument(f"--{name}", dest="form", action="store_const", const=name, help=help_line)
 
 
-_NETWORKS = _argument("network", nargs="?", help="a network of params.yaml; none in a study")
+_NETWORKS = _argument(
+    "network", nargs="?", default=None, help="a network of params.yaml; none in a study"
+)
 _REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
 _MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
 
 COMMANDS = {
-    "check": Command("stage: validate params.yaml, data set and claims", _stage("check")),
+    "check": Command("stage: validate params.yaml, data set and claims", "stages.check:run"),
     "source": Command(
-        "stage: check that FASHIONBENCH_DATA has the files of the data set", _stage("source")
+        "stage: check that FASHIONBENCH_DATA has the files of the data set", "stages.source:run"
     ),
     "download": Command(
         "stage: download and verify the files of the data set",
-        _stage("download", "folder"),
+        "stages.download:run",
         _argument("--from", dest="folder", type=_absolute, help="folder that holds the files"),
     ),
-    "duplicates": Command("stage: count images that occur more than once", _stage("duplicates")),
+    "duplicates": Command("stage: count images that occur more than once", "stages.duplicates:run"),
     "prepare": Command(
-        "stage: split the images into train, validation and test", _stage("prepare")
+        "stage: split the images into train, validation and test", "stages.prepare:run"
     ),
     "train": Command(
-        "stage: train all replicates of a network, or of a study",
-        _stage("train", "network", "dependencies"),
-        _NETWORKS,
+        "stage: train all replicates of a network, or of a study", "stages.train:run", _NETWORKS
     ),
     "evaluate": Command(
-        "stage: score all replicates of a network, or of a study",
-        _stage("evaluate", "network"),
-        _NETWORKS,
+        "stage: score all replicates of a network, or of a study", "stages.evaluate:run", _NETWORKS
     ),
-    "compare": Command("stage: tabulate and draw the results of all networks", _stage("compare")),
-    "report": Command("stage: judge the report's claims and write the page", _stage("report")),
-    "analyse": Command("stage of a study: judge its claims and draw it", _stage("analyse")),
-    "publish": Command("stage of a study: copy what the page shows of it", _stage("publish")),
-    "mirror": Command("stage: bring MLflow up to date with DVC's results", _mirror),
+    "compare": Command(
+        "stage: tabulate and draw the results of all networks", "stages.compare:run"
+    ),
+    "report": Command("stage: judge the report's claims and write the page", "stages.report:run"),
+    "analyse": Command("stage of a study: judge its claims and draw it", "stages.analyse:run"),
+    "publish": Command("stage of a study: copy what the page shows of it", "stages.publish:run"),
+    "mirror": Command("stage: bring MLflow up to date with DVC's results", "stages.mirror:run"),
     "table": Command(
         "print the comparison of the last run or another one, or the differences of several",
-        _table,
+        "commands.look:show_table",
         _argument(
             "--rev",
+            dest="revs",
             nargs="+",
             help="a commit, a branch or an experiment instead of the workspace; of several, what "
             "differs from the first",
@@ -358,36 +263,47 @@ COMMANDS = {
         _MARKDOWN,
     ),
     "verdicts": Command(
-        "print the verdicts of the last run, or of another one", _verdicts, _REV, _MARKDOWN
+        "print the verdicts of the last run, or of another one",
+        "commands.look:show_verdicts",
+        _REV,
+        _MARKDOWN,
     ),
-    "page": Command("print the path of the page of the last run, or of another one", _page, _REV),
+    "page": Command(
+        "print the path of the page of the last run, or of another one",
+        "commands.look:show_page",
+        _REV,
+    ),
     "ask": Command(
         "answer a question from the results, such as 'n5_batch_norm - n2_mlp > 1 point'",
-        _ask,
+        "commands.ask:ask",
         _argument(
-            "question", nargs="+", help="in words as above, on IMAGES or a class, with a loss"
+            "text",
+            metavar="question",
+            nargs="+",
+            action=_Sentence,
+            help="in words as above, on IMAGES or a class, with a loss",
         ),
         _form("json", "print JSON, with every seed"),
         _form("markdown", "print Markdown"),
     ),
     "judge": Command(
         "judge claims about the runs of any project: a CSV file, or an MLflow experiment",
-        _judge,
+        "commands.judge:judge",
         _argument("claims", type=Path, help="claims in YAML, about metrics by their names"),
         _argument(
             "runs",
             help="FILE.csv with a row per run; ADDRESS#EXPERIMENT; or an experiment in "
             "MLFLOW_TRACKING_URI",
         ),
-        _argument("--model", default="model", help="the column, parameter or tag of the model"),
-        _argument("--seed", default="seed", help="the column, parameter or tag that pairs runs"),
+        _argument("--model", help="the column, parameter or tag of the model"),
+        _argument("--seed", help="the column, parameter or tag that pairs runs"),
         _argument("--page", type=Path, help="write a page with all effects to this file"),
         _MARKDOWN,
         anywhere=True,
     ),
     "predict": Command(
         "classify images with the best network, or with another one",
-        _predict,
+        "commands.predict:predict",
         _argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures"),
         _argument("--network", help="a network instead of the best of all"),
         _form("json", "print JSON, with all probabilities"),
@@ -395,7 +311,7 @@ COMMANDS = {
     ),
     "dataset": Command(
         "add images of your own to datasets.yaml",
-        _dataset,
+        "commands.add_dataset:add",
         _argument("action", choices=["add"], help="what to do"),
         _argument("name", help="how the data set is called in datasets.yaml"),
         _argument(
@@ -405,10 +321,12 @@ COMMANDS = {
         ),
         _argument("--size", metavar="HEIGHTxWIDTH", help="resize pictures to so many pixels"),
     ),
-    "prefill": Command("train all networks at once, ahead of dvc repro", _prefill),
+    "prefill": Command(
+        "train all networks at once, ahead of dvc repro", "commands.prefill:prefill"
+    ),
     "worker": Command(
         "join a Dask cluster as a worker",
-        _worker,
+        "commands.worker:become_worker",
         _argument("scheduler", help="the address of Dask's scheduler, such as tcp://host:8786"),
         _argument(
             "options", nargs=argparse.REMAINDER, help="options of dask worker, such as --nworkers 8"
@@ -416,15 +334,15 @@ COMMANDS = {
         anywhere=True,
     ),
     "doctor": Command(
-        "report whether this machine makes the committed bits", _doctor, anywhere=True
+        "report whether this machine makes the committed bits",
+        "commands.doctor:examine",
+        anywhere=True,
     ),
     "verify": Command(
         "run the pipeline in a clean clone and compare every hash",
-        _verify,
+        "commands.verify:verify",
         _argument("--study", help="a study to run instead of the project's own pipeline"),
-        _argument(
-            "--lock", type=Path, default="dvc.lock", help="the lock to compare with (dvc.lock)"
-        ),
+        _argument("--lock", type=Path, help="the lock to compare with (dvc.lock)"),
         _argument(
             "--write", action="store_true", help="write that lock instead of comparing with it"
         ),
@@ -432,26 +350,23 @@ COMMANDS = {
             "-S",
             dest="settings",
             action="append",
-            default=[],
             metavar="NAME=VALUE",
             help="a parameter to run the pipeline with, as for dvc exp run",
         ),
         _argument(
             "--by",
             metavar="URI",
-            default="urn:fashionbench:unnamed",
             help="who verifies, for the receipt, such as mailto:me@example.org",
         ),
     ),
     "receipts": Command(
         "list on which processors results were remade",
-        _receipts,
+        "commands.receipts:show",
         _argument("receipts", nargs="*", type=_absolute, metavar="RECEIPT", help="instead of all"),
         _argument("--check", action="store_true", help="refuse receipts that git contradicts"),
         _argument(
             "--rerun",
             type=_positive,
-            default=0,
             metavar="N",
             help="check, and train N replicates of each again, chosen at random",
         ),

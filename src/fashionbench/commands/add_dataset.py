@@ -29,7 +29,7 @@ _SHARE = 6
 """A part of so many is for validation, and one for testing if there is none."""
 
 
-def add(name: str, place: Path, size: str | None) -> None:
+def add(name: str, folder: Path, size: str | None = None) -> None:
     """Declare the images in a folder or an .npz file as the data set ``name``, and show them.
 
     They are written as IDX files below data/sets, with a contact sheet. Nothing is written unless
@@ -41,18 +41,18 @@ def add(name: str, place: Path, size: str | None) -> None:
             f"{name} is in {DATASETS_FILE} already; take another name, or delete its entry"
         )
     _declare(name, [], (8, 8), ("a", "b"), {})  # Refuses a wrong name before anything is read.
-    found = read_own(place, _parse(size))
-    folder = SETS_DIR / name
+    found = read_own(folder, _parse(size))
+    home = SETS_DIR / name
     SETS_DIR.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=SETS_DIR, prefix=".incoming-") as beside:
         incoming = Path(beside) / name
         entry, dataset = _write(name, found, incoming)
         _check_splits(dataset, found)
-        shutil.rmtree(folder, ignore_errors=True)
-        incoming.rename(folder)
+        shutil.rmtree(home, ignore_errors=True)
+        incoming.rename(home)
     text = DATASETS_FILE.read_text(encoding="utf-8")
     replace_file(DATASETS_FILE, f"{text.rstrip()}\n\n{entry}".encode())
-    _show(dataset, found, folder / SHEET)
+    _show(dataset, found, home / SHEET)
 
 
 def _parse(size: str | None) -> tuple[int, int] | None:

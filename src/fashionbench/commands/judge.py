@@ -30,7 +30,13 @@ _EXPERIMENT = re.compile(r"/?experiments/(\d+)")
 
 
 def judge(
-    claims: Path, runs: str, model: str, seed: str, *, page: Path | None, markdown: bool
+    claims: Path,
+    runs: str,
+    model: str = "model",
+    seed: str = "seed",
+    *,
+    page: Path | None = None,
+    markdown: bool = False,
 ) -> None:
     """Print a table of runs and the verdicts on claims about them, and write an offline page.
 

@@ -26,11 +26,18 @@ PREVIEWS_DIR = Path("previews")
 _SPLITS = {"validation": "val", "test": "test"}
 
 
-def show_table(rev: str | None = None, *, markdown: bool = False) -> None:
-    """Print the comparison, and where its runs and its page are. Raises DataError without one."""
+def show_table(revs: Sequence[str | None] = (None,), *, markdown: bool = False) -> None:
+    """Print the comparison, and where its runs and its page are; of several, what differs.
+
+    Raises DataError for a revision without one.
+    """
     from fashionbench.analysis.comparison import print_comparison
     from fashionbench.tracking.address import print_view_addresses
 
+    rev, *others = revs
+    if others:
+        _show_sweep([str(name) for name in revs], markdown=markdown)
+        return
     print_comparison(rev, markdown=markdown)
     if markdown:
         return
@@ -42,10 +49,10 @@ def show_table(rev: str | None = None, *, markdown: bool = False) -> None:
     _say(f"Verdicts and figures: {_page_of(rev)}")
 
 
-def show_sweep(revs: Sequence[str], *, markdown: bool = False) -> None:
+def _show_sweep(revs: Sequence[str], *, markdown: bool) -> None:
     """Print the networks whose scores differ from those of the first revision, and by how much.
 
-    Differences are means over the seeds that both have, with 95% intervals. Raises DataError.
+    Differences are means over the seeds that both have, with 95% intervals.
     """
     tables = {rev: _scores(rev) for rev in revs}
     first, *others = revs

@@ -47,7 +47,10 @@ class Answer:
 
 
 def predict(
-    files: Sequence[str], network: str | None, form: Form = "text", start: Path | None = None
+    images: Sequence[str],
+    network: str | None = None,
+    form: Form = "text",
+    start: Path | None = None,
 ) -> None:
     """Print the likeliest classes of each picture, and the conversions applied to it.
 
@@ -61,7 +64,7 @@ def predict(
     if network:
         params.network(network)
     shape = None if params.dataset.framed else params.dataset.shape
-    read = [answer for file in files for answer in _read(file, start or Path(), shape)]
+    read = [answer for file in images for answer in _read(file, start or Path(), shape)]
     if any(answer.picture for answer in read):
         classify, name = _load(network)
         pixels = np.stack([answer.picture.pixels for answer in read if answer.picture])

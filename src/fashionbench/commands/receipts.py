@@ -6,6 +6,7 @@ replicates again whether it is true.
 """
 
 import hashlib
+import os
 import random
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from fashionbench.analysis.files import LOCK_FILE
 from fashionbench.commands.verify import clone, hashes_of, read_hashes, run_dvc
 from fashionbench.errors import VerificationError
 from fashionbench.messages import counted
-from fashionbench.paths import MODELS_DIR, network_table
+from fashionbench.paths import MODELS_DIR, network_table, project_folder
 from fashionbench.pipeline.rebuilds import (
     FOLDER,
     IDENTICAL,
@@ -34,27 +35,27 @@ _STAGE = "train@"
 """Begins the name of a stage that trains the replicates of one network."""
 
 
-def show(paths: Sequence[Path], check: bool = False, rerun: int = 0) -> None:
+def show(receipts: Sequence[Path] = (), check: bool = False, rerun: int = 0) -> None:
     """Print receipts, by default all in the repository; with ``check``, refuse false ones.
 
     ``rerun`` replicates of each, chosen at random, are trained again at its commit. Raises
     DataError for a file that is no receipt, VerificationError for one that is false.
     """
+    os.chdir(project_folder())
     console = open_console()
-    paths = paths or sorted(FOLDER.glob("*.json"))
-    receipts = {path: read_receipt(path) for path in paths}
-    order = sorted(receipts.values(), key=lambda found: found.metadata.started_on)
+    found = {path: read_receipt(path) for path in receipts or sorted(FOLDER.glob("*.json"))}
+    order = sorted(found.values(), key=lambda one: one.metadata.started_on)
     rows = [_row(receipt) for receipt in order]
     headings = ("Commit", "what", "processor", "outcome", "day", "seconds", "by")
     print_table(console, headings, rows, title=counted(len(rows), "rebuild"), justify="left")
     if check or rerun:
-        for path, receipt in receipts.items():
+        for path, receipt in found.items():
             if mistake := next(mistakes(path, receipt), None):
                 raise VerificationError(f"{path} is false: {mistake}")
         checked = counted(len(rows), "receipt")
         console.print(f"{checked}: none disagrees with the locks of its commit.")
     if rerun:
-        for path, receipt in receipts.items():
+        for path, receipt in found.items():
             for replicate in remake(path, receipt, rerun):
                 console.print(f"{path}: {replicate}: the same bits again")
 

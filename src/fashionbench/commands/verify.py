@@ -20,6 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fashionbench import paths
 from fashionbench.analysis.files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import Estimate, estimate
 from fashionbench.errors import VerificationError
@@ -53,16 +54,25 @@ def verify(
     settings: Sequence[str] = (),
     study: str | None = None,
     by: str = NOBODY,
+    *,
+    write: bool = False,
 ) -> None:
     """Run the pipeline of the current commit in a clone, and print a table of all outputs' hashes.
 
     ``settings`` are parameters to run it with, as for ``dvc exp run -S``; ``lock`` is the committed
-    lock of such a run. ``study`` names a study to run instead, with a lock of its own. The clone
-    has no access to DVC's cache of this repository and is removed afterwards. The receipt names
-    ``by``, a URI. Raises VerificationError if the pipeline fails, if an output differs on an x86-64
-    processor, or if a score on another one lies outside the interval of the committed replicates.
+    lock of such a run, which is replaced by what the clone makes if ``write`` is set. ``study``
+    names a study to run instead, by default that of the current folder, with a lock of its own. The
+    clone has no access to DVC's cache of this repository and is removed afterwards. The receipt
+    names ``by``, a URI. Raises VerificationError if the pipeline fails, if an output differs on an
+    x86-64 processor, or if a score on another one lies outside the interval of the committed
+    replicates.
     """
+    study = study or paths.study()
+    os.chdir(paths.project_folder())
     console, place, started = open_console(), _folder_of(study), _now()
+    if write:
+        _write_lock(place / lock, settings, study)
+        return
     if not is_uri(by):
         raise VerificationError(f"{by!r} is no URI; name yourself by one: mailto:me@example.org")
     lock = place / lock
@@ -130,12 +140,10 @@ def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str
     )
 
 
-def write_lock(lock: Path, settings: Sequence[str], study: str | None = None) -> None:
-    """Create the lock that :func:`verify` compares with, by running the pipeline in a clone."""
-    place = _folder_of(study)
+def _write_lock(lock: Path, settings: Sequence[str], study: str | None) -> None:
     with clone() as (folder, _):
         run_pipeline(folder, settings, study)
-        replace_file(place / lock, (folder / place / LOCK_FILE).read_bytes())
+        replace_file(lock, (folder / lock.with_name(LOCK_FILE.name)).read_bytes())
 
 
 def _folder_of(study: str | None) -> Path:
