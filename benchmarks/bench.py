@@ -6,125 +6,90 @@ train. ``--small`` runs the same code in little time.
 
 import subprocess
 import sys
-from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import contenders
-from on_cluster import measure_cluster
-from sizes import FULL, SMALL, Sizes, parse_arguments
-from steps import Measured, Task, measure
-from timing import describe_machine, in_turns, one_core
-from together import kept_pools, throughput_of_two
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, ScalarFormatter
+from steps import Measured, measure
+from timing import (
+    FULL,
+    SMALL,
+    Sizes,
+    describe_machine,
+    in_turns,
+    keep,
+    one_core,
+    parse_arguments,
+    table,
+)
+from together import measure_workers
 
-from fashionbench.data.sources import RAW_DIR
-from fashionbench.data.splits import load_split
-from fashionbench.errors import ConfigError, DataError, FashionbenchError
+from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.errors import FashionbenchError
+from fashionbench.page.figures import save_svg
 from fashionbench.params import Params, load_params
-from fashionbench.paths import split_file
 from fashionbench.tables import read_table
 from fashionbench.workers.local import local_processes
 
 LOOPS = ("tensors in memory", "DataLoader", "scikit-learn", "JAX")
+_STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
 def main() -> None:
     """Measure everything, print it and write it; what the user can mend is told in one line."""
-    parser = ArgumentParser(description="Measure how fast fashionbench is on this machine.")
     parsed = parse_arguments(
-        parser, small_help="run the same code on little: its times say nothing"
+        "Measure how fast fashionbench is on this machine.",
+        small_help="run the same code on little: its times say nothing",
     )
     sizes = SMALL if parsed.small else FULL
     try:
         params = load_params()
-        check(sizes)
-        bench(params, sizes, parsed.output)
+        measured = {found.network: found for found in _on_one_core(params, sizes)}
+        keep(_report(params, sizes, measured), parsed.output / "results.md")
+        if COMPARISON_FILE.exists():
+            drawing = draw_accuracy(measured, read_table(COMPARISON_FILE), params)
+            save_svg(drawing, parsed.output / "accuracy.svg")
     except FashionbenchError as error:
         sys.exit(f"bench.py: error: {error}")
-
-
-def check(sizes: Sizes) -> None:
-    """Raise DataError or ConfigError if what is to be measured with is not there."""
-    train = split_file("train")
-    for needed in (train, RAW_DIR):
-        if not needed.exists():
-            raise DataError(f"{needed} is not there; run make first")
-    images = len(load_split(train))
-    if images < sizes.least_images:
-        raise DataError(
-            f"{train} has {images} images, and {sizes.least_images} are needed; raise train_size "
-            "and run make, or use --small"
-        )
-    if sizes is FULL and not contenders.has_jax():
-        raise ConfigError("JAX is not installed; run make bench, or use --small")
-
-
-def bench(params: Params, sizes: Sizes, output: Path) -> None:
-    """Measure, print the report and write it and the drawings into a folder."""
-    # Workers import this file too, and have no use for what takes another second.
-    from drawings import draw_accuracy
-
-    from fashionbench.analysis.files import COMPARISON_FILE
-    from fashionbench.page.figures import save_svg
-
-    left_out = list(_left_out(params, COMPARISON_FILE))
-    measured = {found.network: found for found in _on_one_core(params, sizes)}
-    commands = _commands(sizes.rounds)
-    with kept_pools() as pools:
-        together = {
-            name: throughput_of_two(params, name, sizes, pools)
-            for name in sizes.together
-            if name in params.networks
-        }
-        on_cluster = list(measure_cluster(params, sizes, pools))
-    report = "\n\n".join(
-        [
-            *_introduction(sizes, left_out),
-            "## Targets",
-            _table("What", "Wanted", "Found", "", rows=_targets(measured, together, commands)),
-            *_speed(measured.values(), sizes),
-            "## On a Dask cluster",
-            _table("What", "Found", rows=on_cluster),
-            "## Commands",
-            _table("Command", "Seconds", rows=_command_rows(commands)),
-        ]
-    )
-    sys.stdout.write(report + "\n")
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "results.md").write_text(report + "\n", encoding="utf-8")
-    if COMPARISON_FILE.exists():
-        drawing = draw_accuracy(measured, read_table(COMPARISON_FILE), params)
-        save_svg(drawing, output / "accuracy.svg")
 
 
 def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
     for name in sizes.choose(params.networks):
         sys.stderr.write(f"{name} ...\n")
-        task = Task(
-            network=params.network(name), hyperparameters=params.hyperparameters, sizes=sizes
-        )
         with one_core(), local_processes(1) as worker:
-            yield worker.submit(measure, task).result()
+            network, hyperparameters = params.network(name), params.hyperparameters
+            yield worker.submit(measure, network, hyperparameters, sizes).result()
 
 
-def _left_out(params: Params, comparison_file: Path) -> Iterator[str]:
-    """What cannot be measured or drawn here, each with the reason."""
-    if not contenders.has_jax():
-        yield "JAX, which is not installed"
-    if not comparison_file.exists():
-        yield f"accuracy.svg, since there is no {comparison_file}"
+def _report(params: Params, sizes: Sizes, measured: Mapping[str, Measured]) -> str:
+    commands = _commands(sizes.rounds)
+    gains, on_cluster = measure_workers(params, sizes)
+    return "\n\n".join(
+        [
+            *_introduction(sizes),
+            "## Targets",
+            table("What", "Wanted", "Found", "", rows=_targets(measured, gains, commands)),
+            *_speed(measured.values(), sizes),
+            "## On a Dask cluster",
+            table("What", "Found", rows=on_cluster.items()),
+            "## Commands",
+            table("Command", "Seconds", rows=((name, f"{s:.2f}") for name, s in commands.items())),
+        ]
+    )
 
 
-def _introduction(sizes: Sizes, left_out: Sequence[str]) -> Iterator[str]:
+def _introduction(sizes: Sizes) -> Iterator[str]:
     yield (
         "# Speed\n\nMade by `make bench`. Steps and evaluations run on one core, in turns with "
         "what they are compared with; all figures are medians."
     )
     if sizes is SMALL:
         yield "Made with `--small`: too little is measured here for the times to say anything."
-    yield "\n".join([describe_machine(), *(f"- left out: {what}" for what in left_out)])
+    yield describe_machine()
 
 
 def _speed(measured: Iterable[Measured], sizes: Sizes) -> Iterator[str]:
@@ -134,16 +99,16 @@ def _speed(measured: Iterable[Measured], sizes: Sizes) -> Iterator[str]:
         "time in which the same floating-point operations would be done as one large sgemm."
     )
     columns = ["Network", "fashionbench", "bfloat16", *LOOPS, "GFLOP", "arithmetic"]
-    yield _table(*columns, rows=map(_step_row, measured))
+    yield table(*columns, rows=map(_step_row, measured))
     yield f"## Evaluation of {sizes.evaluated:,} images"
     columns = ["Network", "ms", "GFLOP", "arithmetic", "sgemm, GFLOP/s"]
-    yield _table(*columns, rows=map(_evaluation_row, measured))
+    yield table(*columns, rows=map(_evaluation_row, measured))
 
 
 def _targets(
-    measured: dict[str, Measured], together: dict[str, float], commands: dict[str, float]
+    measured: Mapping[str, Measured], gains: Mapping[str, float], commands: Mapping[str, float]
 ) -> Iterator[tuple[str, ...]]:
-    """What was aimed at, and whether it is reached: rows of text."""
+    """Yield what was aimed at, and whether it is reached: rows of text."""
 
     def row(what: str, wanted: float, found: float, *, at_most: bool = True) -> tuple[str, ...]:
         reached = found <= wanted if at_most else found >= wanted
@@ -167,8 +132,8 @@ def _targets(
         what = f"{found.network} evaluation / its operations at the sgemm rate"
         yield row(what, 1.5, 1 / found.evaluation_share)
     for name, wanted in (("n2_mlp", 1.9), ("n8_conv", 1.8)):
-        if name in together:
-            yield row(f"{name}, two on two cores / one", wanted, together[name], at_most=False)
+        if name in gains:
+            yield row(f"{name}, two on two cores / one", wanted, gains[name], at_most=False)
     for command, wanted in (("fashionbench --help", 0.3), ("dvc repro, nothing to do", 5)):
         if command in commands:
             yield row(f"{command}, seconds", wanted, commands[command])
@@ -213,14 +178,43 @@ def _run(command: list[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _command_rows(commands: dict[str, float]) -> Iterator[tuple[str, str]]:
-    for name, taken in commands.items():
-        yield name, f"{taken:.2f}"
+def draw_accuracy(
+    measured: Mapping[str, Measured], comparison: pd.DataFrame, params: Params
+) -> Figure:
+    """Draw the validation accuracy of what was measured over the time that one replicate trains.
 
-
-def _table(*headings: str, rows: Any) -> str:
-    lines = ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+    ``comparison`` is what comparison.compare_networks returns.
+    """
+    comparison = comparison[comparison["network"].isin(list(measured))]
+    # Of a single seed there is no interval.
+    for end in ("val_accuracy_low", "val_accuracy_high"):
+        comparison = comparison.fillna({end: comparison["val_accuracy"]})
+    steps = -(-params.train_size // params.batch_size) * params.num_epochs
+    accuracy = comparison["val_accuracy"]
+    shown = comparison[accuracy > accuracy.max() / 2]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes = figure.subplots()
+        for row in comparison.to_dict("records"):
+            taken = measured[row["network"]].steps["fashionbench"] * steps
+            mean, low, high = (row[f"val_accuracy{end}"] for end in ("", "_low", "_high"))
+            label = row["network"]
+            if row["network"] in set(shown["network"]):
+                axes.errorbar(taken, mean, yerr=[[mean - low], [high - mean]], fmt="o", capsize=3)
+            else:
+                high, label = shown["val_accuracy_low"].min() - 0.01, f"{label}: {mean:.2f} ▼"
+            axes.annotate(label, (taken, high), (0, 3), textcoords="offset points", ha="center")
+        axes.set(
+            xscale="log",
+            xlabel=f"seconds of one core for {params.num_epochs} epochs of one replicate",
+            ylabel="validation accuracy (mean and 95% interval)",
+        )
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.margins(x=0.15)
+        axes.set_ylim(shown["val_accuracy_low"].min() - 0.015)
+        axes.grid(alpha=0.3)
+    return figure
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -206,9 +207,8 @@ _DOWN, _ACROSS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 
 
 def _wall(wall: int, floor: int, slant: float = 0) -> Values:
-    return np.where(_DOWN - slant * (_ACROSS - SIDE / 2) < 0.65 * SIDE, wall, floor).astype(
-        np.float32
-    )
+    is_wall = _DOWN - slant * (_ACROSS - SIDE / 2) < 0.65 * SIDE
+    return np.where(is_wall, wall, floor).astype(np.float32)
 
 
 ANOTHER = "two different articles"
@@ -260,32 +260,23 @@ KINDS: dict[str, dict[str, Scene]] = {
 }
 
 
-@dataclass(frozen=True)
-class Converted:
-    """Images (n, 28, 28), uint8, and for each whether there was a caution or a refusal."""
-
-    pixels: Pixels
-    has_warning: npt.NDArray[np.bool_]
-
-
-def convert(kind: str, name: str, images: Pixels, first: int) -> Converted:
+def convert(kind: str, name: str, images: Pixels, first: int) -> list[tuple[Pixels, bool]]:
     """Make pictures, and convert them as ``fashionbench predict`` does.
 
-    ``first`` is the number of the first image. A refused picture becomes black.
+    Return each image (28, 28) with whether there was a caution. ``first`` is the number of the
+    first image. A refused picture becomes black.
     """
     generator = np.random.default_rng(first)
-    scene, pixels, has_warning = KINDS[kind][name], [], []
+    scene, found = KINDS[kind][name], []
     for number, image in enumerate(images):
         if name == ANOTHER:
             scene = partial(two, other=images[number - 1])
         try:
             picture = to_fashion_mnist(scene(image, generator))
-            pixels.append(picture.pixels)
-            has_warning.append(bool(picture.warnings))
+            found.append((picture.pixels, bool(picture.warnings)))
         except DataError:
-            pixels.append(np.zeros((28, 28), np.uint8))
-            has_warning.append(True)
-    return Converted(np.stack(pixels), np.array(has_warning))
+            found.append((np.zeros((28, 28), np.uint8), True))
+    return found
 
 
 def rows(classifiers: dict[str, Classifier], split: Split, workers: Executor) -> Iterator[str]:
@@ -296,20 +287,22 @@ def rows(classifiers: dict[str, Classifier], split: Split, workers: Executor) ->
         answers = [one.probabilities(pixels).argmax(axis=1) for one in classifiers.values()]
         return np.asarray(np.stack(answers) == split.labels)
 
-    originals = right(split.images).mean(axis=1)
+    def percents(answers: npt.NDArray[np.bool_]) -> str:
+        return " | ".join(f"{100 * share:.1f}" for share in answers.mean(axis=1))
+
     names = " | ".join(f"{name} %" for name in classifiers)
     yield f"| Kind | Picture | {names} | Of the wrong, with a caution % |"
     yield f"|---|---|{'---:|' * len(classifiers)}---:|"
-    yield f"| the images themselves | | {' | '.join(f'{100 * one:.1f}' for one in originals)} | |"
+    yield f"| the images themselves | | {percents(right(split.images))} | |"
     starts = range(0, len(split), _AT_ONCE)
     parts = [split.images[start : start + _AT_ONCE] for start in starts]
     for kind, name in [(kind, name) for kind, scenes in KINDS.items() for name in scenes]:
-        converted = list(workers.map(partial(convert, kind, name), parts, starts))
-        answers = right(np.concatenate([part.pixels for part in converted]))
-        warned = np.concatenate([part.has_warning for part in converted])
-        scores = " | ".join(f"{100 * one:.1f}" for one in answers.mean(axis=1))
+        converted = chain.from_iterable(workers.map(partial(convert, kind, name), parts, starts))
+        pixels, warned = zip(*converted, strict=True)
+        answers = right(np.stack(pixels))
         said = np.broadcast_to(warned, answers.shape)[~answers]
-        yield f"| {kind} | {name} | {scores} | {100 * said.mean() if len(said) else 100:.0f} |"
+        share = 100 * said.mean() if len(said) else 100
+        yield f"| {kind} | {name} | {percents(answers)} | {share:.0f} |"
 
 
 def best_replicate(network: str) -> int:
@@ -326,18 +319,13 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="so many, and the page stays as it is")
     parsed = parser.parse_args()
     params = load_params()
+    served = (params.precision, params.dataset.classes)
     seeds = {network: best_replicate(network) for network in parsed.network or NETWORKS}
     classifiers = {
-        network: Classifier(
-            params.network(network),
-            weights_file(network, seed),
-            params.precision,
-            params.dataset.classes,
-        )
+        network: Classifier(params.network(network), weights_file(network, seed), *served)
         for network, seed in seeds.items()
     }
-    split = load_split(split_file("test"))
-    split = split.take(np.arange(parsed.images or IMAGES))
+    split = load_split(split_file("test")).take(np.arange(parsed.images or IMAGES))
     which = " and ".join(f"{network} seed {seed}" for network, seed in seeds.items())
     lines = [
         f"The first {len(split):,} test images; {which}, trained for {params.num_epochs} epochs on "

@@ -1,16 +1,16 @@
 """Where the time of the whole pipeline goes: ``make bench-pipeline`` runs it in a clone.
 
 Nothing is taken from DVC's cache, so it takes as long as the first ``make``. pipeline.md keeps, of
-each stage, its seconds and how much of the cores' time it left unused. Given a folder, the clone is
-made there and stays. ``--small`` goes no further than the first network.
+each stage, its seconds and how much of the cores' time it left unused. ``--small`` goes no further
+than the first network.
 """
 
+import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,8 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 import psutil
-from sizes import parse_arguments
-from timing import describe_machine, environment
+from timing import describe_machine, keep, parse_arguments, table
 
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.pipeline.machine import available_cores
@@ -43,51 +42,44 @@ class StageTime:
 
 def main() -> None:
     """Run the pipeline of the commit in a clone, print the times and keep them."""
-    parser = ArgumentParser(description="Measure where the time of the whole pipeline goes.")
-    parser.add_argument(
-        "folder", nargs="?", type=Path, help="where to make the clone and leave it (nowhere)"
+    parsed = parse_arguments(
+        "Measure where the time of the whole pipeline goes.",
+        small_help="only until the first network is evaluated",
     )
-    parsed = parse_arguments(parser, small_help="only until the first network is evaluated")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = parsed.folder or Path(temporary)
+    with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        first = next(iter(load_params(folder / PARAMS_FILE).networks))
+        first = next(iter(load_params(Path(folder) / PARAMS_FILE).networks))
         times = run_stages(folder, [f"evaluate@{first}"] if parsed.small else [])
-    report = _report(times, only_first=parsed.small)
-    sys.stdout.write(report + "\n")
-    parsed.output.mkdir(parents=True, exist_ok=True)
-    (parsed.output / "pipeline.md").write_text(report + "\n", encoding="utf-8")
+    keep(_report(times, only_first=parsed.small), parsed.output / "pipeline.md")
 
 
 def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
     total = sum(time.wall for time in times)
     training = sum(time.wall for time in times if time.stage.startswith("train@"))
-    rows = [f"| {time.stage} | {time.wall:.0f} | {time.idle:.0%} |" for time in times]
+    rows = [(time.stage, f"{time.wall:.0f}", f"{time.idle:.0%}") for time in times]
     return "\n".join(
         [
-            "# The time of the whole pipeline",
-            "",
+            "# The time of the whole pipeline\n",
             "Made by `make bench-pipeline`: a clone's first `dvc repro`, as the log tells it.",
             *(["Made with `--small`: it ends with the first network."] if only_first else []),
-            "",
-            describe_machine(),
+            f"\n{describe_machine()}",
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
             f"the rest {1 - training / total:.1%}",
-            f"- the largest process: {_largest_process() / 1e6:.0f} MB of memory",
-            "",
-            "| Stage | Seconds | Cores idle |",
-            "|---|---:|---:|",
-            *rows,
+            f"- the largest process: {_largest_process() / 1e6:.0f} MB of memory\n",
+            table("Stage", "Seconds", "Cores idle", rows=rows),
         ]
     )
 
 
-def run_stages(repository: Path, targets: Sequence[str]) -> list[StageTime]:
-    """``dvc repro`` of the targets, or of all if there are none.
+def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
+    """Run ``dvc repro`` of the targets, or of all if there are none.
 
     A stage's time reaches from its own line of the log to the next one's.
     """
-    env = environment() | {"PYTHONUNBUFFERED": "1"}
+    # The caller's DVC stage and MLflow store must not affect the clone.
+    unwanted = ("DVC_", "MLFLOW_")
+    env = {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
+    env["PYTHONUNBUFFERED"] = "1"
     before = _computing_of_ended_children()
     marks: list[tuple[str, float, float]] = []
     with subprocess.Popen(

@@ -1,64 +1,118 @@
-"""How times are taken: in turns, by medians, and against what the machine can do at best."""
+"""How times are taken, and how much is measured: all of it, or little that runs the same code."""
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from fashionbench.networks.declared import build
-from fashionbench.params import Network
 from fashionbench.pipeline.environment import describe
 
-MATRIX_SIZE = 1024
+FOLDER = Path(__file__).resolve().parent
+"""Where the results are kept that are in git."""
+_PACKAGES = {"torch": "torch", "jax": "jax", "optax": "optax", "sklearn": "scikit-learn"}
+"""What is compared: modules, and their distributions."""
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    started = perf_counter()
-    work()
-    return perf_counter() - started
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Counts of rounds, batches, images and epochs.
+
+    ``rounds`` are those of steps, evaluations and commands. Epochs of ``perceptron_batches`` (the
+    whole epoch if None: what it does once must have its true weight) and ``convolution_batches``
+    are timed, and the evaluation of ``evaluated`` images. Trainings on workers take ``epochs`` of
+    ``images``; ``together`` has, by the network, the images on which two replicates train at once,
+    and ``on_cluster`` the epochs that they take on a cluster.
+    """
+
+    rounds: int = 3
+    perceptron_batches: int | None = None
+    convolution_batches: int = 100
+    evaluated: int = 10_000
+    images: int = 6_000
+    epochs: int = 2
+    together: Mapping[str, int]
+    on_cluster: Mapping[str, int]
+
+    def choose(self, networks: Iterable[str]) -> list[str]:
+        """Return the names of the networks to measure: all, or the first and the last."""
+        names = list(networks)
+        return names[:: max(1, len(names) - 1)] if self is SMALL else names
+
+
+FULL = Sizes(
+    together={"n2_mlp": 25_600, "n8_conv": 3_200},
+    on_cluster={"n2_mlp": 60, "n8_conv": 8},
+)
+SMALL = Sizes(
+    rounds=1,
+    perceptron_batches=2,
+    convolution_batches=2,
+    evaluated=128,
+    images=64,
+    epochs=1,
+    together={"n2_mlp": 128, "n8_conv": 128},
+    on_cluster={"n2_mlp": 2, "n8_conv": 1},
+)
+
+
+def parse_arguments(description: str, small_help: str) -> Namespace:
+    """Return a script's arguments: whether ``small``, and the folder ``output``.
+
+    Ends the script if little is to be measured and kept in place of the results in git.
+    """
+    parser = ArgumentParser(description=description)
+    parser.add_argument("--small", action="store_true", help=f"{small_help}; needs --output")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=FOLDER,
+        metavar="FOLDER",
+        help="where to write the results (beside this script)",
+    )
+    parsed = parser.parse_args()
+    if parsed.small and parsed.output.resolve() == FOLDER:
+        parser.error("--small needs --output, and a folder other than that of the kept results")
+    return parsed
+
+
+def keep(report: str, path: Path) -> None:
+    """Print a report in Markdown, and write it."""
+    sys.stdout.write(f"{report}\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{report}\n", encoding="utf-8")
+
+
+def table(*headings: str, rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median seconds of each; they take turns, so that a slow minute is everybody's.
+    """Return the median seconds of each; they take turns, so that a slow minute is everybody's.
 
     One round more runs first and does not count: it warms up and compiles.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for round_number in range(rounds + 1):
+    for _ in range(rounds + 1):
         for name, work in contenders.items():
-            taken = seconds(work)
-            if round_number:
-                times[name].append(taken)
-    return {name: median(taken) for name, taken in times.items()}
-
-
-def multiply() -> Callable[[], object]:
-    """A float32 matrix product of 2 * MATRIX_SIZE^3 operations."""
-    left, right = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE)
-    return lambda: torch.mm(left, right)
-
-
-def flops(network: Network, images: int, *, backward: bool) -> int:
-    """Floating-point operations of a pass over a batch, as torch counts them."""
-    module = build(network)
-    counter = FlopCounterMode(display=False)
-    with counter:
-        outputs = module(torch.rand(images, 28, 28)).sum()
-        if backward:
-            outputs.backward()
-    return int(counter.get_total_flops())
+            started = perf_counter()
+            work()
+            times[name].append(perf_counter() - started)
+    return {name: median(taken[1:]) for name, taken in times.items()}
 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Processes that start in this block run on one core, whatever threads they make."""
+    """Let processes that start in this block run on one core, whatever threads they make."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -70,26 +124,14 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def environment() -> dict[str, str]:
-    """The variables of this process, without those that tell DVC and MLflow what to do."""
-    unwanted = ("DVC_", "MLFLOW_")
-    return {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
-
-
 def describe_machine() -> str:
-    """The machine and the versions of what was compared, as a Markdown list."""
+    """Return the machine and the versions of what was compared, as a Markdown list."""
     facts = describe()
+    packages = [name for module, name in _PACKAGES.items() if find_spec(module)]
     lines = {
         "processor": f"{facts['machine.cpu']}, {facts['machine.cores']} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": facts["version.python"],
-        "packages": ", ".join(_versions("torch", "jax", "optax", "scikit-learn", "numpy")),
+        "packages": ", ".join(f"{name} {version(name)}" for name in (*packages, "numpy")),
     }
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())
-
-
-def _versions(*packages: str) -> Iterator[str]:
-    """Each package with its version; those that are not installed are left out."""
-    for package in packages:
-        with suppress(PackageNotFoundError):
-            yield f"{package} {version(package)}"

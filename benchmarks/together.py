@@ -1,15 +1,18 @@
-"""Trains replicates side by side, and measures what that gains."""
+"""Trains replicates side by side, here and on a Dask cluster, and measures what that gains."""
 
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
+from time import sleep
 
-from sizes import Sizes
-from timing import in_turns
+from distributed import Client
+from timing import Sizes, in_turns
 
 from fashionbench.data.splits import Split, load_split, save_split
 from fashionbench.params import Params
@@ -18,52 +21,97 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Replicate
 from fashionbench.training.replicates import Workers, train_replicates
+from fashionbench.workers.cluster import cluster_workers
 from fashionbench.workers.pool import open_workers
 
-Pools = Callable[[int], Workers]
-"""Given a number of cores, the pool of as many processes."""
+CORES = 2
+
+
+class Training:
+    """Trains networks, with the first of their seeds, on the first images of the training split."""
+
+    def __init__(self, params: Params, images: int, epochs: int, folder: Path) -> None:
+        self._params, self._folder = params, folder
+        self._hyperparameters = replace(params.hyperparameters, num_epochs=epochs)
+        everything = load_split(split_file("train"))
+        self._train, self._val = (folder / f"{name}.safetensors" for name in ("train", "val"))
+        for path, count in ((self._train, images), (self._val, params.batch_size)):
+            save_split(Split(everything.images[:count], everything.labels[:count]), path)
+
+    def on(self, workers: Workers, networks: Iterable[str], seeds: int) -> Callable[[], None]:
+        """Return a function that has workers train each network with so many seeds."""
+        replicates = [
+            Replicate(
+                network=self._params.network(name), hyperparameters=self._hyperparameters, seed=seed
+            )
+            for name in networks
+            for seed in range(seeds)
+        ]
+        folder = self._folder / "checkpoints"
+        checkpoints = Checkpoints(folder, Dependencies(stage="benchmark", files={}, params={}))
+
+        def work() -> None:
+            for _ in train_replicates(workers, replicates, self._train, self._val, checkpoints):
+                pass
+            shutil.rmtree(folder)
+
+        return work
+
+
+def measure_workers(params: Params, sizes: Sizes) -> tuple[dict[str, float], dict[str, str]]:
+    """Return how many times as much two cores get done as one, by network, and a cluster's costs.
+
+    The latter are in words, by what was measured.
+    """
+    gains, costs = {}, {}
+    names = [name for name in sizes.together if name in params.networks]
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(open_workers(cores)) for cores in (1, CORES))
+
+        def training(images: int, epochs: int) -> Training:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            return Training(params, images, epochs, Path(folder))
+
+        for name in names:
+            short = training(sizes.together[name], sizes.epochs)
+            work = {"one": short.on(one, [name], 1), "two": short.on(two, [name], CORES)}
+            times = in_turns(work, 2 * sizes.rounds)
+            gains[name] = CORES * times["one"] / times["two"]
+        everything, networks = training(sizes.images, sizes.epochs), sizes.choose(params.networks)
+        for cores, which in ((CORES, f"{CORES} workers"), (1, "1 worker")):
+            with started_cluster(cores) as cluster:
+                for name in names if cores == CORES else []:
+                    long = training(sizes.together[name], sizes.on_cluster[name])
+                    both = {"local": two, "cluster": cluster}
+                    work = {kind: long.on(both[kind], [name], CORES) for kind in both}
+                    times = in_turns(work, sizes.rounds)
+                    what = f"{name}, {which}, more than local ones (wanted: at most 5%)"
+                    costs[what] = f"{times['cluster'] / times['local'] - 1:.1%}"
+                times = in_turns({"all": everything.on(cluster, networks, 1)}, sizes.rounds)
+                costs[f"all networks at once, {which}"] = f"{times['all']:.1f} s"
+    return gains, costs
 
 
 @contextmanager
-def kept_pools() -> Iterator[Pools]:
-    """Pools that start when they are first asked for and end with the block."""
-    with ExitStack() as stack:
-        yield cache(lambda cores: stack.enter_context(open_workers(cores)))
+def started_cluster(workers: int) -> Iterator[Workers]:
+    """Start a scheduler and workers, as one would by hand; they end with the block."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
 
+        def start(*words: str) -> None:
+            command = [sys.executable, "-m", *words, "--no-dashboard"]
+            stack.callback(
+                stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL)).terminate
+            )
 
-def throughput_of_two(params: Params, name: str, sizes: Sizes, pools: Pools) -> float:
-    """How many times as much two replicates on two cores get done as one on one core."""
-    hyperparameters = replace(params.hyperparameters, num_epochs=sizes.epochs)
-    replicate = Replicate(network=params.network(name), hyperparameters=hyperparameters, seed=0)
-    images = sizes.together[name]
-    with tempfile.TemporaryDirectory() as folder:
-        work = {
-            "one": training(pools(1), seeds_of(replicate, 1), images, Path(folder)),
-            "two": training(pools(2), seeds_of(replicate, 2), images, Path(folder)),
-        }
-        times = in_turns(work, 2 * sizes.rounds)
-    return 2 * times["one"] / times["two"]
-
-
-def seeds_of(replicate: Replicate, seeds: int) -> list[Replicate]:
-    """A replicate with each of the first seeds."""
-    return [replace(replicate, seed=seed) for seed in range(seeds)]
-
-
-def training(
-    workers: Workers, replicates: Sequence[Replicate], images: int, folder: Path
-) -> Callable[[], None]:
-    """A function that trains replicates on the first images of the training split."""
-    everything = load_split(split_file("train"))
-    train, val = (folder / f"{name}.safetensors" for name in ("train", "val"))
-    for path, count in ((train, images), (val, replicates[0].hyperparameters.batch_size)):
-        save_split(Split(everything.images[:count], everything.labels[:count]), path)
-    unwatched = Dependencies(stage="benchmark", files={}, params={})
-    checkpoints = Checkpoints(folder / "checkpoints", unwatched)
-
-    def work() -> None:
-        for _ in train_replicates(workers, replicates, train, val, checkpoints):
-            pass
-        shutil.rmtree(folder / "checkpoints")
-
-    return work
+        file = Path(folder) / "scheduler.json"
+        place = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
+        start("distributed.cli.dask_scheduler", *place)
+        while not file.exists():
+            sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        for _ in range(workers):
+            start("fashionbench", "worker", address, "--no-nanny")
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(workers)
+        with cluster_workers(address) as cluster:
+            yield cluster

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import timing
+import steps
 from comparisons import COMPARISON, CURVES
 from repositories import PROJECT
 from rich.console import Console
@@ -61,7 +61,7 @@ def test_costs_are_those_that_torch_counts(
     declared: Network, hyperparameters: Hyperparameters
 ) -> None:
     costs = count_costs(declared, replace(hyperparameters, num_epochs=1), train_size=64)
-    assert costs.train_teraflop * 1e12 == pytest.approx(timing.flops(declared, 64, backward=True))
+    assert costs.train_teraflop * 1e12 == pytest.approx(steps.flops(declared, 64, backward=True))
     assert costs.parameters == parameters_of(build(declared))
 
 
