@@ -1,5 +1,6 @@
 """The command line: errors in one line, and no heavy imports before they are needed."""
 
+import argparse
 import logging
 import os
 import re
@@ -8,6 +9,8 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -18,56 +21,44 @@ from fashionbench import cli
 from fashionbench.errors import ConfigError
 from fashionbench.stages import check
 
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder that looks like a project."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("dvc.yaml", "params.yaml"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
 _HEAVY = {"torch", "mlflow", "pandas", "matplotlib", "scipy", "sklearn", "torchvision", "pydantic"}
 
 
-def test_a_users_error_is_one_line_and_status_1(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_users_error_is_one_line_and_status_1_or_a_traceback_to_debug(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FASHIONBENCH_DEBUG", raising=False)
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_text("[")
+    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
+    (project / "params.yaml").write_text("[")
     assert cli.main(["prepare"]) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("fashionbench: error: params.yaml is not YAML")
     assert len(printed.err.splitlines()) == 1
     assert printed.out == ""
-
-
-def test_debugging_shows_the_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FASHIONBENCH_DEBUG", "1")
+    monkeypatch.setenv(cli.DEBUG_VARIABLE, "1")
     with pytest.raises(ConfigError):
         cli.main(["prepare"])
 
 
-def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["trian"])
-    assert caught.value.code == 2
-    assert "invalid choice" in capsys.readouterr().err
-
-
-def test_a_second_call_adds_no_second_handler(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_second_call_finds_handlers_as_the_first_did(
+    project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
     for _ in range(2):
         cli.main(["prepare"])
+    assert signal.getsignal(signal.SIGTERM) is before
     capsys.readouterr()
     logging.getLogger("fashionbench").warning("once")
     assert capsys.readouterr().err == "once\n"
-
-
-def test_what_a_signal_did_before_it_does_again_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    before = signal.getsignal(signal.SIGTERM)
-    for _ in range(2):
-        cli.main(["table"])
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize(
@@ -95,11 +86,8 @@ def test_a_signal_is_named_whatever_a_library_makes_of_it(
 
 
 def test_a_python_without_the_packages_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).touch()
     monkeypatch.setitem(sys.modules, "filelock", None)
     monkeypatch.delitem(sys.modules, "fashionbench.pipeline.stage_lock", raising=False)
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
@@ -145,9 +133,8 @@ def test_a_module_that_git_does_not_know_is_named_in_an_experiments_copy(
 
 
 def test_code_that_dvc_has_not_copied_is_named_before_a_stage_needs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     mine = "src/fashionbench/training/mine.py"
     Path("dvc.yaml").write_text(f"stages:\n  train:\n    deps:\n      - {mine}\n")
     monkeypatch.setenv("DVC_ROOT", str(PROJECT))
@@ -156,11 +143,8 @@ def test_code_that_dvc_has_not_copied_is_named_before_a_stage_needs_it(
 
 
 def test_an_import_that_fails_for_another_reason_shows_its_traceback(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("dvc.yaml", "params.yaml"):
-        (tmp_path / name).touch()
     monkeypatch.delattr("fashionbench.paths.make_folder")
     monkeypatch.delitem(sys.modules, "fashionbench.pipeline.stage_lock", raising=False)
     with pytest.raises(ImportError, match="make_folder"):
@@ -209,17 +193,11 @@ def closed_pipe() -> int:
 
 def into(output: int, command: list[str], *, both: bool = False) -> tuple[int, str]:
     """Run a command with its output to a file; return its status and what it says on stderr."""
-    try:
+    stderr = subprocess.STDOUT if both else subprocess.PIPE
+    with os.fdopen(output, "wb") as file:
         done = subprocess.run(
-            command,
-            cwd=PROJECT,
-            stdout=output,
-            stderr=subprocess.STDOUT if both else subprocess.PIPE,
-            text=True,
-            check=False,
+            command, cwd=PROJECT, stdout=file, stderr=stderr, text=True, check=False
         )
-    finally:
-        os.close(output)
     return done.returncode, done.stderr or ""
 
 
@@ -237,6 +215,19 @@ def test_the_package_runs_as_a_module_and_lists_every_command() -> None:
     command = [sys.executable, "-m", "fashionbench", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [name for name in cli.COMMANDS if not re.search(rf"\n    {name}\s", done.stdout)] == []
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_function_of_a_command_takes_all_of_its_arguments(name: str) -> None:
+    command, parser = cli.COMMANDS[name], argparse.ArgumentParser()
+    for declare in command.arguments:
+        declare(parser)
+    module, function = command.function.split(":")
+    taken = signature(getattr(import_module(f"fashionbench.{module}"), function)).parameters
+    declared = {action.dest for action in parser._actions} - {"help", "action"}
+    assert declared <= set(taken)
+    needed = {one for one, found in taken.items() if found.default is found.empty}
+    assert needed <= declared | {"dependencies"}
 
 
 def test_every_stage_of_the_pipeline_is_a_command() -> None:
