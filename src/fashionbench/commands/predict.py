@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,18 +32,24 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """What is said of one file: the picture and a probability per class, or why there are none."""
+    """What is said of one file: the picture, or why there is none."""
 
     file: str
     picture: Picture | None = None
-    probabilities: Mapping[str, float] | None = None
     error: str | None = None
 
-    @property
-    def ranked(self) -> list[tuple[str, float]]:
-        """All classes with their probabilities, the likeliest first; empty for a bad file."""
-        found = (self.probabilities or {}).items()
-        return sorted(found, key=lambda one: -one[1])
+    def describe(self, model: str, probabilities: Mapping[str, float]) -> dict[str, Any]:
+        """Return what scripts are told: classes with the likeliest first, changes and warnings."""
+        ranked = dict(sorted(probabilities.items(), key=lambda one: -one[1]))
+        return {
+            "file": self.file,
+            "model": model,
+            "class": next(iter(ranked), None),
+            "probabilities": ranked,
+            "changes": self.picture.changes if self.picture else [],
+            "warnings": self.picture.warnings if self.picture else [],
+            "error": self.error,
+        }
 
 
 def predict(
@@ -65,16 +71,13 @@ def predict(
         params.network(network)
     shape = None if params.dataset.framed else params.dataset.shape
     read = [answer for file in images for answer in _read(file, start or Path(), shape)]
-    if any(answer.picture for answer in read):
+    pixels = [answer.picture.pixels for answer in read if answer.picture]
+    if pixels:
         classify, name = _load(network)
-        pixels = np.stack([answer.picture.pixels for answer in read if answer.picture])
-        found = classify(pixels)
-        rows = iter(found.astype(float).to_dict("records"))
-        read = [
-            replace(answer, probabilities=next(rows)) if answer.picture else answer
-            for answer in read
-        ]
-        _PRINTERS[form](read, name)
+        found = classify(np.stack(pixels)).astype(float)
+        rows = iter(found.to_dict("records"))
+        said = [answer.describe(name, next(rows) if answer.picture else {}) for answer in read]
+        _PRINTERS[form](said, list(found.columns))
     _raise_for_bad([answer.error for answer in read if answer.error], len(read))
 
 
@@ -164,51 +167,31 @@ def _raise_for_bad(errors: Sequence[str], number: int) -> None:
     raise DataError(what)
 
 
-def _print_text(answers: Sequence[Answer], name: str) -> None:
+def _print_text(said: Sequence[dict[str, Any]], _: Sequence[str]) -> None:
     console = open_console()
-    console.print(f"classified by {name}", style="dim")
-    for answer in answers:
-        if answer.picture:
-            likeliest = answer.ranked[:_SHOWN]
+    console.print(f"classified by {said[0]['model']}", style="dim")
+    for one in said:
+        if one["class"]:
+            likeliest = list(one["probabilities"].items())[:_SHOWN]
             classes = ", ".join(f"{label} {probability:.1%}" for label, probability in likeliest)
-            changes = ", ".join(answer.picture.changes) or "used as it is"
-            cautions = "".join(f"; caution: {warning}" for warning in answer.picture.warnings)
-            line = f"{answer.file}: {classes} ({changes}){cautions}"
+            changes = ", ".join(one["changes"]) or "used as it is"
+            cautions = "".join(f"; caution: {warning}" for warning in one["warnings"])
+            line = f"{one['file']}: {classes} ({changes}){cautions}"
             console.print(line, markup=False, soft_wrap=True)
 
 
-def _print_json(answers: Sequence[Answer], name: str) -> None:
-    content = [
-        {
-            "file": answer.file,
-            "model": name,
-            "class": answer.ranked[0][0] if answer.ranked else None,
-            "probabilities": dict(answer.ranked),
-            "changes": answer.picture.changes if answer.picture else [],
-            "warnings": answer.picture.warnings if answer.picture else [],
-            "error": answer.error,
-        }
-        for answer in answers
-    ]
-    sys.stdout.write(f"{json.dumps(content, indent=2)}\n")
+def _print_json(said: Sequence[dict[str, Any]], _: Sequence[str]) -> None:
+    sys.stdout.write(f"{json.dumps(said, indent=2)}\n")
 
 
-def _print_csv(answers: Sequence[Answer], _: str) -> None:
+def _print_csv(said: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    classes = next(iter(answer.probabilities for answer in answers if answer.probabilities), {})
     writer.writerow(["file", "class", *classes, "changes", "warnings", "error"])
-    for answer in answers:
-        probabilities = answer.probabilities
-        writer.writerow(
-            [
-                answer.file,
-                answer.ranked[0][0] if answer.ranked else "",
-                *(f"{probabilities[label]:.6f}" if probabilities else "" for label in classes),
-                ", ".join(answer.picture.changes) if answer.picture else "",
-                "; ".join(answer.picture.warnings) if answer.picture else "",
-                answer.error or "",
-            ]
-        )
+    for one in said:
+        found = one["probabilities"]
+        shares = [f"{found[label]:.6f}" if found else "" for label in classes]
+        words = [", ".join(one["changes"]), "; ".join(one["warnings"]), one["error"]]
+        writer.writerow([one["file"], one["class"], *shares, *words])
 
 
 _PRINTERS = {"text": _print_text, "json": _print_json, "csv": _print_csv}
