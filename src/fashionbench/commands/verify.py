@@ -70,13 +70,14 @@ def verify(
     study = study or paths.study()
     os.chdir(paths.project_folder())
     console, place, started = open_console(), _folder_of(study), _now()
-    if write:
-        _write_lock(place / lock, settings, study)
-        return
     if not is_uri(by):
         raise VerificationError(f"{by!r} is no URI; name yourself by one: mailto:me@example.org")
     lock = place / lock
     with clone() as (folder, commit):
+        if write:
+            run_pipeline(folder, settings, study)
+            replace_file(lock, (folder / place / LOCK_FILE).read_bytes())
+            return
         committed = read_hashes(folder / lock)
         # Committed scores are of the parameters as committed.
         scores = {} if settings else read_scores(folder / place)
@@ -89,8 +90,7 @@ def verify(
     outputs = compare(committed, made)
     differing = [output for output in outputs if not output.is_identical]
     print_outputs(console, outputs, lock, commit[:SHORT])
-    others: Outcome = "different" if is_x86() else "not comparable"
-    outcome = others if differing else IDENTICAL
+    outcome: Outcome = "different" if is_x86() else "not comparable"
     receipt = write_receipt(
         commit,
         Run(lock=lock.as_posix(), study=study, settings=list(settings)),
@@ -108,18 +108,7 @@ def verify(
     elif is_x86():
         raise VerificationError(_describe(differing, len(outputs), lock, commit[:SHORT]))
     else:
-        console.print(
-            f"Not comparable: {lock} was made on an x86-64 processor, and this is "
-            f"{platform.machine()}.",
-            style="bold",
-        )
-        _print_scores(console, comparisons)
-        outside = [found for found in comparisons if not found.is_inside]
-        if outside:
-            raise VerificationError(
-                f"{len(outside)} of {len(comparisons)} scores lie outside the 95% interval of the "
-                f"committed replicates (first: {outside[0].name}); one in twenty would by chance"
-            )
+        _judge_scores(console, comparisons, lock)
 
 
 def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str) -> str:
@@ -138,12 +127,6 @@ def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str
         f"{len(differing)} of {outputs} outputs of commit {commit} differ from {lock} "
         f"({paths}{', ...' * (len(differing) > 3)}); {cause}"
     )
-
-
-def _write_lock(lock: Path, settings: Sequence[str], study: str | None) -> None:
-    with clone() as (folder, _):
-        run_pipeline(folder, settings, study)
-        replace_file(lock, (folder / lock.with_name(LOCK_FILE.name)).read_bytes())
 
 
 def _folder_of(study: str | None) -> Path:
@@ -255,14 +238,14 @@ Scores = Mapping[str, Sequence[float]]
 
 def read_scores(repository: Path) -> Scores:
     """Return loss and accuracy of each network and split; nothing without results."""
-    found: dict[str, Sequence[float]] = {}
-    for path in sorted((repository / METRICS_DIR / "networks").glob("*/scores.csv")):
-        if not path.stat().st_size:  # Of a data set that the study could not get.
-            continue
-        for split, rows in read_table(path).groupby("split", sort=False):
-            for kind in KINDS:
-                found[f"{path.parent.name} {split} {kind}"] = rows[kind].tolist()
-    return found
+    paths = sorted((repository / METRICS_DIR / "networks").glob("*/scores.csv"))
+    return {
+        f"{path.parent.name} {split} {kind}": rows[kind].tolist()
+        for path in paths
+        if path.stat().st_size  # Else of a data set that the study could not get.
+        for split, rows in read_table(path).groupby("split", sort=False)
+        for kind in KINDS
+    }
 
 
 def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
@@ -274,7 +257,16 @@ def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
     ]
 
 
-def _print_scores(console: Console, comparisons: Sequence[ScoreComparison]) -> None:
+def _judge_scores(console: Console, comparisons: Sequence[ScoreComparison], lock: Path) -> None:
+    """Print the scores of a machine where bits are not promised; refuse those far from the lock's.
+
+    Raises VerificationError.
+    """
+    console.print(
+        f"Not comparable: {lock} was made on an x86-64 processor, and this is "
+        f"{platform.machine()}.",
+        style="bold",
+    )
     rows = [
         (
             found.name,
@@ -287,6 +279,12 @@ def _print_scores(console: Console, comparisons: Sequence[ScoreComparison]) -> N
     ]
     headings = ("Score", "committed", "95% interval", "now", "")
     print_table(console, headings, rows, title="Means over seeds", justify="left")
+    outside = [found for found in comparisons if not found.is_inside]
+    if outside:
+        raise VerificationError(
+            f"{len(outside)} of {len(comparisons)} scores lie outside the 95% interval of the "
+            f"committed replicates (first: {outside[0].name}); one in twenty would by chance"
+        )
 
 
 def print_outputs(console: Console, outputs: Sequence[Output], lock: Path, commit: str) -> None:
