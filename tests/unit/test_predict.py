@@ -86,10 +86,9 @@ def test_a_file_that_may_not_be_read_is_named(photos: Path) -> None:
         # Root may read anything.
         os.seteuid(65534)
     try:
-        with pytest.raises(DataError, match=r"may not be read \(Permission denied\)"):
-            predict([str(path)], None)
-        with pytest.raises(DataError, match=r"may not be read \(Permission denied\)"):
-            predict([str(closed)], None)
+        for name in (path, closed):
+            with pytest.raises(DataError, match=r"may not be read \(Permission denied\)"):
+                predict([str(name)])
     finally:
         os.seteuid(user)
 

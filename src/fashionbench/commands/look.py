@@ -120,12 +120,12 @@ def show_verdicts(rev: str | None = None, *, markdown: bool = False) -> None:
     from fashionbench.claims.language import datasets_of_claims
     from fashionbench.claims.words import print_verdicts, why_not_judged
 
-    arms = _study_verdicts(rev) if study() else read_verdicts(rev)
+    arms, missing = _verdicts_of_study(rev) if study() else (read_verdicts(rev), "")
     if any(arm.claims for arm in arms.values()):
         print_verdicts(arms, markdown=markdown)
     else:
         _say(why_not_judged(datasets_of_claims()))
-    if study() and (missing := _missing_datasets(rev)):
+    if missing:
         _say(missing)
     if not markdown:
         _say(f"Effects, intervals and figures: {_page_of(rev)}\n")
@@ -148,32 +148,29 @@ def show_page(rev: str | None = None) -> None:
     _say(str((project_folder() / path).resolve()))
 
 
-def _study_verdicts(rev: str | None) -> VerdictsByArm:
+def _verdicts_of_study(rev: str | None) -> tuple[VerdictsByArm, str]:
     """Return the verdicts on a study's own claims, or else those on the report's.
 
-    Those on the report's are of each data set, or with each number of seeds.
+    Those on the report's are of each data set, or with each number of seeds. Return also what is
+    to be said of data sets that could not be had, if anything.
     """
-    from fashionbench.studies.records import RECORD_FILE, read_record
+    from fashionbench.studies.records import RECORD_FILE, describe_missing, read_record
 
-    arms = read_record(RECORD_FILE, rev).arms
+    record = read_record(RECORD_FILE, rev)
+    arms, missing = record.arms, describe_missing(record)
     if any(arm.claims.claims for arm in arms.values()):
-        return {name: arm.claims for name, arm in arms.items()}
+        return {name: arm.claims for name, arm in arms.items()}, missing
     on_datasets = {
         f"{name}, {dataset}": found
         for name, arm in arms.items()
         for dataset, found in arm.transferred.items()
     }
-    return on_datasets or {
+    with_seeds = {
         f"{name}, {counted(report.seeds, 'seed')}": report
         for name, arm in arms.items()
         for report in arm.report
     }
-
-
-def _missing_datasets(rev: str | None) -> str:
-    from fashionbench.studies.records import RECORD_FILE, describe_missing, read_record
-
-    return describe_missing(read_record(RECORD_FILE, rev))
+    return on_datasets or with_seeds, missing
 
 
 def _page_of(rev: str | None) -> str:
