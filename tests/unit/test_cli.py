@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -106,30 +105,25 @@ def test_a_python_without_the_packages_is_named(
     ],
 )
 def test_a_module_that_git_does_not_know_is_named_in_an_experiments_copy(
-    line: str, tmp_path: Path
+    line: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("datasets.yaml", "dvc.yaml", "params.yaml"):
-        (tmp_path / name).write_bytes((PROJECT / name).read_bytes())
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=ignored)
-    stage = tmp_path / "src/fashionbench/stages/check.py"
-    stage.write_text(f"{line}\n")
-    said = {}
-    for root in (tmp_path, PROJECT):
-        done = subprocess.run(
-            [sys.executable, "-m", "fashionbench", "check"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path / "src"), "DVC_ROOT": str(root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        (said[root],) = done.stderr.splitlines()
+        (project / name).write_bytes((PROJECT / name).read_bytes())
+    monkeypatch.setattr(check, "run", lambda: exec(line))
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     missing = "src/fashionbench/data/mine.py"
-    assert said[tmp_path].startswith(f"fashionbench: error: there is no {missing}; ")
-    assert said[PROJECT].startswith(f"fashionbench: error: {missing} is not in this copy")
-    assert f"git add {missing} and run the experiment again" in said[PROJECT]
+    for root, said in (
+        (project, f"there is no {missing}; "),
+        (
+            PROJECT,
+            f"{missing} is not in this copy of the project: DVC copies only files that git "
+            f"knows; git add {missing} and run the experiment again",
+        ),
+    ):
+        monkeypatch.setenv("DVC_ROOT", str(root))
+        assert cli.main(["check"]) == 1
+        (printed,) = capsys.readouterr().err.splitlines()
+        assert printed.startswith(f"fashionbench: error: {said}")
 
 
 def test_code_that_dvc_has_not_copied_is_named_before_a_stage_needs_it(

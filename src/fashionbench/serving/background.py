@@ -1,6 +1,6 @@
 """What surrounds the article in a picture: frames, and a background of one or two tones."""
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -76,9 +76,10 @@ def _inside_frame(grey: Grey) -> Box | None:
         if not inside.any():
             continue
         box = _without_blur(inside, box_of(inside))
+        trimmed = widened(box, -round(_TRIMMED * min(inside[box].shape)), grey.shape)
         is_left_out = inside.sum() - inside[box].sum() > _SPECK * grey.size
-        if not is_left_out and _is_framed(inside, box) and not _is_uniform(grey[_trimmed(box)]):
-            return _trimmed(box)
+        if not is_left_out and _is_framed(inside, box) and not _is_uniform(grey[trimmed]):
+            return trimmed
     return None
 
 
@@ -121,22 +122,15 @@ def is_rectangle(mask: Mask) -> bool:
     # A pixel further in: edges are blurred.
     core = mask[1:-1, 1:-1] if min(mask.shape) >= 50 else mask
     corner = max(1, round(0.02 * min(core.shape)))
-    corners = (core[:corner], core[-corner:])
-    ends = [part for rows in corners for part in (rows[:, :corner], rows[:, -corner:])]
-    lines = (core[0], core[-1], core[:, 0], core[:, -1])
-    return all(end.all() for end in ends) and all(np.mean(line) >= _INNER_SHARE for line in lines)
+    return all(
+        side[:corner, :corner].all() and np.mean(side[0]) >= _INNER_SHARE for side in _sides(core)
+    )
 
 
 def _is_uniform(grey: Grey) -> bool:
     """Tell whether a rectangle has a single tone: then it is the article, and has no frame."""
     darkest, lightest = np.percentile(grey, (_ARTICLE_PERCENT, 100 - _ARTICLE_PERCENT))
     return bool(lightest - darkest <= 2 * TOLERANCE)
-
-
-def _trimmed(box: Box) -> Box:
-    rows, columns = box
-    cut = round(_TRIMMED * min(rows.stop - rows.start, columns.stop - columns.start))
-    return slice(rows.start + cut, rows.stop - cut), slice(columns.start + cut, columns.stop - cut)
 
 
 def background(grey: Grey) -> tuple[Grey, float] | None:
@@ -195,13 +189,7 @@ def _edge_of(grey: Grey) -> tuple[Grey, npt.NDArray[np.intp]]:
     """Return the grey values around a picture, clockwise, and the places of its corners."""
     height, width = grey.shape
     depth = max(1, round(0.01 * min(height, width)))
-    lines = [
-        np.median(grey[:depth], axis=0),
-        np.median(grey[:, -depth:], axis=1),
-        np.median(grey[-depth:], axis=0)[::-1],
-        np.median(grey[:, :depth], axis=1)[::-1],
-    ]
-    edge = np.concatenate(lines)
+    edge = np.concatenate([np.median(side[:depth], axis=0) for side in _sides(grey)])
     length = 2 * round(0.01 * len(edge)) + 1
     corners = np.cumsum([0, width, height, width])
     return ndimage.median_filter(edge, length, mode="wrap").astype(np.float32), corners
@@ -271,7 +259,12 @@ def _carried_inwards(edge: Grey, shape: tuple[int, ...]) -> Grey:
 
 def edge_values(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
     """Return the values along the four edges of an array of two dimensions, clockwise."""
-    return np.concatenate([array[0], array[:, -1], array[-1, ::-1], array[::-1, 0]])
+    return np.concatenate([side[0] for side in _sides(array)])
+
+
+def _sides(array: npt.NDArray[Scalar]) -> list[npt.NDArray[Scalar]]:
+    """Return an array turned so that each of its edges is on top, clockwise."""
+    return [np.rot90(array, turns) for turns in range(4)]
 
 
 def parts_of(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
@@ -284,8 +277,17 @@ def parts_of(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.intp]]:
 
 def box_of(mask: Mask) -> Box:
     """Return the smallest box around what a mask holds."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    (box,) = ndimage.find_objects(mask.astype(np.int8))
+    return cast(Box, box)
+
+
+def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    """Return a box with so many lines more on each side, as far as an array of a shape has them."""
+    rows, columns = (
+        slice(max(0, part.start - margin), min(length, part.stop + margin))
+        for part, length in zip(box, shape, strict=True)
+    )
+    return rows, columns
 
 
 def _tolerance(values: Grey) -> float:

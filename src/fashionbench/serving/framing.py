@@ -25,6 +25,7 @@ from fashionbench.serving.background import (
     edge_values,
     inside_frames,
     parts_of,
+    widened,
 )
 from fashionbench.serving.classifier import BRIGHTEST
 
@@ -140,7 +141,9 @@ def _on_background(grey: Grey) -> Framed | None:
     article, warnings = _nearest_the_middle(light > tolerance)
     others = (light > tolerance) & ~article
     light[ndimage.binary_dilation(others, iterations=2) & ~article] = 0
-    outlined = _outlined(light[_with_margin(box_of(article), light.shape)], tolerance, is_dark)
+    margin = max(2, round(_MARGIN * max(_size(article))))
+    around = widened(box_of(article), margin, light.shape)
+    outlined = _outlined(light[around], tolerance, is_dark)
     if outlined[inside_frames(outlined)].size < outlined.size:
         # Probably a framed photograph that lies on the background, perhaps with a shadow.
         warnings = (*warnings, _RECTANGLE)
@@ -304,15 +307,6 @@ def _without_shadow(light: Grey, tolerance: float) -> Mask:
         if found >= max(steepness, _LEAST_STEEPNESS):
             return np.asarray(article)
     return np.asarray(article) if article.any() else whole
-
-
-def _with_margin(box: Box, shape: tuple[int, ...]) -> Box:
-    margin = max(2, round(_MARGIN * max(part.stop - part.start for part in box)))
-    rows, columns = (
-        slice(max(0, part.start - margin), min(length, part.stop + margin))
-        for part, length in zip(box, shape, strict=True)
-    )
-    return rows, columns
 
 
 def _spread(light: Grey) -> Grey:
