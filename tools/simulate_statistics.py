@@ -6,8 +6,9 @@ are exactly at a claim's bound, such as networks that are tied, so that any deci
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import get_args
@@ -16,13 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fashionbench.analysis.intervals import ALPHA, exact_interval, holm_of
 from fashionbench.analysis.pairs import of_scores
 from fashionbench.analysis.results import Results
-from fashionbench.analysis.statistics import estimate, prediction_interval
-from fashionbench.claims.quantities import Claim, Comparison, load_claims
-from fashionbench.claims.resampling import resample
-from fashionbench.claims.rule import Evidence, examine
+from fashionbench.analysis.statistics import ALPHA, Array, Effects, exact_interval, holm
+from fashionbench.claims.quantities import load_claims
+from fashionbench.claims.rule import Evidence, Examined, examine
+from fashionbench.claims.sensitivity import resample
 from fashionbench.params import LossInput, load_params
 from fashionbench.paths import network_table
 
@@ -44,7 +44,6 @@ CLAIMS = load_claims(PROJECT / "claims.yaml")
 SPREAD = 0.005
 """Standard deviation between the seeds of a simulated network."""
 
-Array = npt.NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 
 
@@ -58,11 +57,6 @@ def two_groups(rng: np.random.Generator, size: tuple[int, ...], rate: float = 0.
     return rng.normal(0.882, SPREAD, size) - 0.07 * (rng.uniform(size=size) < rate)
 
 
-def rare_group(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
-    """Draw accuracies of which a fifth is 7 points lower."""
-    return two_groups(rng, size, rate=0.2)
-
-
 def saturated(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
     """Draw shares near 1, of which about a third are exactly 1."""
     return np.minimum(1.0, rng.normal(0.998, SPREAD, size))
@@ -71,45 +65,37 @@ def saturated(rng: np.random.Generator, size: tuple[int, ...]) -> Array:
 DATA: dict[str, Draw] = {
     "normal": normal,
     "two groups, 3 : 2": two_groups,
-    "two groups, 4 : 1": rare_group,
+    "two groups, 4 : 1": partial(two_groups, rate=0.2),
     "saturated": saturated,
 }
 
 
-def truth(draw: Draw) -> tuple[float, float]:
-    """Return the mean of a distribution, and the probability to lie above its 0.4 quantile."""
-    values = draw(np.random.default_rng(0), (1_000_000,))
-    return float(values.mean()), float((values > threshold(draw)).mean())
-
-
-def threshold(draw: Draw) -> float:
-    """Return a bound that some values exceed and some do not."""
-    return float(np.quantile(draw(np.random.default_rng(1), (100_000,)), 0.4))
+def true_mean(draw: Draw) -> float:
+    """Return the mean of a distribution."""
+    return float(draw(np.random.default_rng(0), (1_000_000,)).mean())
 
 
 def coverage_of_mean(draw: Draw, n: int, trials: int) -> float:
     """Return how often Student's interval holds the mean."""
-    mean, _ = truth(draw)
-    samples = draw(np.random.default_rng(2), (trials, n))
-    found = [estimate(sample.tolist()) for sample in samples]
-    return sum(one.low <= mean <= one.high for one in found) / trials
+    low, high = Effects.of_runs(draw(np.random.default_rng(2), (trials, n))).interval()
+    mean = true_mean(draw)
+    return float(((low <= mean) & (mean <= high)).mean())
 
 
 def coverage_of_prediction(draw: Draw, n: int, trials: int) -> float:
     """Return how often the prediction interval holds one more value."""
     samples = draw(np.random.default_rng(3), (trials, n + 1))
-    ends = [prediction_interval(sample[:n].tolist()) for sample in samples]
-    next_ones: list[float] = samples[:, n].tolist()
-    hits = [low <= one <= high for (low, high), one in zip(ends, next_ones, strict=True)]
-    return sum(hits) / trials
+    low, high = Effects.of_runs(samples[:, :n]).predicted()
+    return float(((low <= samples[:, n]) & (samples[:, n] <= high)).mean())
 
 
 def coverage_of_share(draw: Draw, n: int, trials: int) -> float:
     """Return how often the exact interval holds the probability that a value exceeds a bound."""
-    _, share = truth(draw)
-    counts = (draw(np.random.default_rng(4), (trials, n)) > threshold(draw)).sum(axis=1)
-    ends = {int(count): exact_interval(int(count), n) for count in set(counts.tolist())}
-    return sum(ends[count][0] <= share <= ends[count][1] for count in counts.tolist()) / trials
+    bound = np.quantile(draw(np.random.default_rng(1), (100_000,)), 0.4)
+    share = (draw(np.random.default_rng(0), (1_000_000,)) > bound).mean()
+    counts = (draw(np.random.default_rng(4), (trials, n)) > bound).sum(axis=1)
+    low, high = np.transpose([exact_interval(int(count), n) for count in counts])
+    return float(((low <= share) & (share <= high)).mean())
 
 
 def coverage_of_crossed(draw: Draw, n: int, trials: int) -> float:
@@ -117,9 +103,7 @@ def coverage_of_crossed(draw: Draw, n: int, trials: int) -> float:
 
     An image is right if its difficulty is below the accuracy of the seed, shifted at random.
     """
-    rng = np.random.default_rng(5)
-    mean, _ = truth(draw)
-    hits = 0
+    rng, mean, hits = np.random.default_rng(5), true_mean(draw), 0
     for _ in range(trials):
         accuracies = draw(rng, (n, 1))
         difficulty = rng.uniform(size=CROSSED_IMAGES)
@@ -197,22 +181,21 @@ def on_its_bound(evidence: Evidence) -> Array:
 class Population:
     """All runs of the networks that a claim compares, and the evidence that these give."""
 
-    claim: Claim
-    comparisons: Sequence[Comparison]
+    examined: Examined
     evidence: Evidence
 
     def sample(self, drawn: Array) -> Evidence:
         """Return the evidence of many samples; ``drawn`` is as for :func:`resample`."""
-        return resample(self.evidence, self.comparisons, drawn)
+        return resample(self.evidence, [*chain(*self.examined.found)], drawn)
 
 
 def populations(results: Results) -> dict[str, Population]:
     """Return what each claim that these results can test is about, by its number."""
     examined = [examine(claim, results) for claim in CLAIMS]
     return {
-        one.claim.number: Population(one.claim, [*chain(*one.found)], one.evidence)
+        one.claim.number: Population(one, one.evidence)
         for one in examined
-        if one.evidence and not one.remark
+        if one.evidence and one.is_judged
     }
 
 
@@ -235,7 +218,7 @@ def errors_of(
         for number, one in tested.items()
     }
     shares = {number: _decided(one, ALPHA) for number, one in answers.items()}
-    _, adjusted = holm_of(np.stack([one.p() for one in answers.values()]))
+    _, adjusted = holm(np.stack([one.p() for one in answers.values()]))
     wrong = [_decided(one, level) for one, level in zip(answers.values(), adjusted, strict=True)]
     return {number: float(found.mean()) for number, found in shares.items()} | {
         FAMILY: float(np.any(wrong, axis=0).mean())
@@ -270,9 +253,8 @@ def share_of_best_rule(n: int, trials: int) -> float:
     on average even among equals.
     """
     accuracies = normal(np.random.default_rng(n), (trials, n, 7))
-    leads = accuracies[..., 0] - accuracies[..., 1:].max(axis=2)
-    found = [estimate(of_one.tolist()) for of_one in leads]
-    return sum(one.high < 0 for one in found) / trials
+    _, high = Effects.of_runs(accuracies[..., 0] - accuracies[..., 1:].max(axis=2)).interval()
+    return float((high < 0).mean())
 
 
 def errors(trials: int = TRIALS) -> str:

@@ -17,10 +17,10 @@ from report_claims import CLAIMS
 from repositories import PROJECT
 from scipy.stats import binom, binomtest
 
-from fashionbench.analysis.intervals import ALPHA
 from fashionbench.analysis.results import Results
-from fashionbench.claims.resampling import FEWER
+from fashionbench.analysis.statistics import ALPHA, Array
 from fashionbench.claims.rule import examine
+from fashionbench.claims.sensitivity import FEWER
 from fashionbench.params import LossInput
 
 RARE = 1e-4
@@ -53,7 +53,7 @@ def test_many_samples_at_a_time_are_judged_as_one_by_one(loss_input: LossInput) 
     for number in ("3", "6a", "9a", "9b", "15a", "27c"):
         many = tested[number].sample(drawn)
         for place, draws in enumerate(drawn):
-            single = examine(tested[number].claim, redrawn(results, draws)).evidence
+            single = examine(tested[number].examined.claim, redrawn(results, draws)).evidence
             assert single is not None
             assert many.decisions(ALPHA)[place] == single.decide(ALPHA), number
             assert many.p()[place] == pytest.approx(single.p())
@@ -61,7 +61,7 @@ def test_many_samples_at_a_time_are_judged_as_one_by_one(loss_input: LossInput) 
     assert len(decisions) >= 3
 
 
-def redrawn(results: Results, draws: simulations.Array) -> Results:
+def redrawn(results: Results, draws: Array) -> Results:
     """Return the scores of the runs that are drawn, of networks with fewer runs of fewer."""
     most = max(table["seed"].nunique() for table in results.scores.values())
     scores = {}
@@ -113,7 +113,8 @@ def test_exact_intervals_hold_at_least_that() -> None:
 
 def test_the_mean_of_two_groups_has_an_interval_that_is_too_short() -> None:
     """That is why single seeds take part in the verdict, and why the document says so."""
-    assert simulations.coverage_of_mean(simulations.rare_group, 5, 400) < 0.75
+    rare_group = simulations.DATA["two groups, 4 : 1"]
+    assert simulations.coverage_of_mean(rare_group, 5, 400) < 0.75
 
 
 def test_the_document_has_tables_of_all_simulations() -> None:

@@ -6,10 +6,10 @@ import pytest
 from made_up import MadeUp, near, results, scattered
 from report_claims import CLAIMS
 
-from fashionbench.analysis.intervals import ALPHA, Adjusted
 from fashionbench.analysis.results import Results
+from fashionbench.analysis.statistics import ALPHA
 from fashionbench.claims.language import Verdict
-from fashionbench.claims.rule import Judged, examine
+from fashionbench.claims.rule import Adjusted, Judged, examine
 
 R: Verdict = "reproduced"
 C: Verdict = "contradicted"

@@ -1,15 +1,20 @@
-"""Where verdicts flip, and how many seeds decide."""
+"""Where verdicts flip, how many seeds decide, and what single runs conclude."""
 
+import itertools
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from fashionbench.claims.effects import Effects
+from fashionbench.analysis.statistics import Effects
 from fashionbench.claims.language import Verdict
-from fashionbench.claims.quantities import Condition
+from fashionbench.claims.quantities import Comparison, Condition
 from fashionbench.claims.rule import Evidence
-from fashionbench.claims.sensitivity import Flip, flips, needed
+from fashionbench.claims.sensitivity import flips, needed, share_of_pairs
+from fashionbench.claims.verdicts import Flip
 
 VALUES = [0.01, 0.01, 0.02, 0.03, 0.03]
 LOW, HIGH = 0.02 - 0.012416, 0.02 + 0.012416
@@ -108,3 +113,60 @@ def test_what_more_seeds_do_not_decide_is_said() -> None:
     number = evidence([0.8, 0.9, 0.7, 0.95, 0.6], 0.86, 0.88, reported=0.87)
     found = needed(number, 0.05)
     assert (found.leans, found.obstacle) == ("contradicted", "reported number")
+
+
+RUNS = {
+    name: pd.Series(np.random.default_rng(seed).normal(size=4).round(3))
+    for seed, name in enumerate("abcd")
+}
+
+
+def above(first: str, second: str, low: float = 0.0) -> tuple[Condition, Comparison]:
+    comparison = Comparison(second, (first, second), RUNS[first], RUNS[second])
+    return Condition("", lambda _: [], "points", low), comparison
+
+
+def alone(name: str, low: float) -> tuple[Condition, Comparison]:
+    return Condition("", lambda _: [], "points", low), Comparison("", (name,), RUNS[name])
+
+
+def count(sentence: Callable[..., bool]) -> float:
+    """Return the share of combinations of one run of each network for which a sentence holds."""
+    found = [sentence(*runs) for runs in itertools.product(*RUNS.values())]
+    return sum(found) / len(found)
+
+
+def test_one_network_has_as_many_runs_as_seeds() -> None:
+    assert share_of_pairs([alone("a", 0.0)]) == (RUNS["a"] > 0).mean()
+    (condition, comparison), published = alone("a", 0.0), Effects(*map(np.array, (0.5, 0.1, 9.0)))
+    above_published = replace(comparison, published=published)
+    assert share_of_pairs([(condition, above_published)]) == (RUNS["a"] > 0.5).mean()
+
+
+@pytest.mark.parametrize(
+    ("judged", "sentence"),
+    [
+        ([above("a", "b")], lambda a, b, c, d: a > b),
+        ([above("b", "a", 0.3)], lambda a, b, c, d: b - a > 0.3),
+        ([above("a", x) for x in "bcd"], lambda a, b, c, d: a > max(b, c, d)),
+        # The common network as the second of each comparison, and with conditions of their own.
+        ([above(x, "d") for x in "abc"], lambda a, b, c, d: d < min(a, b, c)),
+        (
+            [above("a", "b", -1), above("c", "a", -1), alone("a", -0.5), alone("c", 0.0)],
+            lambda a, b, c, d: a - b > -1 and c - a > -1 and a > -0.5 and c > 0,
+        ),
+        ([alone("a", 0.0), alone("b", -0.5)], lambda a, b, c, d: a > 0 and b > -0.5),
+    ],
+)
+def test_every_combination_of_runs_counts_once(
+    judged: list[tuple[Condition, Comparison]], sentence: Callable[..., bool]
+) -> None:
+    share = share_of_pairs(judged)
+    assert share == pytest.approx(count(sentence), rel=1e-5)
+    assert share is not None
+    assert 0 < share < 1
+
+
+def test_comparisons_without_a_common_network_are_left_out() -> None:
+    assert share_of_pairs([above("a", "b"), above("c", "d")]) is None
+    assert share_of_pairs([above("a", "b"), above("b", "c"), above("c", "a")]) is None

@@ -136,29 +136,13 @@ def test_what_would_decide_an_open_claim_is_said() -> None:
     assert claim("11").needed is None
 
 
-def test_a_claim_that_falls_is_answered_in_a_sentence() -> None:
-    assert words.describe_deviation(claim("4")) == ""
-    assert claim("9b").verdict == "contradicted"
-    assert words.describe_deviation(claim("9b")).endswith(
-        "Accuracy of n5_batch_norm is 90.00% [89.86, 90.14], not between 87 and 89%; single seeds "
-        "range from 89.85 to 90.15%."
-    )
-    assert "and it remains open whether it is between 86 and 88%; single seeds range from" in (
-        words.describe_deviation(claim("1"))
-    )
-    assert words.describe_deviation(claim("1", seeds=2)) == "2 of at least 3 seeds."
-    assert words.describe_deviation(claim("13")) == "True, but n6_l1 learned nothing."
-
-
 def test_single_runs_mislead_where_they_differ_from_the_verdict() -> None:
     decided = claim("12")
     undecided = decided.model_copy(update={"claim": "3", "verdict": "inconclusive", "holds": 3})
     assert undecided.misled_seeds is None
-    assert undecided.misled_pairs is None
-    assert decided.misled_seeds == decided.misled_pairs == 0
-    misleading = claim("11").model_copy(update={"holds": 4, "pairs": 0.9})
+    assert decided.misled_seeds == 0
+    misleading = claim("11").model_copy(update={"holds": 4})
     assert misleading.misled_seeds == pytest.approx(0.2)
-    assert misleading.misled_pairs == pytest.approx(0.1)
     against = misleading.model_copy(update={"verdict": "contradicted", "holds": 1})
     assert against.misled_seeds == pytest.approx(0.2)
     assert words.describe_misled([decided, misleading, undecided]) == (

@@ -14,9 +14,9 @@ from scipy.stats import t, ttest_1samp, ttest_ind
 from fashionbench.analysis.results import Results
 from fashionbench.claims.judging import judge
 from fashionbench.claims.language import Verdict
-from fashionbench.claims.multiverse import ALL, CHOICES, with_multiverse
 from fashionbench.claims.quantities import Claim, Comparison, Condition
 from fashionbench.claims.rule import Decision, Evidence, examine, judge_family
+from fashionbench.claims.sensitivity import ALL, CHOICES, with_multiverse
 from fashionbench.claims.words import describe_runs
 
 NOTHING = Results(curves={}, scores={"any": pd.DataFrame()}, weights={})
@@ -111,7 +111,7 @@ def test_a_number_from_other_images_may_lie_further_away() -> None:
     assert decide(effect) == "mixed"
     accuracy = replace(effect, unit="accuracy")
     evidence = Evidence.of([accuracy], [accuracy.compare(NOTHING)], images=10_000)
-    (low,), (high,) = evidence.predicted()
+    (low,), (high,) = evidence.effects.predicted(evidence.images)
     spread = np.std(values, ddof=1)
     error = np.sqrt(spread**2 * (1 + 1 / 5) + 2 * 0.88 * 0.12 / 10_000)
     assert (high - low) / 2 == pytest.approx(t.ppf(0.975, 4) * error)

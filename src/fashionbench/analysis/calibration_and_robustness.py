@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.statistics import estimate, with_interval
 from fashionbench.evaluation.corruptions import CORRUPTIONS
 from fashionbench.paths import network_table
 from fashionbench.tables import read_table
@@ -60,18 +60,14 @@ def compare_calibration(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Columns: network, and the means of ``calibration_error`` and ``overconfidence`` over seeds with
     the ends of their 95% intervals (``_low``, ``_high``).
     """
-    rows = []
-    for name, table in tables.items():
-        row: dict[str, object] = {"network": name}
-        row |= _with_interval("calibration_error", calibration_error(table))
-        row |= _with_interval("overconfidence", overconfidence(table))
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def _with_interval(name: str, values: "pd.Series[float]") -> dict[str, float]:
-    found = estimate(values.tolist())
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+    return pd.DataFrame(
+        {
+            "network": name,
+            **with_interval("calibration_error", calibration_error(table).tolist()),
+            **with_interval("overconfidence", overconfidence(table).tolist()),
+        }
+        for name, table in tables.items()
+    )
 
 
 NONE = "none"

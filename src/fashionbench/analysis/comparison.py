@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
-from scipy.special import betaincinv
 
 from fashionbench.analysis.files import COMPARISON_FILE, read_result
 from fashionbench.analysis.results import lost_a_class
-from fashionbench.analysis.statistics import CONFIDENCE, estimate, median_interval
+from fashionbench.analysis.statistics import exact_interval, median_interval, with_interval
 from fashionbench.messages import counted
 from fashionbench.terminal import open_console, print_table
 
@@ -49,12 +48,12 @@ def compare_networks(
             split, _, kind = score.partition("_")
             table = scores[name]
             values = table.loc[table["split"] == split, kind]
-            row |= _with_interval(score, values)
+            row |= with_interval(score, values.tolist())
             ends = zip(("", "_low", "_high"), median_interval(values.tolist()), strict=True)
             row |= {f"{score}_median{end}": value for end, value in ends}
         by_epoch = curve.groupby("epoch")["val_accuracy"]
         best_epoch = by_epoch.mean().idxmax()
-        row |= _with_interval("best_val_accuracy", by_epoch.get_group(best_epoch))
+        row |= with_interval("best_val_accuracy", by_epoch.get_group(best_epoch).tolist())
         row["best_val_epoch"] = best_epoch
         rows.append(row)
     return pd.DataFrame(rows)
@@ -80,11 +79,6 @@ def mean_curves(curve: pd.DataFrame, kind: str) -> pd.DataFrame:
     """
     columns = {f"train_{kind}": "train", f"val_{kind}": "val"}
     return curve.groupby("epoch")[list(columns)].mean().rename(columns=columns).reset_index()
-
-
-def _with_interval(name: str, values: "pd.Series[float]") -> dict[str, float]:
-    found = estimate(values.tolist())
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 HEADINGS = (
@@ -172,9 +166,7 @@ def _lost(row: "pd.Series[float]") -> str:
     if "lost_class" not in row:
         return ""
     lost, n = int(row["lost_class"]), int(row["seeds"])
-    # The interval of Clopper and Pearson, by the quantiles of a beta distribution.
-    low = betaincinv(lost, n - lost + 1, (1 - CONFIDENCE) / 2) if lost else 0.0
-    high = betaincinv(lost + 1, n - lost, (1 + CONFIDENCE) / 2) if lost < n else 1.0
+    low, high = exact_interval(lost, n)
     return f"{lost} of {n} ({100 * low:.0f} to {100 * high:.0f}%)"
 
 

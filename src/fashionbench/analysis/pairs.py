@@ -8,13 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
-from scipy.stats import mannwhitneyu, ttest_1samp
-from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from fashionbench.analysis.files import PAIRS_FILE
-from fashionbench.analysis.intervals import ALPHA, holm, mcnemar
-from fashionbench.analysis.results import Chosen, Correct, Flags, Results, ScoredSplit, stacked
-from fashionbench.analysis.statistics import CONFIDENCE, DIGITS, FEWEST_SEEDS, estimate, rounded
+from fashionbench.analysis.results import Chosen, Correct, Results, ScoredSplit, stacked
+from fashionbench.analysis.statistics import (
+    ALPHA,
+    CONFIDENCE,
+    DIGITS,
+    FEWEST_SEEDS,
+    Effects,
+    holm,
+    mcnemar,
+    rounded,
+)
 
 
 @dataclass(frozen=True)
@@ -132,86 +138,64 @@ def _compare(results: Results, split: ScoredSplit) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     tested = table["p"].notna()
-    table.loc[tested, "p_adjusted"] = [one.p for one in holm(table.loc[tested, "p"].tolist())]
+    table.loc[tested, "p_adjusted"], _ = holm(table.loc[tested, "p"].to_numpy(dtype=np.float64))
     table[NUMBERS] = table[NUMBERS].astype(np.float64).map(rounded)
     return table
 
 
 def _row(
-    first: str,
-    second: str,
-    accuracies: Mapping[str, "pd.Series[float]"],
-    correct: Correct,
+    first: str, second: str, accuracies: Mapping[str, "pd.Series[float]"], correct: Correct
 ) -> dict[str, object]:
-    one, other = (accuracies[name] for name in (first, second))
+    """Return what is known of a pair; what is not is left out."""
+    one, other = accuracies[first], accuracies[second]
     differences = (one - other).dropna().round(DIGITS)
-    unpaired = welch(one, other) if len(differences) < max(len(one), len(other)) else {}
+    beaten = np.sign(np.subtract.outer(one.to_numpy(), other.to_numpy()))
+    row: dict[str, object] = {"first": first, "second": second, "seeds": len(differences)}
+    row["superiority"] = float((1 + beaten).sum() / 2) / beaten.size
+    tested: dict[str, float] = {}
+    if len(differences) < max(len(one), len(other)):
+        effect = _effect(one.round(DIGITS)).minus(_effect(other.round(DIGITS)))
+        tested = {"difference": float(effect.mean)}
+        if min(len(one), len(other)) >= FEWEST_SEEDS:
+            tested = _test(effect)
+        row |= {f"welch_{name}": number for name, number in tested.items()}
+        row["welch"] = row.pop("welch_difference")
     if len(differences):
-        found = estimate(differences.tolist())
-        paired = _numbers(found.mean, found.low, found.high, _paired_p(differences))
-    else:
-        paired = unpaired
+        tested = _test(_effect(differences))
+        if len(differences) < FEWEST_SEEDS:
+            del tested["p"]
     crossed = crossed_interval(correct, first, second)
-    wins, losses = _mcnemar_shares(correct, first, second, paired["difference"])
-    return {
-        "first": first,
-        "second": second,
-        "seeds": len(differences),
-        **paired,
-        "crossed_low": crossed.low if crossed else np.nan,
-        "crossed_high": crossed.high if crossed else np.nan,
-        "images": crossed.images if crossed else np.nan,
-        "superiority": float(mannwhitneyu(one, other).statistic) / (len(one) * len(other)),
-        "mcnemar_for": wins,
-        "mcnemar_against": losses,
-        "welch": unpaired.get("difference"),
-        **{f"welch_{name}": unpaired.get(name) for name in ("low", "high", "p")},
-    }
+    if crossed:
+        row |= {"crossed_low": crossed.low, "crossed_high": crossed.high, "images": crossed.images}
+    return row | tested | _mcnemar_shares(correct, first, second, tested["difference"])
 
 
-def _numbers(difference: float, low: float, high: float, p: float) -> dict[str, float]:
-    return {"difference": difference, "low": low, "high": high, "p": p}
+def _effect(runs: "pd.Series[float]") -> Effects:
+    return Effects.of_runs(np.asarray(runs, dtype=np.float64))
 
 
-def welch(one: "pd.Series[float]", other: "pd.Series[float]") -> dict[str, float]:
-    """Return the difference of two means of any runs, with Welch's interval and p-value."""
-    one, other = one.round(DIGITS), other.round(DIGITS)
-    difference = float(one.mean() - other.mean())
-    if min(len(one), len(other)) < FEWEST_SEEDS:
-        return _numbers(difference, np.nan, np.nan, np.nan)
-    if one.nunique() == other.nunique() == 1:
-        return _numbers(difference, difference, difference, float(difference == 0))
-    found = CompareMeans(DescrStatsW(one), DescrStatsW(other))
-    low, high = found.tconfint_diff(1 - CONFIDENCE, usevar="unequal")
-    _, p, _ = found.ttest_ind(usevar="unequal")
-    return _numbers(difference, float(low), float(high), float(p))
-
-
-def _paired_p(differences: "pd.Series[float]") -> float:
-    """Return the two-sided p-value of the paired t test; nan for too few seeds."""
-    if len(differences) < FEWEST_SEEDS:
-        return np.nan
-    if differences.nunique() == 1:
-        return float(differences.iloc[0] == 0)
-    return float(ttest_1samp(differences, 0).pvalue)
+def _test(effect: Effects) -> dict[str, float]:
+    """Return a difference with its 95% interval, nan for a single run, and two-sided p-value."""
+    low, high = (float(end) if np.isfinite(end) else np.nan for end in effect.interval())
+    p = 2 * min(float(effect.tail(0.0, side)) for side in (1, -1))
+    # Without spread a difference is certain, also if there is none.
+    p = 1.0 if np.isnan(p) else p
+    return {"difference": float(effect.mean), "low": low, "high": high, "p": p}
 
 
 def _mcnemar_shares(
     correct: Correct, first: str, second: str, difference: float
-) -> tuple[float, float]:
+) -> dict[str, float]:
     if not {first, second} <= correct.keys():
-        return np.nan, np.nan
+        return {}
     right, other = stacked(correct[first]), stacked(correct[second])
     significant = mcnemar(right, other) <= ALPHA
-    lead = np.sign(np.subtract.outer(_shares(right), _shares(other)).round(DIGITS))
+    lead = np.sign(np.subtract.outer(right.mean(axis=1), other.mean(axis=1)).round(DIGITS))
     better = np.sign(difference)
-    wins, losses = (float((significant & (lead == side)).mean()) for side in (better, -better))
-    return wins, losses
-
-
-def _shares(right: Flags) -> npt.NDArray[np.float64]:
-    shares: npt.NDArray[np.float64] = right.mean(axis=1)
-    return shares
+    return {
+        f"mcnemar_{name}": float((significant & (lead == side)).mean())
+        for name, side in (("for", better), ("against", -better))
+    }
 
 
 def mcnemar_p(chosen: Chosen) -> dict[tuple[str, str], float]:

@@ -8,27 +8,24 @@ one that compares with a number on the scale of another loss.
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Literal
 
 import numpy as np
 
-from fashionbench.analysis.intervals import exact_interval
 from fashionbench.analysis.pairs import crossed_interval
 from fashionbench.analysis.results import Correct, Results
-from fashionbench.analysis.statistics import CONFIDENCE, rounded
-from fashionbench.claims.effects import Effects
+from fashionbench.analysis.statistics import ALPHA, Effects, exact_interval, rounded
 from fashionbench.claims.quantities import Claim, Comparison
-from fashionbench.claims.resampling import FEW, misled_fives
-from fashionbench.claims.rule import Evidence, Examined, Judged, examine, judge_family
-from fashionbench.claims.sensitivity import Flip, flips, needed, share_of_pairs
+from fashionbench.claims.rule import Judged, examine, judge_family
+from fashionbench.claims.sensitivity import FEW, flips, misled_fives, needed, share_of_pairs
 from fashionbench.claims.verdicts import (
+    DECIDED,
     ArmRecord,
     ConditionRecord,
     CrossedRecord,
     Ends,
-    FlipRecord,
-    NeededRecord,
     OnTestRecord,
     OtherRecord,
     VerdictRecord,
@@ -60,11 +57,10 @@ def judge(claims: Sequence[Claim], results: Results) -> ArmRecord:
 
 
 def _record(judged: Judged, on_test: Judged, results: Results) -> VerdictRecord:
-    examined, adjusted = judged.examined, judged.adjusted
-    claim, evidence, verdict = examined.claim, examined.evidence, judged.verdict
+    examined, adjusted, verdict = judged.examined, judged.adjusted, judged.verdict
+    claim, evidence = examined.claim, examined.evidence
     n, holds = (evidence.n, int(evidence.holds().sum())) if evidence else (0, 0)
-    is_open = verdict == "inconclusive" and evidence and adjusted and not evidence.some.any()
-    return VerdictRecord(
+    record = VerdictRecord(
         claim=claim.number,
         words=claim.words,
         quote=claim.quote,
@@ -74,30 +70,33 @@ def _record(judged: Judged, on_test: Judged, results: Results) -> VerdictRecord:
         n=n,
         holds=holds,
         holds_interval=ends(*exact_interval(holds, n)) if n else None,
-        pairs=_pairs(examined),
-        p=rounded(float(evidence.p())) if evidence and adjusted else None,
-        p_adjusted=rounded(adjusted.p) if adjusted else None,
-        level=rounded(adjusted.level) if adjusted else None,
+        pairs=share_of_pairs(list(examined.comparisons)),
         on_test=on_test.verdict if on_test.examined.evidence else None,
-        needed=_needed(evidence, adjusted.level) if is_open and evidence and adjusted else None,
-        fives=_fives(judged),
-        conditions=condition_records(judged, on_test, results),
+        conditions=tuple(
+            _condition_record(judged, on_test, number, results)
+            for number in range(len(examined.found))
+        ),
     )
-
-
-def _fives(judged: Judged) -> float | None:
-    evidence, adjusted = judged.examined.evidence, judged.adjusted
-    is_decided = judged.verdict in ("reproduced", "vacuous", "contradicted")
-    if evidence is None or adjusted is None or not is_decided or evidence.n <= FEW:
-        return None
-    comparisons = [*chain(*judged.examined.found)]
-    return rounded(misled_fives(evidence, comparisons, adjusted.level, judged.verdict))
+    if evidence is None or adjusted is None:
+        return record
+    told: dict[str, object] = {
+        "p": rounded(float(evidence.p())),
+        "p_adjusted": rounded(adjusted.p),
+        "level": rounded(adjusted.level),
+    }
+    if verdict == "inconclusive" and not evidence.some.any():
+        told["needed"] = needed(evidence, adjusted.level)
+    if verdict in DECIDED and n > FEW:
+        comparisons = [*chain(*examined.found)]
+        told["fives"] = rounded(misled_fives(evidence, comparisons, adjusted.level, verdict))
+    return record.model_copy(update=told)
 
 
 def _remark(judged: Judged, results: Results) -> str:
     examined, evidence, adjusted = judged.examined, judged.examined.evidence, judged.adjusted
     if judged.verdict == "vacuous":
-        return _vacuity(examined.claim, results)
+        names = [name for name in examined.claim.about if results.learned_nothing(name)]
+        return f"true, but {' and '.join(names)} learned nothing"
     if judged.verdict != "mixed" or evidence is None or adjusted is None:
         return examined.remark
     is_within, holds = evidence.within(adjusted.level), int(evidence.holds().sum())
@@ -106,34 +105,11 @@ def _remark(judged: Judged, results: Results) -> str:
         f"{where} the claimed bounds",
         f"the sentence holds in {holds} of {evidence.n} single seeds",
     ]
-    if not np.isnan(evidence.reported).all():
-        has = "can" if evidence.is_predicted()[~np.isnan(evidence.reported)].all() else "cannot"
+    has_number = ~np.isnan(evidence.reported)
+    if has_number.any():
+        has = "can" if evidence.is_predicted()[has_number].all() else "cannot"
         answers.append(f"the report's number {has} come from such a run")
     return f"the answers disagree: {', '.join(answers)}"
-
-
-def _vacuity(claim: Claim, results: Results) -> str:
-    names = [name for name in claim.about if results.learned_nothing(name)]
-    return f"true, but {' and '.join(names)} learned nothing"
-
-
-def _pairs(examined: Examined) -> float | None:
-    judged = [
-        (condition, comparison)
-        for condition, found in zip(examined.claim.conditions, examined.found, strict=False)
-        for comparison in found
-    ]
-    if any(condition.some for condition, _ in judged):
-        return None
-    share = share_of_pairs(judged) if judged else None
-    return None if share is None else rounded(share)
-
-
-def _needed(evidence: Evidence, level: float) -> NeededRecord:
-    found = needed(evidence, level)
-    return NeededRecord(
-        leans=found.leans, half=found.half, most=found.most, obstacle=found.obstacle
-    )
 
 
 def ends(low: float, high: float) -> Ends | None:
@@ -141,69 +117,55 @@ def ends(low: float, high: float) -> Ends | None:
     return (rounded(low), rounded(high)) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def condition_records(
-    judged: Judged, on_test: Judged, results: Results
-) -> tuple[ConditionRecord, ...]:
-    """Describe the conditions of a claim, each by the comparison that speaks least for the claim.
-
-    ``on_test`` is the same claim judged on the test images.
-    """
-    return tuple(
-        _condition_record(judged, number, results, _on_test(judged, on_test, number))
-        for number in range(len(judged.examined.found))
-    )
+def _interval(effect: Effects, level: float = ALPHA) -> Ends | None:
+    low, high = effect.interval(level)
+    return ends(float(low), float(high))
 
 
 def _condition_record(
-    judged: Judged,
-    number: int,
-    results: Results,
-    on_test: OnTestRecord | None,
+    judged: Judged, on_test: Judged, number: int, results: Results
 ) -> ConditionRecord:
-    condition = judged.examined.claim.conditions[number]
-    found = judged.examined.found[number]
-    comparison = _weakest(judged, number)
-    values, effect, adjusted = comparison.values, comparison.effect(), judged.adjusted
+    """Describe a condition by the comparison with which it stands or falls."""
+    examined, adjusted = judged.examined, judged.adjusted
+    evidence, condition = examined.evidence, examined.claim.conditions[number]
+    assert evidence is not None, "a claim with comparisons has evidence"
+    part = evidence.part(number)
+    comparison = examined.found[number][part.weakest()]
+    effect = comparison.effect()
+    below = above = predicted = None
+    if adjusted:
+        level = adjusted.level
+        judge_at = partial(examined.verdict, level=level)
+        below, above = flips(evidence, number, condition, level, judge_at)
+    if part.n > 1:
+        low, high = part.effects.predicted(part.images)
+        predicted = ends(float(low[part.weakest()]), float(high[part.weakest()]))
     runs, lost = _count_runs(comparison)
-    below, above = _flips(judged, number)
     return ConditionRecord(
         quantity=condition.quantity,
         unit=condition.unit,
-        low=_finite(condition.low),
-        high=_finite(condition.high),
+        low=rounded(condition.low) if math.isfinite(condition.low) else None,
+        high=rounded(condition.high) if math.isfinite(condition.high) else None,
         margin=rounded(condition.margin),
         reported=condition.reported,
         comparison=comparison.name,
-        comparisons=len(found),
+        comparisons=len(examined.found[number]),
         some=condition.some,
-        values=tuple(rounded(value) for value in values),
+        values=tuple(rounded(value) for value in comparison.values),
         mean=rounded(float(effect.mean)),
         interval=_interval(effect),
         adjusted=_interval(effect, adjusted.level) if adjusted else None,
         runs=runs,
-        predicted=_predicted(judged, number),
-        holds=_holds(judged, number),
+        predicted=predicted,
+        holds=int(part.holds().sum()),
         lost=lost,
         others=tuple(_others(comparison)),
         crossed=_crossed(comparison, results.correct.get("val", {})),
         below=below,
         above=above,
-        on_test=on_test,
+        on_test=_on_test(examined.found[number], on_test, number),
         verdict=judged.verdict_on(number),
     )
-
-
-def _weakest(judged: Judged, number: int) -> Comparison:
-    """Return the comparison by which a condition stands or falls."""
-    evidence = judged.examined.evidence
-    assert evidence is not None, "a claim with comparisons has evidence"
-    part = evidence.part(number)
-    return judged.examined.found[number][part.weakest() if part.n > 1 else 0]
-
-
-def _interval(effect: Effects, level: float = 1 - CONFIDENCE) -> Ends | None:
-    low, high = effect.interval(level)
-    return ends(float(low), float(high))
 
 
 def _count_runs(comparison: Comparison) -> tuple[tuple[int, ...], int]:
@@ -229,31 +191,18 @@ def _others(comparison: Comparison) -> Iterator[OtherRecord]:
         yield OtherRecord(name=name, mean=rounded(float(effect.mean)), interval=_interval(effect))
 
 
-def _predicted(judged: Judged, number: int) -> Ends | None:
-    evidence = judged.examined.evidence
-    if evidence is None or evidence.n < 2:
+def _on_test(own: Sequence[Comparison], on_test: Judged, number: int) -> OnTestRecord | None:
+    """Describe the condition on the test images; None where these are the same, or not scored."""
+    evidence = on_test.examined.evidence
+    if evidence is None:
         return None
-    part = evidence.part(number)
-    low, high = (end[part.weakest()] for end in part.predicted())
-    return ends(float(low), float(high))
-
-
-def _holds(judged: Judged, number: int) -> int:
-    evidence = judged.examined.evidence
-    return int(evidence.part(number).holds().sum()) if evidence else 0
-
-
-def _on_test(judged: Judged, on_test: Judged, number: int) -> OnTestRecord | None:
-    if on_test.examined.evidence is None:
-        return None
-    comparison = _weakest(on_test, number)
-    own = judged.examined.found[number]
+    comparison = on_test.examined.found[number][evidence.part(number).weakest()]
     if any(one.name == comparison.name and one.values.equals(comparison.values) for one in own):
         return None
-    found = comparison.effect()
+    effect = comparison.effect()
     return OnTestRecord(
-        mean=rounded(float(found.mean)),
-        interval=_interval(found),
+        mean=rounded(float(effect.mean)),
+        interval=_interval(effect),
         verdict=on_test.verdict_on(number),
     )
 
@@ -269,27 +218,3 @@ def _crossed(comparison: Comparison, correct: Correct) -> CrossedRecord | None:
     found = crossed_interval(kept, *comparison.networks)
     limits = ends(found.low, found.high) if found else None
     return CrossedRecord(ends=limits, images=rounded(found.images)) if found and limits else None
-
-
-def _flips(judged: Judged, number: int) -> tuple[FlipRecord | None, FlipRecord | None]:
-    examined, adjusted = judged.examined, judged.adjusted
-    if adjusted is None or examined.evidence is None:
-        return None, None
-    level = adjusted.level
-    below, above = flips(
-        examined.evidence,
-        number,
-        examined.claim.conditions[number],
-        level,
-        lambda evidence: examined.verdict(evidence, level),
-    )
-    return _flip_record(below), _flip_record(above)
-
-
-def _flip_record(found: Flip | None) -> FlipRecord | None:
-    return FlipRecord(margin=rounded(found.margin), verdict=found.verdict) if found else None
-
-
-def _finite(value: float) -> float | None:
-    # JSON has neither infinity nor nan.
-    return rounded(value) if math.isfinite(value) else None

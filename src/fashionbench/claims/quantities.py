@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fashionbench.analysis.results import NotTestableError, Results
-from fashionbench.analysis.statistics import DIGITS
-from fashionbench.claims.effects import Effects
+from fashionbench.analysis.statistics import DIGITS, Effects
 from fashionbench.claims.language import (
     CLAIMS_FILE,
     DeclaredClaim,

@@ -2,8 +2,7 @@
 
 Three answers are taken together: in how many seeds the sentence holds by itself; whether the
 report's own number lies in the 95% prediction interval of a single run; and on which side of its
-bounds the mean of every comparison lies, by one-sided t tests of the effects that
-:mod:`fashionbench.claims.effects` makes of the runs. The claim is
+bounds the mean of every comparison lies, by one-sided t tests. The claim is
 
 - *reproduced* if the mean of every comparison lies within its bounds, the sentence holds in more
   than half of the seeds, and the report's numbers lie in their prediction intervals;
@@ -13,6 +12,11 @@ bounds the mean of every comparison lies, by one-sided t tests of the effects th
 - *mixed* if the answers disagree, which more seeds would not change: the means decide one way, and
   the number another way, or the single seeds, of which significantly more than half do;
 - *inconclusive* otherwise, for want of data.
+
+With the report's loss some runs lose a class, and a t test is wrong about a mixture of such runs
+and others: five runs may all be of one kind. So the mean is taken over the runs that lost none, as
+the report's own runs show no such loss, and how many did is told beside it. A network most of whose
+runs lose a class keeps them all: that is what it does.
 
 A reported number stands for all that round to it, and the report's run had other images than these
 replicates: the prediction interval counts the sampling of both sets, of equal size.
@@ -26,24 +30,29 @@ A condition may itself claim something of some comparison only. Then the two wor
 lies within if some comparison does, corrected for their number, and outside if every one does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, stdtrit
+from scipy.special import bdtr
 
-from fashionbench.analysis.intervals import Adjusted, holm
 from fashionbench.analysis.results import NotTestableError, Results
-from fashionbench.analysis.statistics import FEWEST_SEEDS
-from fashionbench.claims.effects import Array, Effects, Flags
+from fashionbench.analysis.statistics import FEWEST_SEEDS, Array, Effects, Flags, holm
 from fashionbench.claims.language import Verdict, half_unit
 from fashionbench.claims.quantities import Claim, Comparison, Condition
 
 Decision = Literal["reproduced", "contradicted", "mixed", "inconclusive"]
 
 _RARE = 0.025
+
+
+class Adjusted(NamedTuple):
+    """Holm's adjusted p-value of a test, and the level at which the procedure tests it."""
+
+    p: float
+    level: float
 
 
 @dataclass(frozen=True)
@@ -180,21 +189,9 @@ class Evidence:
             found[test] = len(test)
         return found
 
-    def predicted(self) -> tuple[Array, Array]:
-        """Return the ends of the 95% prediction intervals of one more run: (..., k) each.
-
-        For normal values with unknown mean and variance, mean ± t s √(1 + 1/n) (Geisser, Predictive
-        Inference, 1993, section 2.2), to whose variance that of an accuracy between two samples of
-        images is added, 2 p (1 - p) / images.
-        """
-        mean, error, freedom = self.effects.mean, self.effects.error, self.effects.freedom
-        variance = error**2 * (freedom + 2) + 2 * mean * (1 - mean) / self.images
-        half: Array = np.sqrt(variance) * stdtrit(freedom, 0.975)
-        return mean - half, mean + half
-
     def is_predicted(self) -> Flags:
         """Tell whether what rounds to each reported number meets its prediction: (..., k)."""
-        low, high = self.predicted()
+        low, high = self.effects.predicted(self.images)
         return np.asarray(
             (low <= self.reported + self.half_unit) & (self.reported - self.half_unit <= high)
         )
@@ -241,6 +238,8 @@ class Evidence:
         It is the one that speaks least for the claim; of a condition about some, the one that
         speaks most for it.
         """
+        if self.n < 2:
+            return 0
         mean = self.effects.mean
         order = np.lexsort((np.minimum(mean - self.low, self.high - mean), -self.p_within()))
         return int(order[-1 if self.some.all() else 0])
@@ -268,6 +267,12 @@ class Examined:
     remark: str
     is_vacuous: bool = False
     is_applicable: bool = True
+
+    @property
+    def comparisons(self) -> Iterator[tuple[Condition, Comparison]]:
+        """Yield all comparisons, each with its condition."""
+        for condition, found in zip(self.claim.conditions, self.found, strict=False):
+            yield from ((condition, comparison) for comparison in found)
 
     @property
     def is_judged(self) -> bool:
@@ -332,5 +337,6 @@ def examine(claim: Claim, results: Results) -> Examined:
 def judge_family(family: Sequence[Examined]) -> list[Judged]:
     """Correct the p-values of all claims that can be tested, and judge each at its level."""
     p_values = [float(one.evidence.p()) for one in family if one.evidence and one.is_judged]
-    adjusted = iter(holm(p_values))
+    p_adjusted, levels = holm(np.array(p_values))
+    adjusted = map(Adjusted, p_adjusted.tolist(), levels.tolist())
     return [Judged(one, next(adjusted) if one.is_judged else None) for one in family]

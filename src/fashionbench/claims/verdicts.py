@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from fashionbench.analysis.files import CLAIMS_FILE, parse_result, read_result
 from fashionbench.claims.language import Unit, Verdict
 
+DECIDED: tuple[Verdict, ...] = ("reproduced", "vacuous", "contradicted")
+"""The verdicts with which the replicates answer a claim."""
 Ends = tuple[float, float]
 """The ends of an interval."""
 
@@ -16,7 +18,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class FlipRecord(_Record):
+class Flip(_Record):
     """The margin beyond which the claim's verdict is another, and that verdict."""
 
     margin: float
@@ -87,19 +89,25 @@ class ConditionRecord(_Record):
     lost: int
     others: tuple[OtherRecord, ...] = ()
     crossed: CrossedRecord | None
-    below: FlipRecord | None
-    above: FlipRecord | None
+    below: Flip | None
+    above: Flip | None
     on_test: OnTestRecord | None
     verdict: Verdict
 
 
-class NeededRecord(_Record):
-    """How many seeds would decide a claim: :class:`fashionbench.claims.sensitivity.Needed`."""
+class Needed(_Record):
+    """With how many new seeds an undecided claim would be decided, judging by those that there are.
+
+    ``leans`` is the verdict to expect; ``half`` and ``most`` are numbers of seeds at which it comes
+    out with an assurance of 50% and 80%, None for more than statistics.MOST_SEEDS. Where
+    ``obstacle`` is given, no number of seeds decides: the single seeds, or the report's number,
+    speak against the verdict that the mean leans to.
+    """
 
     leans: Verdict
-    half: int | None
-    most: int | None
-    obstacle: Literal["", "single seeds", "reported number"]
+    half: int | None = None
+    most: int | None = None
+    obstacle: Literal["", "single seeds", "reported number"] = ""
 
 
 class VerdictRecord(_Record):
@@ -112,7 +120,7 @@ class VerdictRecord(_Record):
     ``needed`` is given for undecided claims that are about all of their comparisons. ``fives`` is
     the share of samples of five runs that decide the opposite, None where this is undecided.
     ``multiverse`` counts the analyses with this verdict, and all of them, by the options of
-    :mod:`fashionbench.claims.multiverse`.
+    :mod:`fashionbench.claims.sensitivity`.
     """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -127,11 +135,11 @@ class VerdictRecord(_Record):
     holds: int
     holds_interval: Ends | None
     pairs: float | None
-    p: float | None
-    p_adjusted: float | None
-    level: float | None
+    p: float | None = None
+    p_adjusted: float | None = None
+    level: float | None = None
     on_test: Verdict | None
-    needed: NeededRecord | None
+    needed: Needed | None = None
     fives: float | None = None
     multiverse: dict[str, tuple[int, int]] = {}
     conditions: tuple[ConditionRecord, ...]
@@ -139,19 +147,14 @@ class VerdictRecord(_Record):
     @property
     def is_decided(self) -> bool:
         """Tell whether the replicates answer the claim."""
-        return self.verdict in ("reproduced", "vacuous", "contradicted")
+        return self.verdict in DECIDED
 
     @property
     def misled_seeds(self) -> float | None:
         """Return the share of single seeds that conclude otherwise; None for an open claim."""
-        return self._misled(self.holds / self.n) if self.is_decided else None
-
-    @property
-    def misled_pairs(self) -> float | None:
-        """Return the share of combinations of runs that conclude otherwise; None likewise."""
-        return self._misled(self.pairs) if self.is_decided and self.pairs is not None else None
-
-    def _misled(self, holds: float) -> float:
+        if not self.is_decided:
+            return None
+        holds = self.holds / self.n
         return holds if self.verdict == "contradicted" else 1 - holds
 
 

@@ -10,8 +10,7 @@ from fashionbench.claims.verdicts import (
     ArmRecord,
     ConditionRecord,
     Ends,
-    FlipRecord,
-    NeededRecord,
+    Needed,
     VerdictRecord,
     VerdictsByArm,
 )
@@ -106,7 +105,7 @@ def describe_flips(condition: ConditionRecord) -> str:
     found = [
         f"{flip.verdict} {side} {_short(unit, flip.margin, digits=3)}"
         for side, flip in (("below", condition.below), ("above", condition.above))
-        if isinstance(flip, FlipRecord)
+        if flip
     ]
     return ", ".join(found) or "at no margin"
 
@@ -165,7 +164,7 @@ def by_verdict(claims: Iterable[tuple[str, Verdict]]) -> str:
     return ", ".join(f"{conjoin(numbers)} {verdict}" for verdict, numbers in found.items())
 
 
-def describe_needed(needed: NeededRecord | None) -> str:
+def describe_needed(needed: Needed | None) -> str:
     """Say how many seeds would decide an open claim; empty for others."""
     if needed is None:
         return ""
@@ -180,17 +179,6 @@ def describe_needed(needed: NeededRecord | None) -> str:
         return f"leans to {needed.leans}, but no number of new seeds makes that likely"
     text = f"{needed.leans} with {needed.half:,} new seeds at even odds"
     return f"{text}, or with {needed.most:,} at 80%" if needed.most else text
-
-
-def describe_deviation(record: VerdictRecord) -> str:
-    """Say in sentences what the data show where a claim is not reproduced; empty where it is."""
-    if record.verdict == "reproduced":
-        return ""
-    if record.remark:
-        return f"{record.remark[:1].upper()}{record.remark[1:]}."
-    return " ".join(
-        _sentence(condition) for condition in record.conditions if condition.verdict != "reproduced"
-    )
 
 
 def describe_lost(arm: ArmRecord) -> str:
@@ -254,20 +242,6 @@ def name_claims(records: Sequence[VerdictRecord], seeds: int | None = None) -> s
         for record in records
     ]
     return f"claim{'s' if len(names) > 1 else ''} {conjoin(names)}"
-
-
-def _sentence(condition: ConditionRecord) -> str:
-    unit = condition.unit
-    quantity = f"{condition.quantity[:1].upper()}{condition.quantity[1:]}"
-    if condition.comparisons > 1:
-        quantity += f" ({name_comparison(condition)})"
-    is_out = condition.verdict == "contradicted"
-    relation = "not" if is_out else "and it remains open whether it is"
-    lowest, highest = (_number(unit, end(condition.values)) for end in (min, max))
-    return (
-        f"{quantity} is {format_effect(condition)}, {relation} {format_region(condition)}; single "
-        f"seeds range from {lowest} to {highest}{_suffix(unit)}."
-    )
 
 
 def _with_interval(unit: Unit, mean: float, interval: Ends | None) -> str:

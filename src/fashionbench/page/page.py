@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from fashionbench.analysis.comparison import HEADINGS, count_seeds, describe_unportable, table_rows
 from fashionbench.analysis.explanations import Words
-from fashionbench.claims import multiverse, words
+from fashionbench.claims import sensitivity, words
 from fashionbench.claims.verdicts import ArmRecord, VerdictRecord, count_verdicts
 from fashionbench.page import scripts
 from fashionbench.page.explorer import Explorer, colour
@@ -152,7 +152,7 @@ def evidence(arms: Sequence[Arm]) -> tuple[list[str], list[list[str]]]:
 
 def _evidence(record: VerdictRecord, place: int) -> list[str]:
     condition = record.conditions[place]
-    same, analyses = record.multiverse.get(multiverse.ALL, (0, 0))
+    same, analyses = record.multiverse.get(sensitivity.ALL, (0, 0))
     return [
         words.format_numbers(condition),
         f"{condition.holds} of {len(condition.values)}",

@@ -13,8 +13,8 @@ from fashionbench.analysis.pairs import compare_pairs, write_pairs
 from fashionbench.analysis.results import Results, disputed, read_chosen
 from fashionbench.claims.judging import judge
 from fashionbench.claims.language import datasets_of_claims, registration
-from fashionbench.claims.multiverse import with_multiverse
 from fashionbench.claims.quantities import Claim, load_claims
+from fashionbench.claims.sensitivity import with_multiverse
 from fashionbench.claims.verdicts import write_verdicts
 from fashionbench.claims.words import why_not_judged
 from fashionbench.data.splits import load_split

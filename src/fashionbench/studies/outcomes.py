@@ -18,8 +18,8 @@ from fashionbench.analysis.results import (
 from fashionbench.analysis.statistics import estimate, rounded
 from fashionbench.claims.judging import ends, judge
 from fashionbench.claims.language import Unit
-from fashionbench.claims.multiverse import with_multiverse
 from fashionbench.claims.quantities import excess, load_claims
+from fashionbench.claims.sensitivity import with_multiverse
 from fashionbench.params import LossInput
 from fashionbench.paths import network_table
 from fashionbench.studies.design import Design, Point
