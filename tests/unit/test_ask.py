@@ -13,8 +13,7 @@ from repositories import PROJECT
 from fashionbench import cli
 from fashionbench.analysis.results import Results, class_names
 from fashionbench.analysis.statistics import estimate
-from fashionbench.claims.question import QuestionError, parse
-from fashionbench.commands.ask import AFTERWARDS
+from fashionbench.commands.ask import AFTERWARDS, QuestionError, parse
 from fashionbench.params import Params
 from fashionbench.paths import network_table
 

@@ -6,6 +6,7 @@ networks, perhaps minus that of others, lies ``above``, ``below`` or ``between``
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -40,43 +41,44 @@ Unit = Literal["accuracy", "points", "nats", "share", "ratio"]
 Level = bool | int | float | str
 """A value of a factor of a study."""
 
-UNITS: Mapping[str, Unit] = {
-    "accuracy": "accuracy",
-    "loss": "nats",
-    "train_accuracy": "accuracy",
-    "gap": "points",
-    "plateau": "accuracy",
-    "plotted_gap": "points",
-    "highest": "accuracy",
-    "rise": "points",
-    "fluctuation": "points",
-    "change": "points",
-    "gap_change": "points",
-    "later_accuracy": "points",
-    "later_loss": "nats",
-    "excess": "points",
-    "excess_by_epoch": "points",
-    "loss_excess_by_epoch": "nats",
-    "near_zero": "share",
-    "total_variation": "ratio",
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a condition can be about: in words, with its unit and the epochs or images it is of.
+
+    ``needs`` are keys of a condition that it must have, ``may_have`` those that it can have.
+    """
+
+    words: str
+    unit: Unit
+    needs: frozenset[str] = frozenset()
+    may_have: frozenset[str] = frozenset()
+
+
+_OVER, _FROM, _TO, _SPLIT = (frozenset({key}) for key in ("over", "from", "to", "split"))
+QUANTITIES: Mapping[str, Quantity] = {
+    "accuracy": Quantity("accuracy", "accuracy", may_have=_SPLIT),
+    "loss": Quantity("loss", "nats", may_have=_SPLIT),
+    "train_accuracy": Quantity("train accuracy", "accuracy"),
+    "gap": Quantity("train minus validation accuracy", "points"),
+    "plateau": Quantity("mean validation accuracy of the last epochs", "accuracy", _OVER),
+    "plotted_gap": Quantity("train minus validation accuracy of the last epochs", "points", _OVER),
+    "highest": Quantity("highest validation accuracy of any epoch", "accuracy"),
+    "rise": Quantity("rise of the validation accuracy over the last epochs", "points", _OVER),
+    "fluctuation": Quantity("fluctuation of the validation accuracy", "points", _OVER),
+    "change": Quantity("change of the validation accuracy", "points", _FROM, _TO),
+    "gap_change": Quantity(
+        "change of the gap of train over validation accuracy", "points", _FROM, _TO
+    ),
+    "later_accuracy": Quantity("change of the mean validation accuracy", "points", _FROM),
+    "later_loss": Quantity("change of the mean validation loss", "nats", _FROM),
+    "excess": Quantity("validation minus train accuracy, after the last epoch,", "points"),
+    "excess_by_epoch": Quantity("validation minus train accuracy, in each epoch,", "points"),
+    "loss_excess_by_epoch": Quantity("train minus validation loss, in each epoch,", "nats"),
+    "near_zero": Quantity("share of weights near zero", "share"),
+    "total_variation": Quantity("total variation of the first layer's filters", "ratio"),
 }
-"""What a condition can be about, with its unit; :mod:`fashionbench.claims.quantities` has each."""
-_NEEDED: Mapping[str, set[str]] = {
-    "plateau": {"over"},
-    "plotted_gap": {"over"},
-    "later_accuracy": {"from"},
-    "later_loss": {"from"},
-    "rise": {"over"},
-    "fluctuation": {"over"},
-    "change": {"from"},
-    "gap_change": {"from"},
-}
-_POSSIBLE: Mapping[str, set[str]] = {
-    "accuracy": {"split"},
-    "loss": {"split"},
-    "change": {"to"},
-    "gap_change": {"to"},
-}
+""":mod:`fashionbench.claims.quantities` computes each."""
 
 
 class _Model(BaseModel):
@@ -173,7 +175,7 @@ class DeclaredCondition(_Model):
     @field_validator("value")
     @classmethod
     def _check_value(cls, value: str, info: ValidationInfo) -> str:
-        known: Collection[str] = (info.context or {}).get("values", UNITS)
+        known: Collection[str] = (info.context or {}).get("values", QUANTITIES)
         if value not in known:
             raise ValueError(f"no such value{did_you_mean(value, known)}")
         return value
@@ -184,14 +186,18 @@ class DeclaredCondition(_Model):
             raise ValueError("needs exactly one of above, below and between")
         if self.between and not self.between[0] < self.between[1]:
             raise ValueError(f"between {list(self.between)}: the first bound must be the lower one")
-        epochs = {"over": self.over, "from": self.start, "to": self.end, "split": self.split}
-        given = {name for name, value in epochs.items() if value is not None}
-        needed = _NEEDED.get(self.value, set())
-        if missing := needed - given:
+        keys = {"over": self.over, "from": self.start, "to": self.end, "split": self.split}
+        given = {name for name, value in keys.items() if value is not None}
+        if missing := self.quantity.needs - given:
             raise ValueError(f"value: {self.value} needs {min(missing)}")
-        if extra := given - needed - _POSSIBLE.get(self.value, set()):
+        if extra := given - self.quantity.needs - self.quantity.may_have:
             raise ValueError(f"value: {self.value} has no {min(extra)}")
         return self
+
+    @property
+    def quantity(self) -> Quantity:
+        """Return what it is about: one of QUANTITIES, or a score of another project by its name."""
+        return QUANTITIES.get(self.value) or Quantity(self.value, "ratio")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -204,7 +210,7 @@ class DeclaredCondition(_Model):
     @property
     def unit(self) -> Unit:
         """Return the unit of what is compared: differences of accuracies are in points."""
-        unit = UNITS.get(self.value, "ratio")
+        unit = self.quantity.unit
         return "points" if unit == "accuracy" and self.minus is not None else unit
 
 
@@ -248,7 +254,7 @@ def check_numbers(claims: Sequence[DeclaredClaim], path: Path) -> None:
 
 
 def read_declared(
-    path: Path = CLAIMS_FILE, values: Collection[str] = UNITS
+    path: Path = CLAIMS_FILE, values: Collection[str] = QUANTITIES
 ) -> Sequence[DeclaredClaim]:
     """Read a file of claims; ConfigError names file, line and the first thing that is wrong.
 
@@ -264,7 +270,7 @@ def datasets_of_claims(path: Path = CLAIMS_FILE) -> Sequence[str]:
     return _read(path).datasets
 
 
-def _read(path: Path, values: Collection[str] = UNITS) -> _File:
+def _read(path: Path, values: Collection[str] = QUANTITIES) -> _File:
     raw = read_yaml(path)
     try:
         return _File.model_validate(raw, context={"values": values})

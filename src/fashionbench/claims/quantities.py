@@ -240,9 +240,7 @@ def _compare(
     """Yield the comparison of a pair, or one of each epoch."""
     name = pair.name if is_named else ""
     scored = results.on(declared.split) if declared.split else results
-    first, *second = (
-        _value(declared.value).compute(scored, one, declared) for one in pair.networks
-    )
+    first, *second = (_compute(declared, scored, one) for one in pair.networks)
     first = first * declared.times
     of_images = declared.times == 1 and declared.value == "accuracy" and scored.split == "val"
     lost = tuple(results.set_aside(network) for network in pair.networks)
@@ -265,7 +263,7 @@ def _effect_of(published: Published) -> Effects:
 def _describe(declared: DeclaredCondition) -> str:
     """Name what is compared, for a condition without a name of its own."""
     where = {"test": "test ", "val": "validation ", None: ""}[declared.split]
-    words = where + _value(declared.value).words
+    words = where + declared.quantity.words
     if declared.over:
         words = words.replace("the last epochs", f"the last {declared.over} epochs")
     if declared.value.startswith("later"):
@@ -296,77 +294,30 @@ def level_name(level: object) -> str:
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 
-def _final(kind: str) -> "Compute":
-    return lambda results, network, _: results.final(network, kind)
-
-
-def _gap(results: Results, network: str, _: DeclaredCondition) -> "pd.Series[float]":
-    return results.score(network, "train", "accuracy") - results.final(network)
-
-
-def _plateau(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    return _last_accuracies(results, network, declared).mean()
-
-
-def _plotted_gap(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    last = _last_accuracies(results, network, declared)
-    return (results.by_epoch(network, "train_accuracy").loc[last.index] - last).mean()
-
-
-def _later(column: str) -> "Compute":
-    """Return how far the mean of all epochs after ``from`` lies above that of the three before."""
-
-    def compute(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-        curve, until = results.by_epoch(network, column), declared.start or 0
-        if curve.index.max() <= until:
-            raise NotTestableError(f"needs more than {counted(until, 'epoch')}")
-        before = curve.loc[until - SMOOTHED_EPOCHS + 1 : until]
-        return curve.loc[until + 1 :].mean() - before.mean()
-
-    return compute
-
-
-def _highest(results: Results, network: str, _: DeclaredCondition) -> "pd.Series[float]":
-    return results.by_epoch(network, "val_accuracy").max()
-
-
-def _rise(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    last = _last_accuracies(results, network, declared)
-    slopes = np.asarray(np.polyfit(last.index, last.to_numpy(), deg=1)[0], dtype=np.float64)
-    return pd.Series(slopes * (len(last) - 1), index=last.columns)
-
-
-def _fluctuation(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    """Return how much more the accuracy varies from epoch to epoch than a smoothed curve.
-
-    Both are standard deviations of the changes between successive epochs, among the last ones: they
-    measure the variation around the mean change, which is the trend. The curve is smoothed by means
-    over SMOOTHED_EPOCHS epochs. 0 for a straight line, flat or not.
-    """
-    last = _last_accuracies(results, network, declared)
-    smoothed = last.rolling(SMOOTHED_EPOCHS).mean()
-    return last.diff().std() - smoothed.diff().std()
-
-
-def _change(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    return _between_epochs(results.by_epoch(network, "val_accuracy"), declared)
-
-
-def _gap_change(results: Results, network: str, declared: DeclaredCondition) -> "pd.Series[float]":
-    return _between_epochs(-excess(results, network), declared)
-
-
 def excess(results: Results, network: str) -> pd.DataFrame:
     """Return validation minus train accuracy: one row per epoch, one column per seed."""
-    return results.by_epoch(network, "val_accuracy") - results.by_epoch(network, "train_accuracy")
+    return _accuracies(results, network) - results.by_epoch(network, "train_accuracy")
 
 
-def _loss_excess(results: Results, network: str, _: DeclaredCondition) -> pd.DataFrame:
-    return results.by_epoch(network, "train_loss") - results.by_epoch(network, "val_loss")
+def _accuracies(results: Results, network: str) -> pd.DataFrame:
+    return results.by_epoch(network, "val_accuracy")
 
 
-def _of_weights(statistic: str) -> "Compute":
-    return lambda results, network, _: results.of_weights(network, statistic)
+def _last(curve: pd.DataFrame, declared: DeclaredCondition) -> pd.DataFrame:
+    """Return the last epochs of a curve: one row per epoch, one column per seed."""
+    epochs = declared.over or 0
+    if len(curve) < epochs:
+        raise NotTestableError(f"needs at least {counted(epochs, 'epoch')}")
+    return curve.tail(epochs)
+
+
+def _later(curve: pd.DataFrame, declared: DeclaredCondition) -> "pd.Series[float]":
+    """Return how far the mean of all epochs after ``from`` lies above that of the three before."""
+    until = declared.start or 0
+    if curve.index.max() <= until:
+        raise NotTestableError(f"needs more than {counted(until, 'epoch')}")
+    before = curve.loc[until - SMOOTHED_EPOCHS + 1 : until]
+    return curve.loc[until + 1 :].mean() - before.mean()
 
 
 def _between_epochs(curve: pd.DataFrame, declared: DeclaredCondition) -> "pd.Series[float]":
@@ -378,59 +329,50 @@ def _between_epochs(curve: pd.DataFrame, declared: DeclaredCondition) -> "pd.Ser
     return (curve.T[end] - curve.T[start]).astype(np.float64)
 
 
-def _last_accuracies(results: Results, network: str, declared: DeclaredCondition) -> pd.DataFrame:
-    """Return the last validation accuracies: one row per epoch, one column per seed."""
-    accuracies, epochs = results.by_epoch(network, "val_accuracy"), declared.over or 0
-    if len(accuracies) < epochs:
-        raise NotTestableError(f"needs at least {counted(epochs, 'epoch')}")
-    return accuracies.tail(epochs)
+def _rise(curve: pd.DataFrame) -> "pd.Series[float]":
+    slopes = np.asarray(np.polyfit(curve.index, curve.to_numpy(), deg=1)[0], dtype=np.float64)
+    return pd.Series(slopes * (len(curve) - 1), index=curve.columns)
 
 
-Compute = Callable[[Results, str, DeclaredCondition], "pd.Series[float] | pd.DataFrame"]
+def _fluctuation(curve: pd.DataFrame) -> "pd.Series[float]":
+    """Return how much more the accuracy varies from epoch to epoch than a smoothed curve.
+
+    Both are standard deviations of the changes between successive epochs: they measure the
+    variation around the mean change, which is the trend. The curve is smoothed by means over
+    SMOOTHED_EPOCHS epochs. 0 for a straight line, flat or not.
+    """
+    smoothed = curve.rolling(SMOOTHED_EPOCHS).mean()
+    return curve.diff().std() - smoothed.diff().std()
 
 
-@dataclass(frozen=True)
-class Value:
-    """A value of a network: in words, and by seed, or by epoch (rows) and seed (columns)."""
-
-    words: str
-    compute: Compute
-
-
-VALUES: Mapping[str, Value] = {
-    "accuracy": Value("accuracy", _final("accuracy")),
-    "loss": Value("loss", _final("loss")),
-    "train_accuracy": Value(
-        "train accuracy", lambda results, network, _: results.score(network, "train", "accuracy")
+_COMPUTED: Mapping[
+    str, Callable[[Results, str, DeclaredCondition], "pd.Series[float] | pd.DataFrame"]
+] = {
+    "train_accuracy": lambda results, name, _: results.score(name, "train", "accuracy"),
+    "gap": lambda results, name, _: results.score(name, "train", "accuracy") - results.final(name),
+    "plateau": lambda results, name, of: _last(_accuracies(results, name), of).mean(),
+    "plotted_gap": lambda results, name, of: -_last(excess(results, name), of).mean(),
+    "highest": lambda results, name, _: _accuracies(results, name).max(),
+    "rise": lambda results, name, of: _rise(_last(_accuracies(results, name), of)),
+    "fluctuation": lambda results, name, of: _fluctuation(_last(_accuracies(results, name), of)),
+    "change": lambda results, name, of: _between_epochs(_accuracies(results, name), of),
+    "gap_change": lambda results, name, of: _between_epochs(-excess(results, name), of),
+    "later_accuracy": lambda results, name, of: _later(_accuracies(results, name), of),
+    "later_loss": lambda results, name, of: _later(results.by_epoch(name, "val_loss"), of),
+    "excess": lambda results, name, _: excess(results, name).iloc[-1],
+    "excess_by_epoch": lambda results, name, _: excess(results, name),
+    "loss_excess_by_epoch": lambda results, name, _: (
+        results.by_epoch(name, "train_loss") - results.by_epoch(name, "val_loss")
     ),
-    "plateau": Value("mean validation accuracy of the last epochs", _plateau),
-    "plotted_gap": Value("train minus validation accuracy of the last epochs", _plotted_gap),
-    "later_accuracy": Value("change of the mean validation accuracy", _later("val_accuracy")),
-    "later_loss": Value("change of the mean validation loss", _later("val_loss")),
-    "gap": Value("train minus validation accuracy", _gap),
-    "highest": Value("highest validation accuracy of any epoch", _highest),
-    "rise": Value("rise of the validation accuracy over the last epochs", _rise),
-    "fluctuation": Value("fluctuation of the validation accuracy", _fluctuation),
-    "change": Value("change of the validation accuracy", _change),
-    "gap_change": Value("change of the gap of train over validation accuracy", _gap_change),
-    "excess": Value(
-        "validation minus train accuracy, after the last epoch,",
-        lambda results, network, _: excess(results, network).iloc[-1],
-    ),
-    "excess_by_epoch": Value(
-        "validation minus train accuracy, in each epoch,",
-        lambda results, network, _: excess(results, network),
-    ),
-    "loss_excess_by_epoch": Value("train minus validation loss, in each epoch,", _loss_excess),
-    "near_zero": Value("share of weights near zero", _of_weights("near_zero")),
-    "total_variation": Value(
-        "total variation of the first layer's filters", _of_weights("total_variation")
-    ),
+    "near_zero": lambda results, name, _: results.of_weights(name, "near_zero"),
+    "total_variation": lambda results, name, _: results.of_weights(name, "total_variation"),
 }
+"""By seed, or by epoch (rows) and seed (columns). Whatever is not here is a final score."""
 
 
-def _value(name: str) -> Value:
-    """Return a value of VALUES, or a final score of runs of another project by its name."""
-    return VALUES.get(name) or Value(
-        name, lambda results, network, _: results.final(network, name).dropna()
-    )
+def _compute(
+    declared: DeclaredCondition, results: Results, network: str
+) -> "pd.Series[float] | pd.DataFrame":
+    if computed := _COMPUTED.get(declared.value):
+        return computed(results, network, declared)
+    return results.final(network, declared.value).dropna()
