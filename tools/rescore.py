@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fashionbench.analysis.results import Flags, Results, ScoredSplit
+from fashionbench.analysis.results import Results, ScoredSplit
+from fashionbench.analysis.statistics import Flags
 from fashionbench.claims.judging import judge
 from fashionbench.claims.quantities import load_claims
 from fashionbench.data.splits import load_split

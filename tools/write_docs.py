@@ -15,9 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from result_blocks import duplicates, model_card, studies
 from ruamel.yaml import YAML
-from study_table import studies
-from trust_blocks import duplicates, model_card
 
 from fashionbench.analysis.files import CLAIMS_FILE, COMPARISON_FILE, parse_result
 from fashionbench.claims.language import CLAIMS_FILE as DECLARED_CLAIMS

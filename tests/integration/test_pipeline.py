@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report_claims import CLAIMS
+from made_up import CLAIMS
 from repositories import NETWORKS, SAMPLE, Repository
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import simulate_statistics as simulations
-from report_claims import CLAIMS
+from made_up import CLAIMS
 from repositories import PROJECT
 from scipy.stats import binom, binomtest
 

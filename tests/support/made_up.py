@@ -1,13 +1,15 @@
-"""Made-up results of all eight networks, in which a test sets the quantities it is about."""
+"""The report's claims, and made-up results of all networks with the quantities a test is about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
-from repositories import CLASSES
+from repositories import CLASSES, PROJECT
 
 from fashionbench.analysis.results import Results
+from fashionbench.claims.quantities import load_claims
 
+CLAIMS = load_claims(PROJECT / "claims.yaml")
 NUM_EPOCHS = 12
 NETWORKS = (
     "n1_mlp",

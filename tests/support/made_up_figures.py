@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
-from made_up import MadeUp, near, results
+from made_up import CLAIMS, MadeUp, near, results
 from made_up_trust import TABLES
 from matplotlib.figure import Figure
-from report_claims import CLAIMS
 from repositories import CLASSES
 
 from fashionbench.analysis.calibration_and_robustness import compare_robustness, units

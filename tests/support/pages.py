@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
-from made_up import NETWORKS, MadeUp, near, results
+from made_up import CLAIMS, NETWORKS, MadeUp, near, results
 from made_up_trust import TABLES
-from report_claims import CLAIMS
 from repositories import PROJECT
 
 from fashionbench.analysis.comparison import compare_networks

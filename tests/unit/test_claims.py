@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from made_up import MadeUp, near, results, scattered
-from report_claims import CLAIMS
+from made_up import CLAIMS, MadeUp, near, results, scattered
 
 from fashionbench.analysis.results import Results
 from fashionbench.analysis.statistics import ALPHA

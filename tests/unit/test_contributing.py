@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from report_claims import CLAIMS
+from made_up import CLAIMS
 from repositories import PROJECT
 from ruamel.yaml import YAML
 from write_studies import studies, write_study

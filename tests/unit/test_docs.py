@@ -10,7 +10,7 @@ import pytest
 import write_docs
 from packages import PACKAGES
 from repositories import PROJECT
-from study_table import studies
+from result_blocks import studies
 from write_docs import documents, renew
 
 DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)]

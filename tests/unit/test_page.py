@@ -8,8 +8,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from made_up import CLAIMS
 from pages import a_page, with_studies
-from report_claims import CLAIMS
 from repositories import PROJECT
 
 from fashionbench.analysis.explanations import Words

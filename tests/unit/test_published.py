@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import results
+from made_up import CLAIMS, results
 from made_up_trust import calibration
-from report_claims import CLAIMS
 from repositories import PROJECT
 
 from fashionbench.claims.judging import judge

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from report_claims import CLAIMS
+from made_up import CLAIMS
 from repositories import PROJECT
 from scipy import stats
 

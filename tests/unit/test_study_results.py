@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import CLAIMS
 from made_up import results as of_report
 from made_up_studies import SEEDS, design_of, made_up
-from report_claims import CLAIMS
 from trainings import network, train_replicate
 
 from fashionbench.analysis.results import Results

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from made_up import MadeUp, near, results, scattered
-from report_claims import CLAIMS
+from made_up import CLAIMS, MadeUp, near, results, scattered
 from rich.console import Console
 
 from fashionbench.analysis.files import CLAIMS_FILE

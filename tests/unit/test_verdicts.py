@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import MadeUp, near, results
-from report_claims import CLAIMS
+from made_up import CLAIMS, MadeUp, near, results
 from scipy.stats import t, ttest_1samp, ttest_ind
 
 from fashionbench.analysis.results import Results

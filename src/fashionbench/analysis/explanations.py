@@ -1,7 +1,7 @@
 """The numbers that explain three of the report's observations, and their words."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -203,8 +203,11 @@ def print_explanations(
 
 def in_words(explanation: Explanation) -> Words:
     """Put an explanation into words."""
-    title, write = _TEXTS[explanation.name]
+    title, text = _TEXTS[explanation.name]
     values = {number.name: number.value for number in explanation.numbers}
+    if explanation.name == "loss_floor":
+        floor = values["lowest_possible_loss"]
+        values |= {"wrong": floor + 1, "missing": values["reported_loss"] - floor}
     numbers: dict[str, str] = {}
     for number in explanation.numbers:
         label, shown = _LABELS[number.name], _format(number)
@@ -214,53 +217,39 @@ def in_words(explanation: Explanation) -> Words:
             numbers[label] = f"{numbers[label]}, {shown}" if label in numbers else shown
         else:
             numbers[f"{number.network}: {label}" if number.network else label] = shown
-    return Words(title, write(values), numbers)
+    return Words(title, text.format(**values), numbers)
 
 
-def _loss_floor_in_words(values: Mapping[str, float]) -> str:
-    floor, reported = values["lowest_possible_loss"], values["reported_loss"]
-    return (
+_TEXTS = {
+    "loss_floor": (
+        "What a loss of 1.54 means",
         "Cross-entropy applies a softmax to its input. If that input is already a vector of "
-        f"probabilities, the loss cannot fall below {floor:.4f} nats, the value for a certain and "
-        f"correct answer; a certain but wrong one costs {floor + 1:.4f}. The loss is therefore "
-        f"about {floor:.2f} plus the probability missing from the correct class, which for the "
-        f"report's {reported} is {100 * (reported - floor):.0f}%. All losses in the report lie "
-        "above this floor, at accuracies for which cross-entropy of logits is a small fraction of "
-        "it: so its networks were trained on probabilities. This loss also trains worse. For a "
+        "probabilities, the loss cannot fall below {lowest_possible_loss:.4f} nats, the value for "
+        "a certain and correct answer; a certain but wrong one costs {wrong:.4f}. The loss is "
+        "therefore about {lowest_possible_loss:.2f} plus the probability missing from the correct "
+        "class, which for the report's {reported_loss} is {missing:.0%}. All losses in the report "
+        "lie above this floor, at accuracies for which cross-entropy of logits is a small fraction "
+        "of it: so its networks were trained on probabilities. This loss also trains worse. For a "
         "certain but wrong answer the softmax saturates and its gradient vanishes, so a class can "
-        "be lost: after the last epoch the replicate recognises no validation image of it."
-    )
-
-
-def _train_below_validation_in_words(values: Mapping[str, float]) -> str:
-    return (
-        "The training curve is recorded while dropout disables "
-        f"{100 * values['dropout_prob']:.0f}% of the hidden units; validation uses all of them. "
-        "Scoring the same final weights on the training images without dropout separates the "
-        "effect of dropout from that of the data."
-    )
-
-
-def _l1_penalty_in_words(values: Mapping[str, float]) -> str:
-    return (
-        f"The penalty is {values['l1_strength']:g} times the sum of the absolute values of all "
-        "parameters. It pulls each weight towards zero with the same force, however small the "
-        "weight, while the force of the L2 penalty vanishes with it. Weights like those of the "
-        "network without a penalty would cost more than classification can gain, so the "
-        "objective falls as they shrink, until they are near zero (smaller than one step of the "
-        f"optimizer, {values['learning_rate']:g}) and the network gives every class the same "
-        "probability."
-    )
-
-
-_TEXTS: dict[str, tuple[str, Callable[[Mapping[str, float]], str]]] = {
-    "loss_floor": ("What a loss of 1.54 means", _loss_floor_in_words),
+        "be lost: after the last epoch the replicate recognises no validation image of it.",
+    ),
     "train_below_validation": (
         "Why N4's validation scores lie above its training scores",
-        _train_below_validation_in_words,
+        "The training curve is recorded while dropout disables {dropout_prob:.0%} of the hidden "
+        "units; validation uses all of them. Scoring the same final weights on the training images "
+        "without dropout separates the effect of dropout from that of the data.",
     ),
-    "l1_penalty": ("What the L1 penalty does to the weights", _l1_penalty_in_words),
+    "l1_penalty": (
+        "What the L1 penalty does to the weights",
+        "The penalty is {l1_strength:g} times the sum of the absolute values of all parameters. It "
+        "pulls each weight towards zero with the same force, however small the weight, while the "
+        "force of the L2 penalty vanishes with it. Weights like those of the network without a "
+        "penalty would cost more than classification can gain, so the objective falls as they "
+        "shrink, until they are near zero (smaller than one step of the optimizer, "
+        "{learning_rate:g}) and the network gives every class the same probability.",
+    ),
 }
+"""By the name of an explanation its title, and its text with names of numbers."""
 
 _LABELS = {
     "lowest_possible_loss": "lowest possible loss of softmax outputs, log(e + classes - 1) - 1",

@@ -3,7 +3,7 @@
 The headings follow Mitchell et al., Model cards for model reporting (FAT* 2019).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -19,7 +19,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     units,
 )
 from fashionbench.analysis.files import COMPARISON_FILE
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.statistics import with_interval
 from fashionbench.evaluation.corruptions import IMAGES
 from fashionbench.evaluation.scores import best_seed
 from fashionbench.messages import counted
@@ -92,7 +92,7 @@ def write_card(champion: Champion, params: Params) -> str:
         "How it was chosen": _CHOICE,
         "How good it is": _scores(champion),
         "Where it is weak": _weak_points(champion, data.classes),
-        "On images that are worse": _robustness(champion),
+        "On images that are worse": "\n".join(_robustness(champion)),
         "What it must not be used for": _ABUSE.format(**facts),
     }
     return "\n\n".join(f"## {heading}\n\n{text}" for heading, text in sections.items())
@@ -112,13 +112,13 @@ def _model(champion: Champion, params: Params) -> str:
 def _scores(champion: Champion) -> str:
     own = champion.scores[champion.scores["seed"] == champion.seed].set_index("split")["accuracy"]
     calibration = compare_calibration(champion.trust.calibration).set_index("network")
-    error = _of_columns(calibration.T[champion.network], "calibration_error")
+    error = _in_words(calibration.T[champion.network], "calibration_error")
     return "\n".join(
         [
             "| Score | Mean over seeds, 95% interval | This replicate |",
             "|---|---|---|",
             *(
-                f"| {words} accuracy | {_of_columns(champion.numbers, f'{split}_accuracy')} "
+                f"| {words} accuracy | {_in_words(champion.numbers, f'{split}_accuracy')} "
                 f"| {own[split]:.2%} |"
                 for split, words in (("val", "validation"), ("test", "test"))
             ),
@@ -129,13 +129,12 @@ def _scores(champion: Champion) -> str:
 
 def _weak_points(champion: Champion, classes: Sequence[str]) -> str:
     test = champion.scores[champion.scores["split"] == "test"]
-    found = {name: estimate(test[f"accuracy {name}"].tolist()) for name in classes}
-    weakest = sorted(classes, key=lambda name: found[name].mean)[:_WEAKEST]
+    found = {name: with_interval(name, test[f"accuracy {name}"].tolist()) for name in classes}
+    weakest = sorted(classes, key=lambda name: found[name][name])[:_WEAKEST]
     lines = ["| Class | Test accuracy, 95% interval | Most often taken for |", "|---|---|---|"]
     for name in weakest:
-        mean, low, high = (getattr(found[name], end) for end in ("mean", "low", "high"))
         other, share = _taken_for(champion.confusion, name)
-        lines.append(f"| {name} | {_with_interval(mean, low, high)} | {other}, {share:.0%} |")
+        lines.append(f"| {name} | {_in_words(found[name], name)} | {other}, {share:.0%} |")
     return "\n".join(lines)
 
 
@@ -146,19 +145,10 @@ def _taken_for(confusion: pd.DataFrame, name: str) -> tuple[str, float]:
     return str(wrong.idxmax()), float(wrong.max()) / float(counts.sum())
 
 
-def _robustness(champion: Champion) -> str:
-    return "\n".join(
-        [
-            f"Accuracy on at most {IMAGES:,} test images, corrupted in mild to severe strengths.",
-            "",
-            "| Corruption | Strengths | Mean accuracy % |",
-            "|---|---|---|",
-            *_robustness_rows(champion),
-        ]
-    )
-
-
-def _robustness_rows(champion: Champion) -> Iterator[str]:
+def _robustness(champion: Champion) -> Iterator[str]:
+    """Yield the lines of the section."""
+    yield f"Accuracy on at most {IMAGES:,} test images, corrupted in mild to severe strengths."
+    yield from ("", "| Corruption | Strengths | Mean accuracy % |", "|---|---|---|")
     table = compare_robustness(champion.trust.robustness)
     (clean,) = table.loc[table["corruption"] == NONE, "accuracy"]
     yield f"| none |  | {100 * clean:.0f} |"
@@ -169,10 +159,7 @@ def _robustness_rows(champion: Champion) -> Iterator[str]:
         yield f"| {kind} | {strengths} {unit} | {accuracies} |"
 
 
-def _of_columns(numbers: "pd.Series[float]", name: str) -> str:
-    return _with_interval(*(float(numbers[f"{name}{end}"]) for end in ("", "_low", "_high")))
-
-
-def _with_interval(mean: float, low: float, high: float) -> str:
+def _in_words(numbers: "pd.Series[float] | Mapping[str, float]", name: str) -> str:
+    mean, low, high = (float(numbers[f"{name}{end}"]) for end in ("", "_low", "_high"))
     interval = "" if isnan(low) else f" [{100 * low:.2f}, {100 * high:.2f}]"
     return f"{mean:.2%}{interval}"

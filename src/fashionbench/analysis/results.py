@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fashionbench.analysis.statistics import Flags
 from fashionbench.errors import DataError
 from fashionbench.evaluation.scores import best_seed
 from fashionbench.params import LossInput
 from fashionbench.paths import network_table, predictions_file
 from fashionbench.tables import read_arrays, read_table
 
-Flags = npt.NDArray[np.bool_]
 Correct = Mapping[str, Mapping[int, Flags]]
 """By network and seed: for each image whether it is classified correctly, (images,)."""
 
@@ -195,10 +195,10 @@ class Chosen:
 
 def choose(results: Results) -> dict[str, int]:
     """Return by network the seed with the highest validation accuracy, whose errors are shown."""
+    accuracies = {name: results.score(name, "val", "accuracy") for name in results.scores}
     return {
-        name: best_seed(dict(zip(accuracy.index.tolist(), accuracy.tolist(), strict=True)))
-        for name in results.scores
-        for accuracy in [results.score(name, "val", "accuracy")]
+        name: best_seed(dict(zip(of.index.tolist(), of.tolist(), strict=True)))
+        for name, of in accuracies.items()
     }
 
 

@@ -22,7 +22,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from fashionbench.analysis.results import Flags, Results, ScoredSplit, class_names, read_correct
+from fashionbench.analysis.results import Results, ScoredSplit, class_names, read_correct
+from fashionbench.analysis.statistics import Flags
 from fashionbench.claims import words
 from fashionbench.claims.judging import judge
 from fashionbench.claims.language import DeclaredClaim, Unit, conjoin

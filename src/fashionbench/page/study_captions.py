@@ -12,7 +12,7 @@ from fashionbench.claims.quantities import level_name
 from fashionbench.page import figures, study_figures
 from fashionbench.params import LossInput
 from fashionbench.studies.design import Design, Factor
-from fashionbench.studies.outcomes import effects_of, read_on
+from fashionbench.studies.outcomes import effects_of, read_arm
 from fashionbench.studies.records import FigureRecord
 
 _LIKE_THESE = f"Means with {CONFIDENCE:.0%} intervals; every point is a replicate."
@@ -48,7 +48,7 @@ def _on_images(
     for images in design.images:
         points = [point for point in design.points if point.images == images]
         rows = comparison[comparison["network"].isin([point.name for point in points])]
-        on_images = {loss_input: read_on(design, loss_input, images) for loss_input in arms}
+        on_images = {loss_input: read_arm(design, loss_input, images=images) for loss_input in arms}
         drawn = _accuracies(on_images, rows)
         record = drawn.record.model_copy(
             update={

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pandas as pd
 
 from fashionbench.analysis.pairs import compare_pairs
 from fashionbench.analysis.results import (
-    Correct,
     NotTestableError,
     Results,
     ScoredSplit,
@@ -27,34 +26,38 @@ from fashionbench.studies.records import EffectRecord, StudyArmRecord
 from fashionbench.tables import read_table
 
 
-def read_arm(design: Design, loss_input: LossInput, most_seeds: int | None = None) -> Results:
+def read_arm(
+    design: Design,
+    loss_input: LossInput,
+    most_seeds: int | None = None,
+    images: str | None = None,
+) -> Results:
     """Read the tables of all points with a loss, of their first seeds if ``most_seeds`` is given.
 
-    Raises DataError if a table is missing.
+    With ``images`` those on these alone, whose labels then do not name them. Raises DataError if a
+    table is missing.
     """
-    points = {point.label: point for point in design.of(loss_input)}
-    return _read_points(points, loss_input, most_seeds)
+    points = {
+        point.label if images is None else point.on_images: point
+        for point in design.of(loss_input)
+        if images in (None, point.images)
+    }
+    seeds = {point.name: point.seeds[:most_seeds] for point in points.values()}
 
+    def read(table: str, point: Point) -> pd.DataFrame:
+        rows = read_table(network_table(point.name, table))
+        return rows[rows["seed"].isin(seeds[point.name])].reset_index(drop=True)
 
-def read_on(design: Design, loss_input: LossInput, images: str) -> Results:
-    """Read the tables of the points on the same images, whose labels do not name these.
-
-    Raises DataError if a table is missing.
-    """
-    of_loss = design.of(loss_input)
-    points = {point.on_images: point for point in of_loss if point.images == images}
-    return _read_points(points, loss_input, None)
-
-
-def _read_points(
-    points: Mapping[str, Point], loss_input: LossInput, most_seeds: int | None
-) -> Results:
-    splits: tuple[ScoredSplit, ...] = ("val", "test")
     curves, scores, weights = (
-        {label: _read(point, table, most_seeds) for label, point in points.items()}
+        {label: read(table, point) for label, point in points.items()}
         for table in ("curves", "scores", "weights")
     )
-    correct = {split: _read_correct(points, split, most_seeds) for split in splits}
+    splits: tuple[ScoredSplit, ...] = ("val", "test")
+    found = {split: read_correct(Path(), seeds, split) for split in splits}
+    correct = {
+        split: {label: of[point.name] for label, point in points.items() if point.name in of}
+        for split, of in found.items()
+    }
     # Of several sizes the smallest: the others' intervals are then too wide rather than short.
     sizes = [len(right) for of in correct["val"].values() for right in of.values()]
     if len({point.images for point in points.values()}) > 1:
@@ -67,20 +70,6 @@ def _read_points(
         correct=correct,
         images=min(sizes, default=Results.images),
     )
-
-
-def _read(point: Point, table: str, most_seeds: int | None) -> pd.DataFrame:
-    rows = read_table(network_table(point.name, table))
-    return rows[rows["seed"].isin(point.seeds[:most_seeds])].reset_index(drop=True)
-
-
-def _read_correct(
-    points: Mapping[str, Point], split: ScoredSplit, most_seeds: int | None
-) -> Correct:
-    """Read which images are classified correctly, by label."""
-    seeds = {point.name: point.seeds[:most_seeds] for point in points.values()}
-    found = read_correct(Path(), seeds, split)
-    return {label: found[point.name] for label, point in points.items() if point.name in found}
 
 
 def effects_of(design: Design, results: Results) -> tuple[EffectRecord, ...]:
@@ -103,21 +92,23 @@ def _factorial(design: Design, results: Results) -> Iterator[EffectRecord]:
     factors = design.study.factors
     if not design.study.crossed or [len(values) for values in factors.values()] != [2, 2]:
         return
-    (one, (off, on)), (other, (without, with_it)) = factors.items()
-    corner = {
-        (first, second): results.final(design.label(design.network, {one: first, other: second}))
-        for first in (off, on)
-        for second in (without, with_it)
+    one, other = factors
+    # Points with neither, with the other alone, with the one alone, and with both.
+    accuracies = [
+        results.final(design.label(design.network, {one: first, other: second}))
+        for first, second in product(*factors.values())
+    ]
+    contrasts = {
+        f"{one} alone": (-1, 0, 1, 0),
+        f"{other} alone": (-1, 1, 0, 0),
+        "both together": (-1, 0, 0, 1),
+        f"main effect of {one}": (-0.5, -0.5, 0.5, 0.5),
+        f"main effect of {other}": (-0.5, 0.5, -0.5, 0.5),
+        "interaction": (1, -1, -1, 1),
     }
-    base = corner[off, without]
-    yield _effect(f"{one} alone", "points", corner[on, without] - base)
-    yield _effect(f"{other} alone", "points", corner[off, with_it] - base)
-    yield _effect("both together", "points", corner[on, with_it] - base)
-    of_one = [corner[on, second] - corner[off, second] for second in (without, with_it)]
-    of_other = [corner[first, with_it] - corner[first, without] for first in (off, on)]
-    yield _effect(f"main effect of {one}", "points", (of_one[0] + of_one[1]) / 2)
-    yield _effect(f"main effect of {other}", "points", (of_other[0] + of_other[1]) / 2)
-    yield _effect("interaction", "points", of_one[1] - of_one[0])
+    for name, weights in contrasts.items():
+        parts = [weight * of for weight, of in zip(weights, accuracies, strict=True) if weight]
+        yield _effect(name, "points", pd.Series(sum(parts)))
 
 
 def _crossing(design: Design, results: Results, factor: str) -> list[EffectRecord]:
@@ -184,7 +175,7 @@ def judge_arms(design: Design, arms: Arms) -> dict[LossInput, StudyArmRecord]:
                 for few in [read_arm(design, loss_input, most)]
             ),
             transferred={
-                name: judge(transferred, read_on(design, loss_input, name))
+                name: judge(transferred, read_arm(design, loss_input, images=name))
                 for name in (design.images if transferred else [])
             },
         )

@@ -1,10 +1,12 @@
-"""The README's table of studies: what each asks, what came out, and what it costs."""
+"""Blocks of README.md and docs/ from results: studies, the champion's model card, repeated images."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
-from fashionbench.analysis.files import PAGE_FILE
-from fashionbench.params import LossInput
+from fashionbench.analysis.files import DUPLICATES_FILE, PAGE_FILE
+from fashionbench.analysis.model_card import read_champion, write_card
+from fashionbench.params import LossInput, load_params
 from fashionbench.paths import STUDIES_DIR
 from fashionbench.studies.design import STUDY_FILE, read_study
 from fashionbench.studies.published import PUBLISHED_DIR
@@ -31,3 +33,19 @@ def studies(folder: Path) -> str:
 
 def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def model_card(folder: Path) -> str:
+    """Return the model card of the champion."""
+    return write_card(read_champion(folder), load_params(folder / "params.yaml"))
+
+
+def duplicates(folder: Path) -> str:
+    """Return how many images occur more than once."""
+    found = json.loads((folder / DUPLICATES_FILE).read_text(encoding="utf-8"))
+    return (
+        f"- {found['train']:,} training images repeat an earlier one, and {found['test']:,} test "
+        "images;\n"
+        f"- {found['in_both']:,} test images are training images too, {found['other_label']:,} of "
+        "them with another label there."
+    )
