@@ -1,4 +1,4 @@
-"""Blocks of README.md and docs/ from results: studies, the champion's model card, repeated images."""
+"""Blocks of README.md and docs/ from results: studies, the model card, repeated images."""
 
 import json
 from pathlib import Path
