@@ -1,79 +1,72 @@
-"""Other processors, emulated: they make the committed bits as well.
+"""Other processors, emulated, and other kernels of this one: they make the same bits.
 
 qemu executes the project's own Python under the identity of another processor, so that MKL, oneDNN
 and ATen select the code that they have for it; its arithmetic is exact. It has no AVX-512.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from typing import cast
 
+import bits
+import layers
 import pytest
 from repositories import PROJECT
 
-from fashionbench.training.self_test import LAST_BATCH
+from fashionbench.portable.processor import is_x86
+from fashionbench.training.self_test import DIGESTS
 
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "EPYC-Milan")
 """One of each maker."""
-WITH_CONVOLUTIONS = "EPYC-Milan"
-"""Minutes; for a Haswell, what MKL and oneDNN do when restricted to AVX2 is tested natively."""
+CAPPED = {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "MKL_CBWR": "AVX2"}
+"""Kernels for AVX2, also where there is AVX-512."""
 
-pytestmark = [
-    pytest.mark.slow(minutes=4),
-    pytest.mark.skipif(not shutil.which(QEMU), reason=f"there is no {QEMU} (package qemu-user)"),
-]
+Digests = dict[str, dict[str, str]]
 
-# Uses the first kernel that gives the defined bits: which one is the fastest here says nothing.
-CODE = """
-import sys
-from fashionbench.portable.processor import pin_arithmetic
-pin_arithmetic()
-from fashionbench.portable import kernels
-from fashionbench.training import self_test
-
-def choose_first(name, tried, operands, example):
-    return next(iter(kernels._agreeing(tried, operands, example).values()))
-
-kernels._choose = choose_first
-print(self_test.differing(sys.argv[1:]))
-"""
+pytestmark = pytest.mark.skipif(not is_x86(), reason="the bits are promised on x86-64")
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_networks_are_trained_to_the_committed_bits(processor: str) -> None:
-    networks = ["n2_mlp", "n5_batch_norm", "n6_l1"]
-    if processor == WITH_CONVOLUTIONS:
-        networks.append(f"n8_conv{LAST_BATCH}")
-    assert differing(processor, *networks) == "[]"
-
-
-def test_the_example_prints_one_digest_on_all_processors() -> None:
-    example = PROJECT / "examples" / "portable_training.py"
-    native = subprocess.run(
-        [sys.executable, example], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
-    assert "outside of the table: ()" in native
-    for processor in PROCESSORS:
-        emulated = subprocess.run(
-            [QEMU, "-cpu", processor, sys.executable, example],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # As below.
-            text=True,
-            check=True,
-        ).stdout
-        assert emulated == native, processor
-
-
-def differing(processor: str, *networks: str) -> str:
-    """Return the list that a processor prints of networks that it trains to other bits."""
+def made(*runner: str, what: tuple[str, ...], kernel: str = "first", **variables: str) -> Digests:
+    """Return the bits that a process of its own makes."""
     done = subprocess.run(
-        [QEMU, "-cpu", processor, sys.executable, "-c", CODE, *networks],
-        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")},
+        [*runner, sys.executable, bits.__file__, kernel, *what],
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "src")} | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # What the emulator does not support, at length.
         text=True,
         check=True,
     )
-    return done.stdout.strip()
+    return cast(Digests, json.loads(done.stdout))
+
+
+def differing(found: Digests, expected: Digests) -> list[str]:
+    """Return what has other bits than expected."""
+    assert len(expected["operations"]) == len(layers.cases())
+    return [
+        name
+        for what, digests in expected.items()
+        for name, digest in digests.items()
+        if found[what].get(name) != digest
+    ]
+
+
+def test_other_kernels_give_the_same_bits() -> None:
+    what = ("operations",)
+    assert differing(made(what=what, kernel="last", **CAPPED), made(what=what)) == []
+
+
+@pytest.mark.slow(minutes=5)
+@pytest.mark.skipif(not shutil.which(QEMU), reason=f"there is no {QEMU} (package qemu-user)")
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_other_processors_give_the_same_bits(processor: str) -> None:
+    """One process computes everything: torch alone takes the emulator long to import."""
+    what = ("operations", "networks", "example")
+    here = made(what=what)
+    # What is compared is right: the committed bits, and all of it portable.
+    assert {name: here["networks"][name] for name in bits.NETWORKS}.items() <= DIGESTS.items()
+    assert "outside of the table: ()" in here["example"]["example"]
+    assert differing(made(QEMU, "-cpu", processor, what=what), here) == []

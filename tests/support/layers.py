@@ -1,13 +1,6 @@
-"""Layers, losses and functions that modules are made of, computed with the table of operations.
-
-Run as a program, it prints a digest of the results of each, to compare what processors make:
-``layers.py first`` uses the first kernel that keeps to the definition, and ``layers.py last`` the
-last one.
-"""
+"""Layers, losses and functions that modules are made of, computed with the table of operations."""
 
 import hashlib
-import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,7 +10,6 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fashionbench.portable import kernels
 from fashionbench.portable.operations import REPLACED
 
 Case = tuple[nn.Module, tuple[int, ...]]
@@ -461,14 +453,11 @@ def digests() -> dict[str, str]:
         torch.manual_seed(2)
         with Tabled():
             tensors = results(case[0], inputs_of(case))
-        bits = b"".join(tensor.contiguous().numpy().tobytes() for tensor in tensors)
-        found[name] = hashlib.sha256(bits).hexdigest()
+        found[name] = digest(tensors)
     return found
 
 
-if __name__ == "__main__":
-    place = {"first": 0, "last": -1}[sys.argv[1]]
-    kernels._choose = lambda name, *tried: list(kernels._agreeing(*tried).values())[place]
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    sys.stdout.write(json.dumps(digests()))
+def digest(tensors: Iterable[Tensor]) -> str:
+    """Return the sha256 of the values of some tensors."""
+    bits = b"".join(tensor.contiguous().numpy().tobytes() for tensor in tensors)
+    return hashlib.sha256(bits).hexdigest()
