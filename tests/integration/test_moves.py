@@ -124,7 +124,7 @@ def test_what_was_deleted_or_renamed_in_mlflow_is_restored_or_kept(copied: Repos
 @pytest.mark.slow(minutes=2)
 def test_any_name_of_a_folder_will_do_for_mlflow_run(finished: Repository, tmp_path: Path) -> None:
     odd = finished.copy(tmp_path / "ä b%20c#d")
-    odd.run(*MLFLOW_RUN, "-e", "mirror")
+    odd.run(*MLFLOW_RUN, "-P", "stages=mirror")
     # MLflow itself makes an empty folder of the quoted name.
     assert {path.parent for path in tmp_path.glob("*/*")} == {odd.path}
     client = client_of(odd)
