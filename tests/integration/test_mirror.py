@@ -99,12 +99,12 @@ def test_a_clone_classifies_serves_answers_and_fills_mlflow_without_training_in_
     _log.info(f"seconds: {took}")
     assert sum(took.values()) < MOST_S, took
 
-    for network in NETWORKS:
-        said = clone.run("fashionbench", "predict", "--network", network, PICTURE).stdout
-        assert f"classified by {network} seed " in said
-    ran = clone.run("dvc", "repro", "-s", *JUDGE).stdout
-    assert "Running stage 'train" not in ran
-    assert {"compare", "report"} <= stages_of(clone.run("dvc", "repro", "-f", "-s", *JUDGE).stdout)
+    said = clone.run("fashionbench", "predict", "--network", NETWORKS[-1], PICTURE).stdout
+    assert f"classified by {NETWORKS[-1]} seed " in said
+    for path in ("metrics/comparison.csv", "metrics/report.html"):
+        (clone.path / path).unlink()
+    ran = stages_of(clone.run("dvc", "repro", "-s", *JUDGE).stdout)
+    assert {"compare", "report"} <= ran <= {*JUDGE}
     assert clone.run("git", "status", "--porcelain").stdout == ""
 
 

@@ -19,10 +19,10 @@ NETWORKS = {"n4_dropout": 0.8125, "n4_dropout · dropout_prob=0.3": 0.8375}
 PATIENCE_S = 300
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TrackingServer]:
     """Serve an experiment with two networks, each with a replicate."""
-    with tracking_server(tmp_path_factory.mktemp("server")) as server:
+    with tracking_server(tmp_path / "server") as server:
         client = MlflowClient(server.uri)
         experiment = client.create_experiment("fashionbench")
         for name, score in NETWORKS.items():
@@ -68,7 +68,7 @@ def shown(server: TrackingServer, view: str, folder: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.slow(minutes=1)
-def test_the_view_of_scores_shows_networks_with_their_scores(
+def test_the_views_show_networks_with_their_scores_and_draw_the_curves(
     server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = shown(server, SCORES, tmp_path, monkeypatch)
@@ -80,11 +80,6 @@ def test_the_view_of_scores_shows_networks_with_their_scores(
         assert str(score) in text
     assert f"{next(iter(NETWORKS))} 0 " not in text
 
-
-@pytest.mark.slow(minutes=1)
-def test_the_view_of_charts_draws_the_curves(
-    server: TrackingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     page = shown(server, CHARTS, tmp_path, monkeypatch)
     for curve in CURVES:
         assert curve in page

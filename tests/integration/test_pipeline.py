@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from made_up import CLAIMS
 from repositories import NETWORKS, SAMPLE, Repository
-from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 from stores import by_name, client_of
 
@@ -144,19 +143,3 @@ def test_a_false_file_is_refused_by_the_download_stage(copied: Repository, tmp_p
     assert done.returncode != 0
     assert "t10k-labels-idx1-ubyte.gz" in done.stderr
     assert not list((copied.path / "data").rglob("*ubyte*"))
-
-
-@pytest.mark.slow(minutes=2)
-def test_a_network_may_have_seeds_of_its_own(copied: Repository) -> None:
-    content = YAML().load((copied.path / "params.yaml").read_text())
-    content["networks"]["n9_ninth"]["own"] = {"seeds": [1, 2, 3]}
-    copied.change_params(networks=content["networks"])
-    copied.run("dvc", "repro")
-    pairs = pd.read_csv(copied.path / "metrics/pairs.csv")
-    ninth = pairs[pairs["second"] == "n9_ninth"]
-    assert set(ninth["seeds"]) == {1}
-    assert ninth[["welch", "superiority"]].notna().all(axis=None)
-    comparison = pd.read_csv(copied.path / "metrics/comparison.csv")
-    assert comparison["seeds"].tolist() == [2, 2, 3]
-    page = (copied.path / "metrics/report.html").read_text()
-    assert "2 to 3 seeds" in page

@@ -1,21 +1,17 @@
 """The commands that people are told to type, typed in small repositories."""
 
 import json
-import os
 import re
 import shutil
-import signal
-import subprocess
 import urllib.request
 from pathlib import Path
 
 import pytest
 from cores import ALL_CORES, on_all_cores, on_one_core
 from installed import commands_to_try, install, registry_answers
-from interruptions import wait_until
 from PIL import Image
 from repositories import PROJECT, Repository, stages_of
-from servers import HOST, answers, free_port
+from servers import serving
 from stores import by_name, client_of, runs_of
 
 SMALL = "QUICK=-S num_epochs=1 -S seeds=[0]"
@@ -51,26 +47,12 @@ def test_mlflow_ui_shows_the_runs_of_the_repository(copied: Repository) -> None:
     (copied.path / "models/n2_mlp/seed_0.safetensors").unlink()
     copied.run("dvc", "checkout", "dvc.yaml")
     assert (copied.path / "models/n2_mlp/seed_0.safetensors").exists()
-    port = free_port()
-    with (copied.path / ".dvc/tmp/ui.log").open("wb") as log:
-        ui = subprocess.Popen(
-            ["mlflow", "ui", "--port", str(port)],
-            cwd=copied.path,
-            env=copied.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        wait_until(lambda: answers(f"http://{HOST}:{port}/health"), seconds=120)
-        address = f"http://{HOST}:{port}/api/2.0/mlflow/experiments/get-by-name"
-        with urllib.request.urlopen(f"{address}?experiment_name=fashionbench") as answer:
+    with serving(copied, "mlflow ui --workers 1", "health") as address:
+        experiment = f"{address}/api/2.0/mlflow/experiments/get-by-name"
+        with urllib.request.urlopen(f"{experiment}?experiment_name=fashionbench") as answer:
             assert answer.status == 200
-        with urllib.request.urlopen(f"http://{HOST}:{port}/") as page:
+        with urllib.request.urlopen(f"{address}/") as page:
             assert b"<html" in page.read()
-    finally:
-        os.killpg(ui.pid, signal.SIGKILL)
-        ui.wait()
 
 
 @pytest.fixture

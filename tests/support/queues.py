@@ -32,8 +32,8 @@ def run_queue(repository: Repository, jobs: int) -> str:
         return "Queued" not in said and "Running" not in said
 
     try:
-        # To ask takes a second of a core.
-        wait_until(is_done, seconds=PATIENCE_S, pause=3)
+        # To ask takes more than a second of a core, which the experiments need.
+        wait_until(is_done, seconds=PATIENCE_S, pause=8)
     finally:
         _end_workers(repository)
     return said

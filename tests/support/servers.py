@@ -25,6 +25,8 @@ SERVE = "mlflow models serve -m models:/fashionbench@champion --env-manager loca
 PASSWORD = "quiet-please"
 CREDENTIALS = {"MLFLOW_TRACKING_USERNAME": "bench", "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 """The variables by which MLflow's clients say who they are."""
+_ALONE = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+"""Keeps a server from starting seven more processes, for work that nothing here gives it."""
 
 # Without the cache each request would cost the server a second, which is what a password's hash is.
 _AUTHENTICATION = f"""
@@ -63,9 +65,7 @@ class TrackingServer:
         command = ["mlflow", "server", "--host", HOST, "--port", str(self._port), "--workers", "1"]
         command += ["--backend-store-uri", self._store]
         command += ["--artifacts-destination", str(self._folder / "served")]
-        # It would start seven more processes, for work that nothing here gives it.
-        env = environment() | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        env |= {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        env = environment() | _ALONE
         if self._has_users:
             command += ["--app-name", "basic-auth"]
             settings = self._folder / "auth.ini"
@@ -154,7 +154,7 @@ def serving(repository: Repository, command: str, ping: str) -> Iterator[str]:
         process = subprocess.Popen(
             [*command.split(), "--port", str(port)],
             cwd=repository.path,
-            env=repository.environment,
+            env=repository.environment | _ALONE,
             stdout=log,
             stderr=log,
             start_new_session=True,
