@@ -22,7 +22,7 @@ from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Replicate
 from fashionbench.training.replicates import Workers, train_replicates
 from fashionbench.workers.cluster import cluster_workers
-from fashionbench.workers.pool import open_workers
+from fashionbench.workers.local import open_workers
 
 CORES = 2
 

@@ -12,7 +12,7 @@ from repositories import PROJECT
 from servers import HOST, free_port, silent_server
 
 from fashionbench.errors import WorkerError
-from fashionbench.workers.pool import open_workers
+from fashionbench.workers.local import open_workers
 from fashionbench.workers.scheduler import SCHEDULER_VARIABLE
 
 COMM = "DASK_DISTRIBUTED__COMM__"

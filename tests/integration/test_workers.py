@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT
 
+from fashionbench.commands.worker import MALLOC
 from fashionbench.errors import WorkerError
 from fashionbench.params import Params
 from fashionbench.training.costs import count, needed_memory
 from fashionbench.workers.local import local_processes
-from fashionbench.workers.memory import MALLOC, is_out_of_memory
+from fashionbench.workers.scheduler import shortage_of
 
 
 def allocate(task: str) -> int:
@@ -117,7 +118,7 @@ def test_a_worker_that_leaves_names_its_status() -> None:
 def test_not_everything_that_speaks_of_memory_has_run_out_of_it(
     error: Exception, is_out: bool
 ) -> None:
-    assert is_out_of_memory(error) == is_out
+    assert bool(shortage_of(error)) == is_out
 
 
 def test_memory_is_estimated_from_below(params: Params) -> None:

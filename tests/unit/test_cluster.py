@@ -25,18 +25,19 @@ from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.epoch import Epoch, Replicate, weights
 from fashionbench.training.replicates import EpochTask
-from fashionbench.workers import cluster, members
-from fashionbench.workers.chunks import Chunk, Interrupts, hand_over, interruptible, train_chunk
-from fashionbench.workers.cluster import ClusterWorkers
-from fashionbench.workers.members import (
+from fashionbench.workers import cluster
+from fashionbench.workers.chunks import (
     FACTS,
     Build,
-    Members,
-    difference,
-    is_portable,
+    Chunk,
+    Interrupts,
+    hand_over,
+    interruptible,
     own_build,
     resource_of,
+    train_chunk,
 )
+from fashionbench.workers.cluster import ClusterWorkers, Members, difference
 from fashionbench.workers.scheduler import explain
 
 EPOCHS = 3
@@ -189,12 +190,6 @@ def test_a_build_has_the_code_of_all_packages_that_a_worker_runs() -> None:
     assert packages == {*PACKAGES[: PACKAGES.index("workers") + 1]}
 
 
-def test_only_float32_on_processors_is_portable(hyperparameters: Hyperparameters) -> None:
-    assert is_portable(hyperparameters)
-    assert not is_portable(replace(hyperparameters, precision="bfloat16"))
-    assert not is_portable(replace(hyperparameters, device="cuda"))
-
-
 OWN = own_build()
 WITHOUT_EPOCH = {name: found for name, found in OWN.items() if name != "training/epoch.py"}
 
@@ -260,7 +255,7 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
 def test_the_want_of_workers_is_told_only_if_they_are_needed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(members, "PATIENCE_S", 0)
+    monkeypatch.setattr(cluster, "PATIENCE_S", 0)
     found = Members(ADDRESS, OWN)
     found.check(is_needed=False)
     assert caplog.messages == []

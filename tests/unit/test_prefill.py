@@ -23,7 +23,7 @@ from fashionbench.training.checkpoints import Checkpoints
 from fashionbench.training.costs import forward_products
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.replicates import EpochTask
-from fashionbench.workers.epochs import LocalWorkers
+from fashionbench.workers.local import LocalWorkers
 
 
 def epoch_of(seed: int, number: int) -> Epoch:

@@ -30,8 +30,7 @@ from fashionbench.training.replicates import (
     curves,
     train_replicates,
 )
-from fashionbench.workers.epochs import LocalWorkers
-from fashionbench.workers.pool import open_workers
+from fashionbench.workers.local import LocalWorkers, open_workers
 
 
 @pytest.fixture(scope="module")

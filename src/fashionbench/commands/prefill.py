@@ -6,7 +6,7 @@ finished in ``checkpoints/``.
 
 from fashionbench.params import load_params
 from fashionbench.pipeline.dependencies import Dependencies
-from fashionbench.workers.pool import open_workers
+from fashionbench.workers.local import open_workers
 
 
 def prefill() -> None:

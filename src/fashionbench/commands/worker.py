@@ -8,14 +8,23 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fashionbench.workers.memory import MALLOC, TRIM_THRESHOLD
 from fashionbench.workers.scheduler import reach, reason_of
 
 _PRELOAD = "fashionbench.workers.preload"
+_TRIM_THRESHOLD = 1073741824
+"""Bytes of freed memory that a worker keeps."""
+MALLOC = (
+    "glibc.malloc.hugetlb=1"
+    ":glibc.malloc.mmap_threshold=33554432"  # Bytes; the most that glibc takes.
+    f":glibc.malloc.trim_threshold={_TRIM_THRESHOLD}"
+)
+"""Settings of glibc's malloc for workers, the variable GLIBC_TUNABLES: keep freed memory for the
+next step, in huge pages where the system has them. Without them n8_conv takes five percent longer.
+"""
 _ENVIRONMENT = {
     # Read when a process starts. Dask's nanny sets the second one to 64 KiB unless it is set.
     "GLIBC_TUNABLES": MALLOC,
-    "MALLOC_TRIM_THRESHOLD_": str(TRIM_THRESHOLD),
+    "MALLOC_TRIM_THRESHOLD_": str(_TRIM_THRESHOLD),
     # Dask's profiler stops the task a hundred times a second.
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
 }

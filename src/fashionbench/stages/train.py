@@ -8,7 +8,7 @@ from fashionbench.params import load_params
 from fashionbench.paths import network_table
 from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.studies.obtained import with_data
-from fashionbench.workers.pool import open_workers
+from fashionbench.workers.local import open_workers
 
 _FEW = 5
 """Seeds that are enough for a try."""

@@ -1,7 +1,9 @@
-"""What a worker of a cluster does: several epochs of a replicate, as a function of its arguments.
+"""What a worker of a cluster is, and does: some epochs of a replicate, a function of its arguments.
 
-A task of some seconds keeps Dask's scheduler from being busier than its workers. Nothing is read
-from or written to files.
+What decides about a worker's bits is a resource of Dask's, of which it has one: so the scheduler
+itself gives a task only to workers that make its bits, also to those that join late, and one task
+at a time to each. A task of some seconds keeps Dask's scheduler from being busier than its workers.
+Nothing is read from or written to files.
 
 Dask forgets a running task that is cancelled, but does not stop it: after Ctrl-C or ``kill -9`` of
 the stage a worker would train on for seconds, for nobody. So its thread is made to raise an
@@ -10,29 +12,72 @@ within a step.
 """
 
 import ctypes
+import platform
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import torch
 from distributed import Reschedule, WorkerPlugin, get_worker
 from safetensors.torch import load, save
 
+import fashionbench
 from fashionbench.data.examples import Examples, check_device
 from fashionbench.errors import DivergedError
 from fashionbench.networks import own
 from fashionbench.params import Device
+from fashionbench.pipeline.dependencies import digest, sha256_of
+from fashionbench.portable import processor
 from fashionbench.training.checkpoints import Checkpoint
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.replicates import train_epochs
-from fashionbench.workers.members import devices
+
+FACTS = "fashionbench"
+"""The name under which Dask's scheduler keeps a worker's facts."""
+_PACKAGES = (".", "portable", "networks", "pipeline", "data", "training", "workers")
+"""Those whose code a worker can run: no module of theirs imports from others."""
+_DIGITS = 12
+"""Hexadecimal digits of a digest that are told: all workers tell of all files."""
 
 _threads: dict[str, int] = {}
 """The thread of each task that runs and may be interrupted."""
 _lock = threading.Lock()
+
+Build = Mapping[str, str]
+"""What decides about the bits that a process makes: versions, code by file, and torch's kernels."""
+
+
+def own_build() -> Build:
+    """Describe this process. Call it once, when the code has just been imported."""
+    package = Path(fashionbench.__file__).parent
+    files = sorted(file for name in _PACKAGES for file in (package / name).glob("*.py"))
+    return {
+        "processor": platform.machine(),
+        **{name: version(name) for name in ("torch", "numpy")},
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        **{file.relative_to(package).as_posix(): sha256_of(file)[:_DIGITS] for file in files},
+    }
+
+
+def resource_of(build: Build, device: str = "") -> str:
+    """Return Dask's resource of workers that make the same bits.
+
+    With ``device``, those that also have a device: "cuda", or the name of one.
+    """
+    return f"fashionbench {digest(build)[:_DIGITS]} {device}".strip()
+
+
+def devices() -> dict[str, str]:
+    """Return the names of this process's devices, by their kind."""
+    found = {"cpu": processor.name()}
+    if torch.cuda.is_available():
+        found["cuda"] = torch.cuda.get_device_name()
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

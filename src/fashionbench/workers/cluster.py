@@ -6,11 +6,13 @@ workers neither read nor write files, and no folder is shared.
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from textwrap import shorten
 from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 import dask
@@ -23,11 +25,18 @@ from fashionbench.errors import DivergedError, WorkerError
 from fashionbench.networks import own
 from fashionbench.pipeline.dependencies import sha256_of
 from fashionbench.training.checkpoints import Checkpoint
-from fashionbench.training.costs import forward_products
+from fashionbench.training.costs import forward_products, outside_of_the_table
 from fashionbench.training.optimizers import PREFIX
 from fashionbench.training.replicates import EpochTask, Tell
-from fashionbench.workers.chunks import Chunk, hand_over, run_chunk
-from fashionbench.workers.members import Members, is_portable, own_build, resource_of
+from fashionbench.workers.chunks import (
+    FACTS,
+    Build,
+    Chunk,
+    hand_over,
+    own_build,
+    resource_of,
+    run_chunk,
+)
 from fashionbench.workers.scheduler import explain, told_in_one_line
 
 TASK_SECONDS = "fashionbench.task-seconds"
@@ -43,6 +52,19 @@ _FIRST = 1 << 60
 """The priority of what all trainings wait for."""
 _DEVICE = f"{PREFIX}device"
 """A tensor of a state that names the device in UTF-8. Only trainings on a cluster look for it."""
+PATIENCE_S = 30.0
+"""Seconds after which a lack of workers is reported, and for which describing them waits."""
+_REMEDIES = {
+    "processor": "use machines of one architecture",
+    "torch": "install requirements-cluster.txt there",
+    "numpy": "install requirements-cluster.txt there",
+    "capability": "start it with fashionbench worker",
+}
+"""What to do about a difference; any other is one of code."""
+_LONGEST_TAG = 500
+"""Characters of a fact about all workers together."""
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -158,7 +180,7 @@ class ClusterWorkers:
         """Let a worker go on, on the same device as before if the bits depend on that."""
         replicate = task.replicate
         needed = [resource_of(self._build)]
-        if not is_portable(replicate.hyperparameters):
+        if outside_of_the_table(replicate.network, replicate.hyperparameters):
             device = before.device or replicate.hyperparameters.device
             needed.append(resource_of(self._build, device))
         with self._lock:
@@ -226,3 +248,102 @@ def _save(task: EpochTask, chunk: Chunk) -> None:
     if len(chunk.rows) < task.replicate.hyperparameters.num_epochs:
         state[_DEVICE] = torch.tensor(list(chunk.device.encode()), dtype=torch.uint8)
     task.checkpoints.save(task.replicate, Checkpoint(rows=chunk.rows, state=state))
+
+
+def difference(own: Build, other: Build) -> str:
+    """Say in one line how another process differs, and what to do there; empty if it doesn't.
+
+    Equal bits need an equal architecture, of which x86-64 is the only one with defined ones.
+    """
+    differing = [name for name in {**own, **other} if own.get(name) != other.get(name)]
+    if not differing:
+        return ""
+    first, more = differing[0], len(differing) - 1
+    values = f"is {other.get(first, 'missing')}, not {own.get(first, 'there')}"
+    also = f" (and {more} more differ)" if more else ""
+    remedy = _REMEDIES.get(first, "give it the code of this repository and start it again")
+    return f"its {first} {values}{also}; {remedy}"
+
+
+class Members:
+    """The workers of the scheduler at ``address``, as it last told of them.
+
+    Those of another ``build`` get no task, since they lack its resource; each is named once.
+    """
+
+    def __init__(self, address: str, build: Build) -> None:
+        self._address = address
+        self._build = build
+        self._facts: dict[str, dict[str, str]] = {}
+        self._refused: list[str] = []
+        self._named: set[str] = set()
+        self._has_some = Event()
+        self._needed_since = monotonic()
+
+    def update(self, workers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what the scheduler tells of its workers, by their addresses."""
+        self._facts, self._refused = {}, []
+        for address, told in workers.items():
+            worker = f"worker {told.get('name')} at {address}"
+            if reason := self._reason_against(told):
+                self._refused.append(f"{worker} is refused: {reason}")
+                self._warn_once(self._refused[-1])
+                continue
+            self._facts[address] = told[FACTS]["environment"]
+            if (threads := told.get("nthreads", 1)) > 1:
+                self._warn_once(
+                    f"{worker} has {threads} threads, and trains one replicate at a time; start "
+                    f"it with --nthreads 1 --nworkers {threads}"
+                )
+        if self._facts:
+            self._has_some.set()
+
+    def check(self, is_needed: bool) -> None:
+        """Warn if workers have been needed for a while, and there are none.
+
+        Raises WorkerError, which names one, if all that are there are refused.
+        """
+        if self._facts or not is_needed:
+            self._needed_since = monotonic()
+        elif monotonic() - self._needed_since > PATIENCE_S:
+            if self._refused:
+                raise WorkerError(self._refused[0])
+            self._warn_once(
+                f"waiting for workers to join {self._address}: start some with "
+                f"fashionbench worker {self._address}"
+            )
+
+    def describe(self) -> dict[str, str]:
+        """Return the facts of all that may train, each with the values that it has.
+
+        Waits a while if there are none.
+        """
+        self._has_some.wait(PATIENCE_S)
+        all_facts = list(self._facts.values())
+        names = sorted({name for facts in all_facts for name in facts})
+        return {
+            "machine.scheduler": self._address,
+            "machine.workers": str(len(all_facts)),
+            **{name: _join(facts.get(name, "") for facts in all_facts) for name in names},
+        }
+
+    def _reason_against(self, told: Mapping[str, Any]) -> str:
+        if FACTS not in told:
+            return (
+                f"it does not say what it runs; start it with fashionbench worker {self._address}, "
+                "or with --preload fashionbench.workers.preload"
+            )
+        if differing := told[FACTS]["differing"]:
+            return (
+                f"it makes other bits ({', '.join(differing)}); fashionbench doctor says there why"
+            )
+        return difference(self._build, told[FACTS]["build"])
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._named:
+            self._named.add(line)
+            _log.warning(line)
+
+
+def _join(values: Iterable[str]) -> str:
+    return shorten("; ".join(sorted({*values} - {""})), _LONGEST_TAG, placeholder=" ...")

@@ -1,9 +1,11 @@
-"""Worker processes on this machine: one thread each, as many as there are cores to use.
+"""Workers on this machine: processes with one thread each, as many as there are cores to use.
 
 They are forked from the process of the stage, once it has imported torch and before it does
 anything else: none of them imports it again, and no thread is in the middle of something.
 """
 
+import heapq
+import itertools
 import multiprocessing
 import os
 import signal
@@ -20,14 +22,98 @@ from typing import ParamSpec, TypeVar
 
 import torch  # noqa: F401 - for the workers.
 
-from fashionbench.errors import WorkerError
+from fashionbench.errors import DivergedError, WorkerError
+from fashionbench.pipeline import environment
 from fashionbench.pipeline.machine import available_cores
-from fashionbench.workers.memory import describe_shortage, is_out_of_memory
+from fashionbench.training import replicates
+from fashionbench.training.costs import forward_products
+from fashionbench.training.epoch import Epoch
+from fashionbench.training.replicates import EpochTask, Tell, Workers
+from fashionbench.workers.scheduler import reach, scheduler_address, shortage_of
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 _REMEDY = "free memory or let fewer run at once (taskset -c 0 dvc repro), then run dvc repro again"
+
+
+@contextmanager
+def open_workers(number: int) -> Iterator[Workers]:
+    """Open workers for that many replicates; they end with the block.
+
+    They are those of a Dask cluster if DASK_SCHEDULER_ADDRESS names one, else processes here.
+    Raises WorkerError if there is no scheduler, and one that names the task if a worker dies or has
+    no memory left.
+    """
+    if address := scheduler_address():
+        reach(address)
+        # Imported here: without a cluster Dask need not be installed.
+        from fashionbench.workers.cluster import cluster_workers
+
+        with cluster_workers(address) as cluster:
+            yield cluster
+        return
+    processes = min(number, available_cores())
+    with local_processes(processes) as pool:
+        yield LocalWorkers(pool, processes)
+
+
+class LocalWorkers:
+    """Trains replicates on an executor, an epoch in each task and at most ``slots`` at a time.
+
+    See :class:`fashionbench.training.replicates.Workers`. The next epoch is one of the replicate
+    that has most left to train; among equals, of the one that has waited longest. So what ends last
+    does not also begin last, and five replicates keep two cores busy to the end.
+    """
+
+    def __init__(self, executor: Executor, slots: int) -> None:
+        self._executor = executor
+        self._free = slots
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[int, int, EpochTask, Tell]] = []
+        self._lock = threading.Lock()
+        self._failed = False
+
+    def train(self, task: EpochTask, tell: Tell) -> None:
+        """Train a replicate from the epoch of a task to its last, and return at once."""
+        cost = forward_products(task.replicate.network) * task.epochs_left
+        with self._lock:
+            heapq.heappush(self._waiting, (-cost, next(self._numbers), task, tell))
+        self._begin()
+
+    def describe(self) -> dict[str, str]:
+        """Return facts about this machine."""
+        return environment.describe()
+
+    def _begin(self) -> None:
+        """Hand on as many tasks as there are free slots, but none after a failure.
+
+        The executor itself may have failed, and then must not be asked again from its own thread.
+        """
+        while True:
+            with self._lock:
+                if self._failed or not (self._free and self._waiting):
+                    return
+                *_, task, tell = heapq.heappop(self._waiting)
+                self._free -= 1
+            try:
+                future = self._executor.submit(replicates.run_epoch, task)
+            except Exception as error:  # noqa: BLE001 - whoever waits for the training is told.
+                self._failed = True
+                tell(error)
+                return
+            future.add_done_callback(partial(self._end, task, tell))
+
+    def _end(self, task: EpochTask, tell: Tell, done: Future[Epoch]) -> None:
+        error = WorkerError("the workers have ended") if done.cancelled() else done.exception()
+        with self._lock:
+            self._free += 1
+            self._failed |= bool(error) and not isinstance(error, DivergedError)
+        tell(error or done.result())
+        if not (error or task.is_last):
+            self.train(task.after(task.epoch), tell)
+        else:
+            self._begin()
 
 
 @contextmanager
@@ -92,8 +178,8 @@ def _run(folder: Path, task: str, work: Callable[[], _Result]) -> _Result:
     try:
         return work()
     except (MemoryError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            raise WorkerError(f"{task}: {describe_shortage(error)}; {_REMEDY}") from error
+        if shortage := shortage_of(error):
+            raise WorkerError(f"{task}: {shortage}; {_REMEDY}") from error
         raise
 
 

@@ -22,8 +22,7 @@ async def dask_setup(worker: Worker) -> None:
     # Torch is imported after that, and what tasks need while nobody waits for it.
     from fashionbench.pipeline import environment
     from fashionbench.training import self_test
-    from fashionbench.workers.chunks import Interrupts
-    from fashionbench.workers.members import FACTS, devices, own_build, resource_of
+    from fashionbench.workers.chunks import FACTS, Interrupts, devices, own_build, resource_of
 
     build, found = own_build(), devices()
     is_defined = is_x86() and build["capability"] == "AVX2"

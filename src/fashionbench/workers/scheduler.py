@@ -1,4 +1,4 @@
-"""The Dask scheduler that a stage or a worker is told of: how to reach it, and what goes wrong.
+"""The Dask scheduler that a stage or a worker is told of, and what goes wrong with it and tasks.
 
 Dask retries, waits and fails in its own ways: it never gives up on a port where another program
 listens. Here whatever keeps it from a scheduler is one line within half a minute.
@@ -15,7 +15,6 @@ from typing import Any
 
 from fashionbench.errors import WorkerError
 from fashionbench.messages import in_one_line
-from fashionbench.workers.memory import describe_shortage, is_out_of_memory
 
 SCHEDULER_VARIABLE = "DASK_SCHEDULER_ADDRESS"
 """Dask's own variable for the address of its scheduler."""
@@ -28,6 +27,8 @@ _ANSWER_S = 4.0
 _TIMEOUT = "distributed.comm.timeouts.connect"
 _NOT_READ = "Error during deserialization of the task graph"
 """What Dask's client says if its scheduler cannot import what a task calls."""
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
+"""What torch, its allocators and CUDA say when memory runs out, in lower case."""
 _REPEAT = "then run dvc repro again, it goes on after the last finished epochs"
 
 _log = logging.getLogger(__name__)
@@ -159,10 +160,23 @@ def explain(error: BaseException | None, task: str, address: str) -> Exception:
             f"{task}: the Dask scheduler at {address} cannot read it; start it with the packages "
             f"and the code of the workers, {_REPEAT}"
         )
-    if is_out_of_memory(error):
-        return WorkerError(
-            f"{task}: on a worker {describe_shortage(error)}; let fewer run on a machine, {_REPEAT}"
-        )
+    if shortage := shortage_of(error):
+        return WorkerError(f"{task}: on a worker {shortage}; let fewer run on a machine, {_REPEAT}")
     if isinstance(error, Exception) and not type(error).__module__.startswith("distributed"):
         return error
     return WorkerError(f"{task}: {in_one_line(str(error))}; {_REPEAT}")
+
+
+def shortage_of(error: BaseException) -> str:
+    """Say that memory ran out if an error means that, a processor's or a GPU's; else return "".
+
+    torch raises RuntimeError with one of a few texts, and a subclass of a name of its own for CUDA.
+    Other errors speak of memory too, such as CUDA's "illegal memory access".
+    """
+    text = " ".join(str(error).split())
+    is_out = (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(sign in text.lower() for sign in _OUT_OF_MEMORY)
+    )
+    return f"no memory is left ({text[:120]})" if is_out else ""
