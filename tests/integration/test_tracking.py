@@ -23,9 +23,8 @@ from trainings import network, nothing_watched
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline import environment
-from fashionbench.tracking import live
 from fashionbench.tracking import runs as tracking_runs
-from fashionbench.tracking.live import TrainingRuns, track_training
+from fashionbench.tracking.runs import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
 from fashionbench.tracking.sync import average_curves, average_scores
 from fashionbench.training.epoch import Epoch, Replicate
@@ -227,8 +226,8 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
         released.wait(60)
         raise StoreError("it was let go")
 
-    monkeypatch.setattr(live, "locked_store", hang)
-    monkeypatch.setattr(live, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(tracking_runs, "locked_store", hang)
+    monkeypatch.setattr(tracking_runs, "PATIENCE_S", 0.1)
     start = monotonic()
     track(hyperparameters)
     tracked = break_off(hyperparameters, KeyboardInterrupt())

@@ -39,7 +39,7 @@ def train_network(workers: Workers, params: Params, name: str, dependencies: Dep
     kept = Checkpoints(paths.checkpoints_folder(), dependencies)
     events = train_together(workers, first_tasks(to_train, *_splits(to_train), kept))
     # Imported here, while the workers train: MLflow takes two seconds.
-    from fashionbench.tracking.live import track_training
+    from fashionbench.tracking.runs import track_training
 
     rows = []
     with (

@@ -1,12 +1,11 @@
 """Where MLflow's store and its saved views are. Imports no MLflow, which takes seconds."""
 
-import json
 import os
 import re
 import sys
 from hashlib import sha256
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from fashionbench.errors import StoreError
 from fashionbench.files import replace_file
@@ -41,14 +40,6 @@ def artifacts_folder(database: Path) -> Path:
     return database.parent / "mlartifacts"
 
 
-def local_folder(address: str) -> Path | None:
-    """Return the folder of an address on this machine; None for one of a server."""
-    if ":/" not in address:
-        return Path(address)
-    parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
 def view_path(experiment: str, view: str) -> str:
     """Return the part of a view's address after the ``#``; ``experiment`` is an id.
 
@@ -79,26 +70,18 @@ def print_view_addresses() -> None:
 def remember_experiment(uri: str, experiment: str) -> None:
     """Keep the id of the experiment in a store, so that its address is known without MLflow."""
     if _remembered(uri) != experiment:
-        content = {"store": _without_secrets(uri), "experiment": experiment}
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        replace_file(_file(), json.dumps(content).encode())
+        replace_file(_file(uri), experiment.encode())
 
 
 def _remembered(uri: str) -> str:
-    try:
-        content = json.loads(_file().read_bytes())
-        return str(content["experiment"]) if content["store"] == _without_secrets(uri) else ""
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    file = _file(uri)
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def _file() -> Path:
-    return repository_folder() / SCRATCH_DIR / "experiment.json"
-
-
-def _without_secrets(uri: str) -> str:
-    """Identify a URI, which may hold a password."""
-    return sha256(uri.encode()).hexdigest()
+def _file(uri: str) -> Path:
+    """Return a file that is named by a digest of the URI, which may hold a password."""
+    name = f"experiment-{sha256(uri.encode()).hexdigest()[:12]}"
+    return repository_folder() / SCRATCH_DIR / name
 
 
 def _ask(uri: str) -> str:

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from modulefinder import ModuleFinder
@@ -25,10 +23,16 @@ from fashionbench.networks import own
 from fashionbench.params import Network, Params, Precision
 from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
 from fashionbench.pipeline.dependencies import digest
-from fashionbench.tracking.address import artifacts_folder, local_folder, store_address
+from fashionbench.tracking.address import artifacts_folder, store_address
 from fashionbench.tracking.run_spec import NETWORK_TAG
 from fashionbench.tracking.runs import KEY_TAG, has_file
-from fashionbench.tracking.store import MISSING, store_calls, store_to_read, without_password
+from fashionbench.tracking.store import (
+    MISSING,
+    belongs_to_user,
+    store_calls,
+    store_to_read,
+    without_password,
+)
 
 BEST_MODEL = "fashionbench"
 """The registered model whose champion is the best of all networks."""
@@ -220,9 +224,8 @@ def describe_champion(client: MlflowClient, params: Params) -> None:
     from fashionbench.analysis.model_card import read_champion, write_card
 
     champion = client.get_model_version_by_alias(BEST_MODEL, CHAMPION)
-    ours = champion.tags.get(CARD_TAG)
-    card = write_card(read_champion(), params)
-    if digest(card) == ours or (ours and digest(champion.description) != ours):
+    card, ours = write_card(read_champion(), params), champion.tags.get(CARD_TAG)
+    if card == champion.description or (ours and belongs_to_user(champion.description, ours)):
         return
     client.update_model_version(BEST_MODEL, champion.version, card)
     client.set_model_version_tag(BEST_MODEL, champion.version, CARD_TAG, digest(card))
@@ -231,20 +234,18 @@ def describe_champion(client: MlflowClient, params: Params) -> None:
 def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
     """Load the champion of a network, or of all networks; return it with a description.
 
-    Writes nothing, neither to the store nor beside it. Raises DataError if MLflow is unreachable
+    Writes nothing to the store. Raises DataError if MLflow is unreachable
     or has none.
     """
     name = model_name(network) if network else BEST_MODEL
     try:
         client = store_to_read()
         found = client.get_model_version_by_alias(name, CHAMPION)
-        folder = _model_folder(client, found)
         # Hides MLflow's messages on downloads.
-        with catch_warnings(), _no_bytecode(), store_calls():
+        with catch_warnings(), store_calls():
             simplefilter("ignore", UserWarning)
             # Skips MLflow's comparison of package versions, which takes seconds.
-            address = str(folder) if folder else f"models:/{name}@{CHAMPION}"
-            model = mlflow.pyfunc.load_model(address, suppress_warnings=True)
+            model = mlflow.pyfunc.load_model(_files_of(found), suppress_warnings=True)
     except StoreError as error:
         why = without_password(error)
         if error.code in (*MISSING, "INVALID_PARAMETER_VALUE"):
@@ -254,30 +255,12 @@ def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
     return model, f"{which}, version {found.version} of {name}"
 
 
-def _model_folder(client: MlflowClient, found: ModelVersion) -> Path | None:
-    """Return the folder of a model on this machine, also of a project that was moved.
-
-    None if a server has it, or if it is not where it should be.
-    """
-    model = found.tags.get(MODEL_TAG)
-    recorded = local_folder(client.get_logged_model(model).artifact_location) if model else None
+def _files_of(found: ModelVersion) -> str:
+    """Return where the files of a version are: beside a store here, also if that was moved."""
     _, database = store_address()
-    if recorded is None or recorded.exists() or database is None:
-        return recorded
-    here = artifacts_folder(database)
-    parts = recorded.parts
-    if here.name not in parts:
-        return None
-    below = parts[len(parts) - parts[::-1].index(here.name) :]
-    moved = here.joinpath(*below)
-    return moved if moved.exists() else None
-
-
-@contextmanager
-def _no_bytecode() -> Iterator[None]:
-    """Keep Python from writing compiled code beside the code of a model."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
+    if database:
+        model = found.tags.get(MODEL_TAG, "")
+        folder = artifacts_folder(database) / "models" / model / "artifacts"
+        if folder.exists():
+            return str(folder)
+    return f"models:/{found.name}/{found.version}"

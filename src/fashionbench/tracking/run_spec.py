@@ -22,7 +22,6 @@ from fashionbench.paths import split_file, study
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.dependencies import Dependencies, digest, replicate_key
 from fashionbench.studies.design import read_study
-from fashionbench.tracking.private_tables import VERSION_TAG
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
@@ -165,18 +164,15 @@ def _stages(_: int) -> dict[str, Any]:
 
 def _datasets(digests: Mapping[Path, str], network: Network) -> list[DatasetInput]:
     """Return the splits that training reads, with their digests."""
+    if not digests:
+        return []
+    params = load_params()
+    declared = params.own_images.get(network.images, params).dataset
     inputs = []
     for split, context in (("train", "training"), ("val", "validation")):
-        file = split_file(split, network.images)
-        if md5 := digests.get(file):
-            params = load_params()
-            declared = params.own_images.get(network.images, params).dataset
-            data = Dataset(
-                name=f"{declared.title} {split}",
-                digest=md5,
-                source_type="local",
-                source=json.dumps({"uri": str(file)}),
-            )
+        if md5 := digests.get(file := split_file(split, network.images)):
+            name, source = f"{declared.title} {split}", json.dumps({"uri": str(file)})
+            data = Dataset(name=name, digest=md5, source_type="local", source=source)
             inputs.append(DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, context)]))
     return inputs
 
@@ -196,7 +192,7 @@ def provenance_of_restored(table: Path) -> dict[str, str]:
     if environment.is_of_baseline(table):
         for fact in environment.EXPERIMENT_FACTS:
             facts.pop(fact, None)
-    return _with_commit(facts) | {RESTORED_TAG: "true", VERSION_TAG: version("mlflow")}
+    return _with_commit(facts) | {RESTORED_TAG: "true", "version.mlflow": version("mlflow")}
 
 
 def _with_commit(facts: dict[str, str]) -> dict[str, str]:

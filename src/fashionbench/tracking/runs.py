@@ -1,15 +1,22 @@
-"""Finds, creates and fills runs: :meth:`Log.add` is all that logs, as training goes or afterwards.
+"""Finds, creates and fills runs, as training goes or afterwards: :meth:`Log.add` is all that logs.
 
 The key of a run is a digest of all that determines its results. So a resumed training, a restored
 store and a commit that is checked out again all lead to the same run.
 """
 
+import atexit
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -18,16 +25,22 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from fashionbench.errors import StoreError
 from fashionbench.paths import in_workspace, study
 from fashionbench.pipeline import environment
-from fashionbench.pipeline.dependencies import digest, sha256_of
+from fashionbench.pipeline.dependencies import Dependencies, digest, sha256_of
 from fashionbench.pipeline.processes import Owner
 from fashionbench.tracking.run_spec import (
     NETWORK_TAG,
     RESTORED_TAG,
     RunSpec,
+    describe_network,
+    describe_replicate,
     describe_study,
     provenance_of_training,
 )
-from fashionbench.tracking.store import locked_store, now_ms, store_calls, warn
+from fashionbench.tracking.store import belongs_to_user, locked_store, store_calls, warn
+
+if TYPE_CHECKING:  # The mirror has no use for torch.
+    from fashionbench.training.epoch import Epoch, Replicate
+    from fashionbench.training.replicates import Workers
 
 KEY_TAG = "fashionbench.key"
 """Holds the key of a run."""
@@ -47,8 +60,11 @@ Read on import, since MLflow deletes the variable whenever it ends a run.
 DECIMALS = 6
 """As in the tables in metrics/, so that live and mirrored values are the same to the last bit."""
 
+PATIENCE_S = 60.0
+"""How long a finished training waits for what is still to be logged."""
+PATIENCE_WHEN_INTERRUPTED_S = 10.0
+
 _ANY_CURVE = "val_loss"  # The metrics of an epoch are logged together, so all have the same steps.
-_PAGE = 1000
 _LARGEST_BATCH = 1000  # Metrics that MLflow accepts in one call.
 _LONGEST_REASON = 5000  # Characters of a tag in MLflow's tables.
 
@@ -89,7 +105,7 @@ class Log:
 
         The run is marked as complete if they are the whole. Raises StoreError.
         """
-        now = now_ms()
+        now = time.time_ns() // 1_000_000
         metrics = [
             Metric(name, value, now, int(row["epoch"]))
             for row in results.curve
@@ -134,8 +150,11 @@ class Runs:
         found: dict[str, list[Run]] = {}
         wanted = {NETWORK_TAG: network, KEY_TAG: key}
         query = " AND ".join(f"tags.`{tag}` = '{value}'" for tag, value in wanted.items() if value)
-        # Newest first.
-        for run in self._search(query):
+        with store_calls():
+            runs = mlflow.search_runs(
+                [experiment], query, run_view_type=ViewType.ALL, output_format="list"
+            )
+        for run in runs:  # Newest first.
             key = run.data.tags.get(KEY_TAG, run.info.run_id)
             if run.info.lifecycle_stage == LifecycleStage.DELETED:
                 self._deleted.setdefault(key, run)
@@ -151,7 +170,7 @@ class Runs:
         """Return the parameters of all runs of networks, which have replicates below them."""
         return [run.data.params for run in self._by_key.values() if "seeds" in run.data.params]
 
-    def is_mirrored(self, key: str) -> bool:
+    def is_whole(self, key: str) -> bool:
         """Tell whether a run has all results, so that training the same again adds nothing."""
         run = self.find(key)
         return run is not None and _is_whole(run)
@@ -159,9 +178,7 @@ class Runs:
     def is_busy(self, key: str) -> bool:
         """Tell whether another process of this machine is logging to a run."""
         run = self.find(key)
-        if run is None or run.info.status != "RUNNING":
-            return False
-        owner = _owner(run)
+        owner = _owner(run) if run else None
         return owner is not None and owner.is_known_alive()
 
     def shows(self, key: str, results: Results, parent: str | None = None) -> bool:
@@ -170,19 +187,12 @@ class Runs:
         Experiments in a copy never move replicates away from the network of the workspace.
         """
         run = self.find(key)
-        return bool(
-            run
-            and self.is_mirrored(key)
-            and run.data.tags[CONTENT_TAG] == results.content()
-            and (
-                parent is None
-                or not in_workspace()
-                or run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent
-            )
-            and all(
-                has_file(run.info.artifact_uri, f"{folder}/{file.name}" if folder else file.name)
-                for file, folder in results.files.items()
-            )
+        if run is None or not _is_whole(run) or run.data.tags[CONTENT_TAG] != results.content():
+            return False
+        above = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+        return (parent in (None, above) or not in_workspace()) and all(
+            has_file(run.info.artifact_uri, f"{folder}/{file.name}" if folder else file.name)
+            for file, folder in results.files.items()
         )
 
     def bring(
@@ -210,7 +220,9 @@ class Runs:
         tags = {**spec.tags, **provenance, KEY_TAG: spec.key, OWNER_TAG: str(Owner.current())}
         if parent_or_launcher := parent or LAUNCHER:
             tags[MLFLOW_PARENT_RUN_ID] = parent_or_launcher
-        if known is None or not _has_note_of_user(known):
+        if known is None or not belongs_to_user(
+            known.data.tags.get(MLFLOW_RUN_NOTE), known.data.tags.get(NOTE_TAG)
+        ):
             tags |= {MLFLOW_RUN_NOTE: spec.note, NOTE_TAG: digest(spec.note)}
         if known is None:
             run = self._client.create_run(self._experiment, tags=tags, run_name=spec.name)
@@ -229,7 +241,7 @@ class Runs:
         return Log(self._client, run, is_new=known is None)
 
     def _killed_if_dead(self, run: Run) -> Run:
-        if run.info.status == "RUNNING" and (owner := _owner(run)) and owner.is_known_dead():
+        if (owner := _owner(run)) and owner.is_known_dead():
             self._client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
             return self._client.get_run(run.info.run_id)
         return run
@@ -250,17 +262,6 @@ class Runs:
             self._client.restore_run(run.info.run_id)
         return run
 
-    def _search(self, query: str) -> Iterable[Run]:
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], query, ViewType.ALL, max_results=_PAGE, page_token=token
-            )
-            yield from page
-            token = page.token
-            if not token:
-                return
-
 
 def study_run(client: MlflowClient, experiment: str) -> str | None:
     """Return the id of the run of the study in the current folder, created if need be.
@@ -277,24 +278,6 @@ def study_run(client: MlflowClient, experiment: str) -> str | None:
     # Finished at once: its children tell whether anything is under way.
     log.end()
     return log.run
-
-
-def log_failure(reason: str) -> None:
-    """Log the failure of a stage of a DVC experiment as a run; a repeated one updates that run.
-
-    Those that fail before training would not reach MLflow. Requires the variables that DVC sets in
-    the environment of an experiment. An unreachable store is a warning.
-    """
-    provenance = provenance_of_training(environment.describe())
-    experiment, stage = provenance["dvc.experiment"], provenance["dvc.stage"]
-    key = digest("failure", experiment, stage)
-    spec = RunSpec(key=key, name=f"{experiment}: {stage} failed", note=reason)
-    try:
-        with locked_store() as (client, experiment_id):
-            log = Runs(client, experiment_id, key=key).start(spec, None, provenance)
-            log.end(RunStatus.FAILED, reason)
-    except StoreError as error:
-        warn(error)
 
 
 def has_file(address: str, path: str) -> bool:
@@ -317,11 +300,140 @@ def _is_whole(run: Run) -> bool:
     return run.info.status == "FINISHED" and CONTENT_TAG in run.data.tags
 
 
-def _has_note_of_user(run: Run) -> bool:
-    note, ours = (run.data.tags.get(tag) for tag in (MLFLOW_RUN_NOTE, NOTE_TAG))
-    return note is not None and ours is not None and digest(note) != ours
-
-
 def _owner(run: Run) -> Owner | None:
-    """Return the process that a run is tagged with; None if that is not known."""
-    return Owner.parse(run.data.tags.get(OWNER_TAG, ""))
+    """Return the process that logs to a run; None if that is not known, or it has ended."""
+    is_running = run.info.status == "RUNNING"
+    return Owner.parse(run.data.tags.get(OWNER_TAG, "")) if is_running else None
+
+
+class TrainingRuns:
+    """The runs of one training of one network: a parent, and one child per seed.
+
+    Skips replicates whose runs are complete and those that another process is training now. All
+    logging happens in a background thread: a slow store never delays the training, and Ctrl-C,
+    which Python raises in the main thread, never interrupts a database transaction. The first
+    failure of the store is a warning, after which nothing more is logged.
+    """
+
+    def __init__(
+        self, replicates: Sequence["Replicate"], dependencies: Dependencies, workers: "Workers"
+    ) -> None:
+        self._open: dict[int | None, Log] = {}
+        """By seed. The first is the parent, of None."""
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="mlflow", daemon=True)
+        self._thread.start()
+        self._tasks.put(lambda: self._start(replicates, dependencies, workers))
+
+    def log_epoch(self, row: "Epoch") -> None:
+        """Log the metrics of one epoch of a replicate, rounded as in the table of its curves."""
+        values = {name: round(value, DECIMALS) for name, value in asdict(row).items()}
+        del values["seed"]
+        self._log(row.seed, lambda run: run.add(Results(curve=[values])))
+
+    def log_divergence(self, seed: int, reason: str) -> None:
+        """End the run of a replicate as failed, with the reason."""
+        self._log(seed, lambda _: self._open.pop(seed).end(RunStatus.FAILED, reason))
+
+    def end(self, status: int, reason: str = "") -> None:
+        """End all runs that are still open with a status of mlflow.entities.RunStatus."""
+
+        def end_all(_: Log) -> None:
+            for run in reversed(self._open.values()):
+                run.end(status, reason)
+
+        self._log(None, end_all)
+
+    def wait(self, patience: float) -> None:
+        """Wait until everything is logged, for at most ``patience`` seconds."""
+        self._tasks.put(None)
+        self._thread.join(patience)
+        if self._thread.is_alive():
+            warn(f"no answer for {patience:.0f} s")
+
+    def _log(self, seed: int | None, log: Callable[[Log], None]) -> None:
+        """Have the thread log to the run of a seed, or to the parent, if that is open then."""
+
+        def work() -> None:
+            if seed in self._open:
+                with locked_store():
+                    log(self._open[seed])
+
+        self._tasks.put(work)
+
+    def _work(self) -> None:
+        is_reachable = True
+        for task in iter(self._tasks.get, None):
+            if is_reachable:
+                try:
+                    task()
+                except StoreError as error:
+                    is_reachable = False
+                    warn(error)
+
+    def _start(
+        self, replicates: Sequence["Replicate"], dependencies: Dependencies, workers: "Workers"
+    ) -> None:
+        network, hyperparameters = replicates[0].network, replicates[0].hyperparameters
+        specs = {
+            replicate.seed: describe_replicate(
+                network, hyperparameters, replicate.seed, dependencies
+            )
+            for replicate in replicates
+        }
+        spec = describe_network(network, hyperparameters, specs)
+        provenance = provenance_of_training(workers.describe())
+        with locked_store() as (client, experiment):
+            runs = Runs(client, experiment, network=network.name)
+            to_log = {
+                seed: below
+                for seed, below in specs.items()
+                if not runs.is_busy(below.key) and not runs.is_whole(below.key)
+            }
+            if not to_log:
+                return
+            parent = runs.start(spec, study_run(client, experiment), provenance)
+            self._open[None] = parent
+            for seed, below in to_log.items():
+                self._open[seed] = runs.start(below, parent.run, provenance)
+
+
+@contextmanager
+def track_training(
+    replicates: Sequence["Replicate"], dependencies: Dependencies, workers: "Workers"
+) -> Iterator[TrainingRuns]:
+    """Open the runs of a network's training by workers; end them with the status of the block.
+
+    ``dependencies`` are those of the stage that trains.
+    """
+    runs = TrainingRuns(replicates, dependencies, workers)
+    try:
+        yield runs
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            runs.end(RunStatus.KILLED)
+        else:
+            runs.end(RunStatus.FAILED, str(error))
+        # At exit, so that ending the workers does not wait for a slow store.
+        atexit.register(runs.wait, PATIENCE_WHEN_INTERRUPTED_S)
+        raise
+    runs.end(RunStatus.FINISHED)
+    runs.wait(PATIENCE_S)
+
+
+def log_failure(reason: str) -> None:
+    """Log the failure of a stage of a DVC experiment as a run; a repeated one updates that run.
+
+    Those that fail before training would not reach MLflow. Requires the variables that DVC sets in
+    the environment of an experiment. An unreachable store is a warning.
+    """
+    provenance = provenance_of_training(environment.describe())
+    experiment, stage = provenance["dvc.experiment"], provenance["dvc.stage"]
+    key = digest("failure", experiment, stage)
+    spec = RunSpec(key=key, name=f"{experiment}: {stage} failed", note=reason)
+    try:
+        with locked_store() as (client, experiment_id):
+            log = Runs(client, experiment_id, key=key).start(spec, None, provenance)
+            log.end(RunStatus.FAILED, reason)
+    except StoreError as error:
+        warn(error)

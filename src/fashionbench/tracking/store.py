@@ -8,27 +8,30 @@ goes wrong in a call to MLflow is the store's failure (StoreError), and nothing 
 import logging
 import os
 import re
-import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial, wraps
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, cast
 from urllib.parse import quote
 
 import mlflow
+import psutil
 import sqlalchemy
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
-from sqlalchemy import Engine
+from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from fashionbench.errors import FashionbenchError, StoreError
 from fashionbench.paths import SCRATCH_DIR, repository_folder, study
+from fashionbench.pipeline.dependencies import digest
 from fashionbench.pipeline.stage_lock import exclusive
 from fashionbench.tracking.address import (
     EXPERIMENT,
@@ -36,7 +39,7 @@ from fashionbench.tracking.address import (
     remember_experiment,
     store_address,
 )
-from fashionbench.tracking.private_tables import check_tables, relocate
+from fashionbench.tracking.private_tables import relocate
 
 STUDIES_EXPERIMENT = f"{EXPERIMENT}-studies"
 """Apart, so that the thousands of runs of studies slow nothing else down."""
@@ -55,7 +58,12 @@ _PACKAGES = {
     "psycopg": "psycopg[binary]",
 }
 """What to install for a module that a store of another kind needs, if it has another name."""
-_TIMEOUTS = {"postgresql": "connect_timeout", "mysql": "connect_timeout", "mssql": "timeout"}
+_TIMEOUTS = {
+    "sqlite": "timeout",
+    "postgresql": "connect_timeout",
+    "mysql": "connect_timeout",
+    "mssql": "timeout",
+}
 """How each database's drivers call the seconds after which they give up."""
 _NETWORK_DISKS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.sshfs")
 """As Linux names the file systems whose locks SQLite cannot rely on (sqlite.org/faq.html, 5)."""
@@ -83,12 +91,11 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
         with store_calls():
             lock.parent.mkdir(parents=True, exist_ok=True)
             held.enter_context(exclusive(lock))
-            check_store(uri, database)
+            client = _connect(uri, database)
             if database and relocate(database, experiment_name()):
                 _log.info(
                     "the project has been moved: MLflow now finds its files in their new place"
                 )
-            client = _connect(uri)
             experiment = _experiment(client, database)
             if not study():
                 remember_experiment(uri, experiment)
@@ -99,8 +106,7 @@ def store_to_read() -> MlflowClient:
     """Return a client of a store that exists, and write nothing. Raises StoreError without one."""
     uri, database = store_address()
     with store_calls():
-        check_store(uri, database, may_be_empty=False)
-        return guarded(_connect(uri))
+        return guarded(_connect(uri, database, may_be_empty=False))
 
 
 def experiment_name() -> str:
@@ -108,11 +114,12 @@ def experiment_name() -> str:
     return STUDIES_EXPERIMENT if study() else EXPERIMENT
 
 
-def _connect(uri: str) -> MlflowClient:
+def _connect(uri: str, database: Path | None, *, may_be_empty: bool = True) -> MlflowClient:
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # It prints the traceback of each error of a database, which becomes one line here.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    check_store(uri, database, may_be_empty=may_be_empty)
     mlflow.set_tracking_uri(uri)
     return MlflowClient()
 
@@ -146,42 +153,50 @@ def check_store(uri: str, database: Path | None = None, *, may_be_empty: bool = 
     this too. ``database`` is the file of an SQLite store. Once a database has answered, and for a
     server, this does nothing.
     """
-    is_folder = uri.startswith(("file:", ".", "/", "~")) or uri == "mlruns"
-    if is_folder and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() not in ("true", "1"):
-        raise StoreError(
-            f"{uri} is a folder, and MLflow 3 keeps runs in databases; set MLFLOW_TRACKING_URI to "
-            "one (sqlite:///mlflow.db) or to a server"
-        )
     if database and not database.is_file():
         if may_be_empty:
             return
         raise StoreError(f"there is no {database}", MISSING[0])
     kind = uri.partition(":")[0].partition("+")[0]
-    if uri in _usable or not (database or kind in _TIMEOUTS):
+    if uri in _usable or kind not in _TIMEOUTS:
         return
-    engine, shown, tries = _engine_to_read(uri, database)
-    for left in reversed(range(tries)):
+    url = sqlalchemy.make_url(uri)
+    if database:
+        only_read = {"mode": "ro", "uri": "true"}
+        url = URL.create("sqlite", database=f"file:{quote(str(database))}", query=only_read)
+    seconds = int(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"))
+    timeout = {_TIMEOUTS[kind]: seconds}
+    engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=timeout)
+    for left in reversed(range(1 + int(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")))):
         try:
-            if check_tables(engine, shown, may_be_empty=may_be_empty):
-                _usable.add(uri)
-            return
+            with engine.connect() as connection:
+                revision = MigrationContext.configure(connection).get_current_revision()
+            break
         except SQLAlchemyError:
             if not left:
                 raise
+    if revision:
+        _check_revision(without_password(uri), revision)
+        _usable.add(uri)
+    elif not may_be_empty:
+        raise StoreError(f"{without_password(uri)} is empty", MISSING[0])
 
 
-def _engine_to_read(uri: str, database: Path | None) -> tuple[Engine, str, int]:
-    """Return a way to read a database, its address without password, and how often to try."""
-    if database:
-        address = f"file:{quote(str(database))}?mode=ro"
-        connect = partial(sqlite3.connect, address, uri=True, timeout=20)
-        engine = sqlalchemy.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-        return engine, uri, 1
-    timeout = _TIMEOUTS[uri.partition(":")[0].partition("+")[0]]
-    seconds = int(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"))
-    tries = 1 + int(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"))
-    engine = sqlalchemy.create_engine(uri, poolclass=NullPool, connect_args={timeout: seconds})
-    return engine, engine.url.render_as_string(), tries
+def _check_revision(uri: str, revision: str) -> None:
+    """Raise StoreError unless the tables of a database are those of the installed MLflow."""
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    if revision in migrations.get_heads():
+        return
+    here = version("mlflow")
+    age = "newer"
+    remedy = f"pip install 'mlflow>{here}', or set MLFLOW_TRACKING_URI to another store, which dvc "
+    remedy += "repro fills"
+    if revision in {known.revision for known in migrations.walk_revisions()}:
+        age, remedy = "older", f"make a copy of it, then run mlflow db upgrade {uri}"
+    raise StoreError(
+        f"the MLflow that made {uri} is {age} than the installed {here} (its tables are those of "
+        f"revision {revision}); {remedy}"
+    )
 
 
 @contextmanager
@@ -205,20 +220,11 @@ def store_calls() -> Iterator[None]:
 
 
 class _Guarded:
-    """A client whose methods raise StoreError and no other error."""
-
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
-        method: Callable[..., Any] = getattr(self._client, name)
-
-        @wraps(method)
-        def call(*arguments: Any, **options: Any) -> Any:
-            with store_calls():
-                return method(*arguments, **options)
-
-        return call
+        return store_calls()(getattr(self._client, name))
 
 
 def guarded(client: MlflowClient) -> MlflowClient:
@@ -266,24 +272,17 @@ def warn_about_surroundings() -> None:
         )
 
 
-def network_file_system(file: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Return the kind of network disk that a file lies on; empty for a local one, or if unknown.
+def network_file_system(file: Path) -> str:
+    """Return the kind of network disk that a file lies on; empty for a local one."""
+    mounted = {Path(disk.mountpoint): disk.fstype for disk in psutil.disk_partitions(all=True)}
+    # The deepest folder is the one that holds the file.
+    above = next((folder for folder in file.resolve().parents if folder in mounted), None)
+    return mounted[above] if above and mounted[above] in _NETWORK_DISKS else ""
 
-    ``mounts`` lists file systems as Linux does: see fstab(5).
+
+def belongs_to_user(found: str | None, ours: str | None) -> bool:
+    """Tell whether a text in MLflow has been written, changed or removed by its user.
+
+    ``ours`` is the digest of what this package has written there last, None for nothing.
     """
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    # Later ones hide earlier ones, and the deepest folder is the one that holds the file.
-    kinds = {
-        Path(point.replace("\\040", " ")): kind for _, point, kind, *_ in map(str.split, lines)
-    }
-    above = next((folder for folder in file.resolve().parents if folder in kinds), None)
-    kind = kinds[above] if above else ""
-    return kind if kind in _NETWORK_DISKS else ""
-
-
-def now_ms() -> int:
-    """Return the time in milliseconds since 1970, as MLflow's metrics have it."""
-    return time.time_ns() // 1_000_000
+    return found is not None if ours is None else found is None or digest(found) != ours

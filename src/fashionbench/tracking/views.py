@@ -17,14 +17,13 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from fashionbench.pipeline.dependencies import digest
 from fashionbench.tracking.address import CHARTS, SCORES, view_path
 from fashionbench.tracking.run_spec import CONFIGURATION_TAG
+from fashionbench.tracking.store import belongs_to_user
 
 MODEL_SCORE = "final/val_accuracy"
 """The metric by which models are selected and runs ranked: never one of the test split."""
 VIEW_TAG = "mlflow.sharedViewState."
 OURS_TAG = "fashionbench.sha256."
 """Tags the experiment with the digest of a tag of ours, by which a changed one is known."""
-LONGEST = 5000
-"""Characters of an experiment's tag in the databases of all servers since MLflow 2."""
 
 NETWORKS = "params.seeds LIKE '%'"
 """The filter of the runs of networks: only they have a list of seeds."""
@@ -148,7 +147,6 @@ def envelope(name: str, state: Mapping[str, Any], created: int) -> str:
 def _set(client: MlflowClient, experiment: Experiment, tag: str, value: str) -> None:
     """Set a tag, unless somebody has changed or removed what was set before."""
     found, ours = (experiment.tags.get(name) for name in (tag, f"{OURS_TAG}{tag}"))
-    is_ours = found is None if ours is None else found is not None and digest(found) == ours
-    if is_ours and found != value:
+    if found != value and not belongs_to_user(found, ours):
         client.set_experiment_tag(experiment.experiment_id, tag, value)
         client.set_experiment_tag(experiment.experiment_id, f"{OURS_TAG}{tag}", digest(value))
