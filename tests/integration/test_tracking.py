@@ -18,7 +18,7 @@ from mlflow.entities import Run
 from repositories import Repository
 from shared import make_once
 from stores import by_name, client_of, curves_of, make_store, runs_of
-from trainings import network, nothing_watched
+from trainings import made_up_epoch, network, nothing_watched
 
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
@@ -27,7 +27,7 @@ from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.runs import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
 from fashionbench.tracking.sync import average_curves, average_scores
-from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.training.epoch import Replicate
 from fashionbench.training.replicates import EpochTask, Tell
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
@@ -48,18 +48,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> 
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-def row(seed: int, epoch: int) -> Epoch:
-    return Epoch(
-        seed=seed,
-        epoch=epoch,
-        train_objective=2.0,
-        train_loss=1.9,
-        train_accuracy=0.5,
-        val_loss=1.0 / epoch,
-        val_accuracy=0.6,
-    )
 
 
 def replicates(
@@ -88,7 +76,7 @@ def track(hyperparameters: Hyperparameters) -> None:
     with track_training(replicates(hyperparameters), nothing_watched(), NOBODY) as tracked:
         for seed in (0, 5):
             for epoch in (1, 2):
-                tracked.log_epoch(row(seed, epoch))
+                tracked.log_epoch(made_up_epoch(seed, epoch, val_loss=1.0 / epoch))
 
 
 def test_a_network_is_a_parent_with_one_child_per_seed(

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,29 +81,20 @@ def test_stages_have_the_malloc_that_workers_of_a_cluster_have() -> None:
     assert MALLOC in (PROJECT / "bin/fashionbench").read_text()
 
 
-def test_a_task_that_gets_no_memory_is_named() -> None:
-    with (
-        pytest.raises(WorkerError, match="allocate 1000000000000000 bytes: no memory is left"),
-        local_processes(1) as workers,
-    ):
-        workers.submit(allocate, "allocate 1000000000000000 bytes").result()
-
-
 @pytest.mark.usefixtures("all_cores")
-def test_a_killed_worker_names_its_task_and_the_likely_reason() -> None:
-    with (
-        pytest.raises(WorkerError, match="this one: its process was ended by SIGKILL, as"),
-        local_processes(2) as workers,
-    ):
-        workers.submit(kill_itself, "this one").result()
-
-
-def test_a_worker_that_leaves_names_its_status() -> None:
-    with (
-        pytest.raises(WorkerError, match="that one: its process ended with status 7; free memory"),
-        local_processes(1) as workers,
-    ):
-        workers.submit(leave, "that one").result()
+@pytest.mark.parametrize(
+    ("fail", "task", "says"),
+    [
+        (allocate, "allocate 1000000000000000 bytes", ": no memory is left"),
+        (kill_itself, "this one", ": its process was ended by SIGKILL, as the system does when"),
+        (leave, "that one", ": its process ended with status 7; free memory"),
+    ],
+)
+def test_a_worker_that_fails_names_its_task_and_the_likely_reason(
+    fail: Callable[[str], object], task: str, says: str
+) -> None:
+    with pytest.raises(WorkerError, match=f"^{task}{says}"), local_processes(2) as workers:
+        workers.submit(fail, task).result()
 
 
 @pytest.mark.parametrize(

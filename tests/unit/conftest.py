@@ -11,6 +11,7 @@ from trainings import forget_kernels, network
 
 from fashionbench.data.examples import Examples
 from fashionbench.data.idx import read_idx
+from fashionbench.data.splits import Split, save_split
 from fashionbench.params import Network
 from fashionbench.portable.processor import configure_torch
 
@@ -38,6 +39,18 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for packed in SAMPLE.glob("*.gz"):
         (folder / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
     return folder
+
+
+@pytest.fixture(scope="session")
+def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the 400 training images of the sample as the file of a split."""
+    images, labels = (
+        read_idx(sample_folder / f"train-{part}-ubyte", dimensions=dimensions)
+        for part, dimensions in (("images-idx3", 3), ("labels-idx1", 1))
+    )
+    path = tmp_path_factory.mktemp("split") / "train.safetensors"
+    save_split(Split(images, labels), path)
+    return path
 
 
 @pytest.fixture(scope="session")

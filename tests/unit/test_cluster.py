@@ -17,8 +17,6 @@ from safetensors.torch import save
 from trainings import network, nothing_watched, train_replicate
 
 from fashionbench.data.examples import Examples, load_examples
-from fashionbench.data.idx import read_idx
-from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import ChangedError, DivergedError, WorkerError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline.dependencies import Dependencies
@@ -42,16 +40,6 @@ from fashionbench.workers.scheduler import explain
 
 EPOCHS = 3
 ADDRESS = "tcp://scheduler:8786"
-
-
-@pytest.fixture(scope="module")
-def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("split") / "train.safetensors"
-    images = read_idx(sample_folder / "train-images-idx3-ubyte", dimensions=3)
-    save_split(
-        Split(images, read_idx(sample_folder / "train-labels-idx1-ubyte", dimensions=1)), path
-    )
-    return path
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from trainings import network, nothing_watched
+from trainings import made_up_epoch, network, nothing_watched
 
 from fashionbench import cli
 from fashionbench.commands import worker
@@ -24,18 +24,6 @@ from fashionbench.training.costs import forward_products
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.replicates import EpochTask
 from fashionbench.workers.local import LocalWorkers
-
-
-def epoch_of(seed: int, number: int) -> Epoch:
-    return Epoch(
-        seed=seed,
-        epoch=number,
-        train_objective=1.0,
-        train_loss=1.0,
-        train_accuracy=0.5,
-        val_loss=1.0,
-        val_accuracy=0.5,
-    )
 
 
 def task_of(hyperparameters: Hyperparameters, seed: int, width: int, epoch: int = 1) -> EpochTask:
@@ -80,7 +68,7 @@ def test_the_longest_waiting_training_is_next(
     hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run(task: EpochTask) -> Epoch:
-        return epoch_of(task.replicate.seed, task.epoch)
+        return made_up_epoch(task.replicate.seed, task.epoch)
 
     last = hyperparameters.num_epochs
     tasks = [
@@ -114,12 +102,6 @@ def test_the_cost_of_a_network_counts_its_products(params: Params) -> None:
     assert forward_products(perceptron) == counted
     pooled = network(conv_filters=(4, 8), pool=True, hidden_sizes=())
     assert forward_products(pooled) == 784 * 9 * 4 + 196 * 9 * 4 * 8 + 49 * 8 * 10
-
-
-def test_less_is_left_after_each_epoch(hyperparameters: Hyperparameters) -> None:
-    last = hyperparameters.num_epochs
-    left = [task_of(hyperparameters, 0, 8, epoch).epochs_left for epoch in (1, 2, last)]
-    assert left == [last, last - 1, 1]
 
 
 def test_each_replicate_is_trained_once(params: Params) -> None:

@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.torch import load
-from trainings import network, nothing_watched, train_replicate
+from trainings import made_up_epoch, network, nothing_watched, train_replicate
 
 from fashionbench import paths
 from fashionbench.data.examples import load_examples
-from fashionbench.data.idx import read_idx
-from fashionbench.data.splits import Split, save_split
 from fashionbench.errors import TrainingError, WorkerError
 from fashionbench.params import Hyperparameters
 from fashionbench.stages.training import train_at_once
@@ -31,16 +29,6 @@ from fashionbench.training.replicates import (
     train_replicates,
 )
 from fashionbench.workers.local import LocalWorkers, open_workers
-
-
-@pytest.fixture(scope="module")
-def split(sample_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("split") / "train.safetensors"
-    images = read_idx(sample_folder / "train-images-idx3-ubyte", dimensions=3)
-    save_split(
-        Split(images, read_idx(sample_folder / "train-labels-idx1-ubyte", dimensions=1)), path
-    )
-    return path
 
 
 @pytest.fixture
@@ -227,19 +215,8 @@ def results(events: Iterable[FinishedEpoch | Divergence]) -> set[tuple[Epoch, by
     return {(event.row, event.weights) for event in finished(events)}
 
 
-def row(seed: int, epoch: int, val_accuracy: float) -> Epoch:
-    return Epoch(
-        seed=seed,
-        epoch=epoch,
-        train_objective=1.0,
-        train_loss=1.0,
-        train_accuracy=0.5,
-        val_loss=1.0,
-        val_accuracy=val_accuracy,
-    )
-
-
 def test_curves_are_sorted_whatever_the_order_of_arrival() -> None:
-    table = curves([row(1, 1, 0.1), row(0, 2, 0.2), row(0, 1, 0.3)])
+    rows = [made_up_epoch(1, 1), made_up_epoch(0, 2), made_up_epoch(0, 1, val_accuracy=0.3)]
+    table = curves(rows)
     assert [(line["seed"], line["epoch"]) for line in table] == [(0, 1), (0, 2), (1, 1)]
     assert np.isclose(float(str(table[0]["val_accuracy"])), 0.3)

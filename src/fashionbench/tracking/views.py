@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
@@ -66,11 +67,8 @@ def show_experiment(
 
 def differing(params: Iterable[Mapping[str, str]]) -> list[str]:
     """Return the names of the parameters that differ between runs, sorted, without ``seeds``."""
-    values: dict[str, set[str]] = {}
-    for of_run in params:
-        for name, value in of_run.items():
-            values.setdefault(name, set()).add(value)
-    return sorted(name for name, found in values.items() if len(found) > 1 and name != "seeds")
+    table = pd.DataFrame([dict(of_run) for of_run in params])
+    return sorted({str(name) for name in table if table[name].nunique() > 1} - {"seeds"})
 
 
 def describe(experiment: str) -> str:
