@@ -137,10 +137,11 @@ def test_each_row_is_told_once_and_the_last_when_its_weights_are_on_disk(
     assert save(dict(kept.state)) == last.state
 
 
-def test_a_training_goes_on_from_disk_on_the_device_that_it_began_on(
-    task: EpochTask, split: Path
+@pytest.mark.parametrize("change", [{"precision": "bfloat16"}, {"optimizer": "adagrad"}])
+def test_a_training_without_defined_bits_goes_on_from_disk_on_the_device_that_it_began_on(
+    task: EpochTask, split: Path, change: dict[str, Any]
 ) -> None:
-    imprecise = replace(task.replicate.hyperparameters, precision="bfloat16")
+    imprecise = replace(task.replicate.hyperparameters, **change)
     begun = replace(task, replicate=replace(task.replicate, hyperparameters=imprecise))
     first = Client()
     rows = train_on(first, begun)
