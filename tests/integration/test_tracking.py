@@ -14,7 +14,6 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
-from mlflow.entities import Run
 from repositories import Repository
 from shared import make_once
 from stores import by_name, client_of, curves_of, make_store, runs_of
@@ -107,39 +106,27 @@ def delete_all(client: MlflowClient) -> None:
     delete_experiment(client)
 
 
-def delete_experiment(client: MlflowClient) -> None:
-    """Delete the experiment, which deletes all its runs."""
+def delete_experiment(client: MlflowClient) -> str:
+    """Delete the experiment, which deletes all its runs; return its id."""
     experiment = client.get_experiment_by_name("fashionbench")
     assert experiment
     client.delete_experiment(experiment.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def delete_what_is_whole(client: MlflowClient) -> None:
     """Log every run a second time, and delete the first one."""
     for run in runs_of(client):
-        copy_run(client, run)
+        name, tags = run.info.run_name, run.data.tags
+        copied = client.create_run(run.info.experiment_id, tags=tags, run_name=name)
+        client.set_terminated(copied.info.run_id)
         client.delete_run(run.info.run_id)
 
 
 def copy_all(client: MlflowClient) -> None:
     """Log every run a second time, and restore what was ever deleted."""
     delete_what_is_whole(client)
-    delete_experiment(client)
-    restore_experiment(client)
-
-
-def restore_experiment(client: MlflowClient) -> None:
-    """Restore the experiment, and with it all runs that were ever deleted."""
-    experiment = client.get_experiment_by_name("fashionbench")
-    assert experiment
-    client.restore_experiment(experiment.experiment_id)
-
-
-def copy_run(client: MlflowClient, run: Run) -> None:
-    """Log a run with the same tags."""
-    name = run.info.run_name
-    copied = client.create_run(run.info.experiment_id, tags=run.data.tags, run_name=name)
-    client.set_terminated(copied.info.run_id)
+    client.restore_experiment(delete_experiment(client))
 
 
 @pytest.mark.parametrize("meddle", [delete_all, delete_experiment, delete_what_is_whole, copy_all])
