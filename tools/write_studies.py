@@ -42,6 +42,8 @@ _SHARED = ("src/", "data/prepared/", "networks")
 _CACHED = ("confusion", "weights")
 """Tables that git has of the project's networks, and DVC's cache alone of a study's many points."""
 _IN_GIT = {"cache": False}
+_TEMPLATES = ("layout.jinja", "macros.jinja", "study.jinja", "study_page.html.jinja", "style.css")
+"""Those of a study's own page."""
 _HEADER = "# Made by make deps from study.yaml and the project's {name}: edit those.\n"
 
 
@@ -243,10 +245,7 @@ def _compare(stage: Mapping[str, Any]) -> dict[str, Any]:
 def _analyse(study: Study, project: Path) -> dict[str, Any]:
     code = [
         *code_of("analyse", project),
-        *(
-            f"src/fashionbench/page/templates/{name}"
-            for name in ("macros.jinja", "study.jinja", "study_page.html.jinja", "style.css")
-        ),
+        *(f"src/fashionbench/page/templates/{name}" for name in _TEMPLATES),
     ]
     made = ["figures", "report.html", "study.json", *(["pairs.csv"] if study.report_claims else [])]
     return {

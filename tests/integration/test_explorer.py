@@ -22,9 +22,8 @@ from fashionbench.analysis.comparison import compare_networks
 from fashionbench.analysis.pairs import compare_pairs, mcnemar_p
 from fashionbench.analysis.results import choose, disputed
 from fashionbench.analysis.statistics import estimate
-from fashionbench.page.explorer import explore
+from fashionbench.page.explorer import COLUMNS, explore, sprite
 from fashionbench.page.page import render
-from fashionbench.page.thumbnails import COLUMNS, sprite
 
 PHONE, DESK = (360, True), (1440, False)
 """Widths in pixels, and whether the scheme is dark."""

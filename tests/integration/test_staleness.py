@@ -162,7 +162,7 @@ def test_a_parameter_reruns_the_stages_that_use_it(
         ("page/figures.py", {"compare", "report"}),
         ("claims/judging.py", {"report"}),
         ("evaluation/trained.py", EVALUATE),
-        ("page/trust.py", {"report"}),
+        ("page/captions.py", {"report"}),
         ("data/sources.py", {"download", "duplicates", "prepare"}),
         ("training/epoch.py", TRAIN),
         ("pipeline/stage_lock.py", set()),

@@ -8,10 +8,10 @@ from made_up_trust import TABLES
 from matplotlib.figure import Figure
 from repositories import CLASSES
 
-from fashionbench.analysis.calibration_and_robustness import compare_robustness, units
+from fashionbench.analysis.calibration_and_robustness import compare_robustness
 from fashionbench.analysis.pairs import compare_pairs
 from fashionbench.claims.judging import judge
-from fashionbench.page import figures, image_figures, trust_figures, verdict_figures
+from fashionbench.page import figures
 
 CONFUSION = pd.DataFrame(
     [
@@ -45,11 +45,11 @@ def draw_all() -> dict[str, Figure]:
         "accuracy": figures.draw_accuracy(COMPARISON, REPLICATES),
         "costs": figures.draw_costs(COMPARISON, REPLICATES),
         "confusion": figures.draw_confusion(CONFUSION),
-        "pairs": verdict_figures.draw_pairs(PAIRS),
-        "calibration": trust_figures.draw_reliability(TABLES.calibration),
-        "robustness": trust_figures.draw_robustness(compare_robustness(TABLES.robustness), units()),
-        "filters": image_figures.draw_filters(
+        "pairs": figures.draw_pairs(PAIRS),
+        "calibration": figures.draw_reliability(TABLES.calibration),
+        "robustness": figures.draw_robustness(compare_robustness(TABLES.robustness)),
+        "filters": figures.draw_filters(
             np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
         ),
-        "errors": image_figures.draw_errors(ERRORS, CLASSES),
+        "errors": figures.draw_errors(ERRORS, CLASSES),
     }

@@ -17,10 +17,9 @@ from fashionbench.analysis.pairs import compare_pairs
 from fashionbench.analysis.results import Chosen, Results, choose, disputed
 from fashionbench.claims.judging import judge
 from fashionbench.page import figures
+from fashionbench.page.captions import describe_trust
 from fashionbench.page.explorer import Answers, Explorer, explore
-from fashionbench.page.page import Arm, Figure, Page
-from fashionbench.page.study_page import render_section
-from fashionbench.page.trust import describe_trust
+from fashionbench.page.page import Arm, Figure, Page, render_section
 from fashionbench.studies.published import COUNTERPART, read_published
 from fashionbench.training.costs import Costs
 

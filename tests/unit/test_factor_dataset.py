@@ -23,7 +23,7 @@ from fashionbench.data import public_sources
 from fashionbench.data.splits import load_split
 from fashionbench.errors import ConfigError, DataError
 from fashionbench.files import read_yaml, write_nothing
-from fashionbench.page.study_page import render_section
+from fashionbench.page.page import render_section
 from fashionbench.params import Hyperparameters, Params, load_params
 from fashionbench.pipeline.dependencies import replicate_key
 from fashionbench.stages import analyse, check, compare, download, prepare

@@ -9,7 +9,7 @@ from made_up_figures import CONFUSION, ERRORS, PAIRS, draw_all
 from matplotlib.figure import Figure
 from repositories import CLASSES
 
-from fashionbench.page import figures, image_figures, verdict_figures
+from fashionbench.page import figures
 
 
 def texts(figure: Figure) -> list[str]:
@@ -50,7 +50,7 @@ def test_every_replicate_is_a_point_and_every_curve_a_line() -> None:
 
 
 def test_the_matrix_of_pairs_has_differences_above_and_probabilities_below() -> None:
-    (axes,) = verdict_figures.draw_pairs(PAIRS).axes
+    (axes,) = figures.draw_pairs(PAIRS).axes
     shown = {text.get_position(): text.get_text() for text in axes.texts}
     assert len(shown) == 8 * 7
     # n1 against n8, in the corner: 11 points worse, significantly, and better in no pair of runs.
@@ -77,7 +77,7 @@ def test_the_confusion_matrix_shows_shares_of_the_actual_class() -> None:
 
 
 def test_errors_say_what_was_taken_for_what() -> None:
-    (axes,) = image_figures.draw_errors(ERRORS, CLASSES).axes
+    (axes,) = figures.draw_errors(ERRORS, CLASSES).axes
     titles = [text.get_text() for text in axes.texts]
     assert titles == ["Shirt\n→ T-shirt/top", "T-shirt/top\n→ Shirt", "Ankle boot\n→ Sneaker"]
     assert len(axes.images) == len(titles)
@@ -85,6 +85,6 @@ def test_errors_say_what_was_taken_for_what() -> None:
 
 def test_no_errors_and_flat_filters_can_be_drawn() -> None:
     none = {name: array[:0] for name, array in ERRORS.items()}
-    assert not any(axes.images for axes in image_figures.draw_errors(none, CLASSES).axes)
-    flat = image_figures.draw_filters(np.zeros((2, 28, 28), np.float32))
+    assert not any(axes.images for axes in figures.draw_errors(none, CLASSES).axes)
+    flat = figures.draw_filters(np.zeros((2, 28, 28), np.float32))
     assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))

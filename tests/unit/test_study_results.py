@@ -20,8 +20,8 @@ from fashionbench.claims.language import Verdict
 from fashionbench.claims.verdicts import ArmRecord
 from fashionbench.data.examples import Examples
 from fashionbench.page import figures, study_figures
-from fashionbench.page.study_captions import figures_of
-from fashionbench.page.study_page import render_page, render_section
+from fashionbench.page.page import render_section, render_study
+from fashionbench.page.study_figures import figures_of
 from fashionbench.params import Hyperparameters, LossInput, Params
 from fashionbench.studies.design import Design
 from fashionbench.studies.outcomes import effects_of
@@ -188,7 +188,7 @@ def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Param
     assert short.count('class="verdict reproduced"') == 2 * 2
     assert "ends above" not in short
     assert "claimed" not in short
-    page = render_page(record, svg, {"Parameters": {"seeds": "5"}})
+    page = render_study(record, svg, {"Parameters": {"seeds": "5"}})
     assert "<title>fashionbench: Made &lt;up&gt;</title>" in page
     levels = [int(level) for level in re.findall(r"<h(\d)", page)]
     assert all(below - above <= 1 for above, below in pairwise(levels))

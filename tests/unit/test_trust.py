@@ -14,13 +14,12 @@ from fashionbench.analysis.calibration_and_robustness import (
     TrustTables,
     compare_calibration,
     compare_robustness,
-    units,
 )
 from fashionbench.errors import DataError
 from fashionbench.evaluation.corruptions import CORRUPTIONS
-from fashionbench.page import trust_figures
+from fashionbench.page import figures
+from fashionbench.page.captions import TRUST_HEADINGS, describe_trust, trust_rows
 from fashionbench.page.page import render
-from fashionbench.page.trust import HEADINGS, describe_trust, trust_rows
 from fashionbench.paths import network_table
 from fashionbench.tables import write_table
 
@@ -31,7 +30,7 @@ def test_rows_have_percentages_with_half_their_intervals() -> None:
         compare_robustness({"good": robustness(0.8, 0.9), "bad": robustness(0.1, lost=0)}),
     )
     assert rows == [("good", "2.0 ± 0.0", "+2.0 ± 0.0", "60.0"), ("bad", "30.0", "-30.0", "10.0")]
-    assert all(len(row) == len(HEADINGS) for row in rows)
+    assert all(len(row) == len(TRUST_HEADINGS) for row in rows)
 
 
 def test_tables_are_read_below_the_folder_of_an_arm(tmp_path: Path) -> None:
@@ -48,7 +47,7 @@ def test_tables_are_read_below_the_folder_of_an_arm(tmp_path: Path) -> None:
 
 
 def test_a_diagram_has_the_diagonal_and_a_point_per_bin() -> None:
-    figure = trust_figures.draw_reliability(TABLES.calibration)
+    figure = figures.draw_reliability(TABLES.calibration)
     assert [axes.get_title() for axes in figure.axes] == ["good: error 3.0%", "bad: error 30.0%"]
     diagonal, points = figure.axes[1].lines
     assert np.array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
@@ -56,7 +55,7 @@ def test_a_diagram_has_the_diagonal_and_a_point_per_bin() -> None:
 
 
 def test_every_corruption_has_a_panel_with_a_curve_per_network() -> None:
-    figure = trust_figures.draw_robustness(compare_robustness(TABLES.robustness), units())
+    figure = figures.draw_robustness(compare_robustness(TABLES.robustness))
     panels = {axes.get_title(): axes for axes in figure.axes if axes.lines}
     assert set(panels) == set(CORRUPTIONS)
     good, _ = panels["shift"].lines
@@ -80,7 +79,7 @@ def test_each_arm_has_its_table_and_figures_on_the_page() -> None:
 
 def test_an_arm_without_corrupted_images_has_the_rest() -> None:
     found = describe_trust("logits", replace(TABLES, robustness={}))
-    assert found.headings == HEADINGS[:3]
+    assert found.headings == TRUST_HEADINGS[:3]
     assert found.rows == [
         ("good", "3.0 ± 12.7", "+3.0 ± 12.7"),
         ("bad", "30.0 ± 0.0", "+30.0 ± 0.0"),

@@ -18,7 +18,6 @@ from fashionbench.data.splits import count_duplicates, draw_splits
 from fashionbench.datasets import DATASETS_FILE, Dataset, parse_dataset
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml, replace_file
-from fashionbench.page.thumbnails import contact_sheet
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.terminal import open_console, print_table
 
@@ -139,9 +138,9 @@ def _contact_sheet(found: OwnImages) -> bytes:
         images = train.images[train.labels == label][:_COLUMNS]
         row = np.zeros((_COLUMNS, *images.shape[1:]), np.uint8)
         row[: len(images)] = images
-        rows.append(row)
+        rows.append(np.concatenate(row, axis=1))
     file = io.BytesIO()
-    Image.fromarray(contact_sheet(np.concatenate(rows), _COLUMNS)).save(file, format="PNG")
+    Image.fromarray(np.concatenate(rows)).save(file, format="PNG")
     return file.getvalue()
 
 

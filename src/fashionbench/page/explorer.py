@@ -1,5 +1,7 @@
 """The data that the page's scripts explore: results by seed, pairs, answers and thumbnails."""
 
+import base64
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 from scipy.special import stdtrit
 
 from fashionbench.analysis.pairs import mcnemar_p
 from fashionbench.analysis.results import Chosen, Results
 from fashionbench.analysis.statistics import CONFIDENCE
-from fashionbench.page.figures import INK, NETWORK_COLOURS, in_range
-from fashionbench.page.thumbnails import COLUMNS, sprite
+from fashionbench.page.figures import INK, NETWORK_COLOURS, by_epoch, in_range
 
 MOST_THUMBNAILS = 750
+COLUMNS = 25
+"""Thumbnails in a row of their picture."""
+_BITS = 4
+"""Of grey: half the bytes of eight, and no difference to be seen at this size."""
+_COLOURS = 64
 _SPLITS = ("train", "val", "test")
 _KINDS = ("loss", "accuracy")
 _CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
@@ -35,16 +42,6 @@ class Explorer:
     ratio: float
     shown: Sequence[str]
     pair: tuple[str, str]
-
-    @property
-    def networks(self) -> list[str]:
-        """The names of all networks."""
-        return list(self.data["networks"])
-
-    @property
-    def arms(self) -> list[tuple[str, str]]:
-        """What the networks of each arm are trained on, twice: as a value and as a label."""
-        return [(name, name) for name in self.data["arms"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +68,16 @@ def explore(
     seeds = {
         name: [int(seed) for seed in arms[0].score(name, "val", "accuracy").index] for name in names
     }
+    most = max(map(len, seeds.values()))
     data = {
         "networks": names,
-        "colours": _colours(len(names)),
+        "colours": [colour(index) for index in range(len(names))],
         "classes": arms[0].classes,
         "seeds": seeds,
-        "quantiles": _quantiles(max(map(len, seeds.values()))),
+        # Student's, of 95% intervals by the number of seeds.
+        "quantiles": {
+            str(n): float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) for n in range(2, most + 1)
+        },
         "alpha": round(1 - CONFIDENCE, 12),
         "costs": {
             str(row["network"]): {
@@ -103,25 +104,17 @@ def explore(
     )
 
 
-def _quantiles(most: int) -> dict[str, float]:
-    """Return Student's quantiles of 95% intervals by the number of seeds, two or more."""
-    return {str(n): float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) for n in range(2, most + 1)}
-
-
 def colour(index: int) -> str:
     """Return a network's colour on the page, by its place: that of its lines in the figures."""
     found = NETWORK_COLOURS[index % len(NETWORK_COLOURS)]
     return "currentColor" if found == INK else found
 
 
-def _colours(count: int) -> list[str]:
-    return [colour(index) for index in range(count)]
-
-
 def _arm(results: Results, pairs: pd.DataFrame) -> dict[str, Any]:
     return {
         "curves": {
-            name: {column: _by_seed(curve, column) for column in _CURVES}
+            # One list of epochs per seed.
+            name: {column: by_epoch(curve, column).to_numpy().T.tolist() for column in _CURVES}
             for name, curve in results.curves.items()
         },
         "scores": {
@@ -133,13 +126,6 @@ def _arm(results: Results, pairs: pd.DataFrame) -> dict[str, Any]:
             for row in pairs.to_dict("records")
         ],
     }
-
-
-def _by_seed(curve: pd.DataFrame, column: str) -> list[list[float]]:
-    """Return a column of the curves as one list of epochs per seed."""
-    by_seed = curve.pivot(index="seed", columns="epoch", values=column)
-    values: list[list[float]] = by_seed.to_numpy().tolist()
-    return values
 
 
 def _scores(results: Results, name: str, split: str) -> dict[str, Any]:
@@ -167,3 +153,26 @@ def _characters(classes: npt.NDArray[np.uint8]) -> str:
 
 def _without_nan(value: object) -> object:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def sprite(images: npt.NDArray[np.uint8]) -> str:
+    """Return images (n, height, width[, 3]) as a PNG in a data URI: COLUMNS a row, row by row."""
+    sheet, file = _side_by_side(images), io.BytesIO()
+    if images.ndim == 3:
+        picture = Image.fromarray(sheet >> (8 - _BITS)).convert("P")
+        levels = np.arange(2**_BITS) * 255 // (2**_BITS - 1)
+        picture.putpalette(np.repeat(levels, 3).astype(np.uint8).tobytes())
+        picture.save(file, format="PNG", bits=_BITS, optimize=True)
+    else:
+        Image.fromarray(sheet).quantize(_COLOURS).save(file, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _side_by_side(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return images as one, on black."""
+    count, height, width, *channels = images.shape
+    rows = -(-count // COLUMNS)
+    cells = np.zeros((rows * COLUMNS, *images.shape[1:]), np.uint8)
+    cells[:count] = images
+    grid = cells.reshape(rows, COLUMNS, height, width, *channels).swapaxes(1, 2)
+    return grid.reshape(rows * height, COLUMNS * width, *channels)

@@ -10,14 +10,22 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from matplotlib.typing import RcKeyType
 
+from fashionbench.analysis.calibration_and_robustness import (
+    calibration_error,
+    curve_of,
+    reliability,
+    units,
+)
 from fashionbench.analysis.files import KINDS
-from fashionbench.analysis.statistics import estimate
+from fashionbench.analysis.statistics import CONFIDENCE, estimate
+from fashionbench.files import replace_file
 from fashionbench.messages import counted
 
 WIDTH = 4.8
@@ -26,8 +34,8 @@ INK = "#1b1b1a"
 """The colour of text and axes, unique so that the page can replace it by its own."""
 PAPER = "#fefefd"
 """The background colour, likewise."""
-TRAIN_COLOUR = "#7a7a7a"
-VAL_COLOUR = "#2f7fc1"
+GREY = "#7a7a7a"
+BLUE = "#2f7fc1"
 # The colours of Okabe and Ito, which colour-blind readers can tell apart
 # (jfly.uni-koeln.de/color); yellow is darkened and blue lightened for contrast on white and black.
 NETWORK_COLOURS = (
@@ -36,14 +44,19 @@ NETWORK_COLOURS = (
     "#56b4e9",
     "#009e73",
     "#b8a800",
-    "#2f7fc1",
+    BLUE,
     "#d55e00",
     "#cc79a7",
 )
-_LONGEST_LABEL = 24
 LINE_STYLES = ("-", "--", ":", "-.")
 BELOW = 0.3
 """How far below a network's bar its replicates are drawn, in rows."""
+FULL_COLOUR = 0.05
+"""The difference of accuracies that gets the full colour in the matrix of pairs."""
+_LONGEST_LABEL = 24
+_PITCH = 1.08
+"""From one image to the next, in images."""
+_IMAGES_IN_A_ROW = 4
 
 Replicates = Mapping[str, Sequence[float]]
 """Test accuracies of single replicates, by network."""
@@ -64,39 +77,89 @@ STYLE: dict[RcKeyType, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+_WITHOUT_GRID: dict[RcKeyType, Any] = STYLE | {"axes.grid": False}
 
 
+def panels(
+    height: float, rows: int = 1, columns: int = 1, **shared: Any
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure, ``height`` inches high, and its panels row by row."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, [*figure.subplots(rows, columns, squeeze=False, **shared).ravel()]
+
+
+def add_legend(figure: Figure, axes: Axes) -> None:
+    """Add a legend of one panel below all."""
+    lines, labels = axes.get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=9)
+
+
+def by_epoch(curve: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a column of a network's learning curves: a row per epoch, a column per seed."""
+    return curve.pivot(index="epoch", columns="seed", values=column)
+
+
+def estimates(values: Iterable[Sequence[float]]) -> pd.DataFrame:
+    """Return a row per place on the axis: mean, low and high of one value per seed."""
+    return pd.DataFrame([estimate(of_place) for of_place in values])
+
+
+def draw_means(
+    axes: Axes, places: Any, found: pd.DataFrame, colour: Any, alpha: float = 0.2, **line: Any
+) -> None:
+    """Draw means as a line and their intervals, where there are any, as a band."""
+    axes.plot(places, found["mean"], color=colour, **line)
+    if np.isfinite(found["low"]).any():
+        ends = found["low"], found["high"]
+        axes.fill_between(places, *ends, color=colour, alpha=alpha, linewidth=0)
+
+
+@mpl.rc_context(STYLE)
 def draw_network(name: str, curve: pd.DataFrame) -> Figure:
     """Draw a network's train and validation curves: replicates, means and 95% intervals."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
-        for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
-            _draw_band(axes, curve, f"train_{kind}", "train (while training)", TRAIN_COLOUR)
-            _draw_band(axes, curve, f"val_{kind}", "validation", VAL_COLOUR)
-            axes.set(xlabel="epoch", ylabel=kind)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend()
-        seeds = curve["seed"].nunique()
-        shown = "mean and 95% interval over " if seeds > 1 else ""
-        figure.suptitle(f"{name}: {shown}{counted(seeds, 'seed')}", fontsize=10)
+    figure, grid = panels(5.2, rows=2)
+    lines = {"train": ("train (while training)", GREY), "val": ("validation", BLUE)}
+    for axes, kind in zip(grid, KINDS, strict=True):
+        for split, (label, colour) in lines.items():
+            by_seed = _draw_replicates(axes, curve, f"{split}_{kind}", colour)
+            means = estimates(by_seed.to_numpy())
+            draw_means(axes, by_seed.index, means, colour, label=label)
+        axes.set(xlabel="epoch", ylabel=kind)
+        axes.locator_params(axis="x", integer=True)
+        axes.legend()
+    seeds = curve["seed"].nunique()
+    shown = "mean and 95% interval over " if seeds > 1 else ""
+    figure.suptitle(f"{name}: {shown}{counted(seeds, 'seed')}", fontsize=10)
     return figure
 
 
+@mpl.rc_context(STYLE)
 def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) -> Figure:
     """Draw the validation curves of networks within :func:`in_range`: means and replicates."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
-        for axes, kind in zip(figure.subplots(2, 1), KINDS, strict=True):
-            for index, (name, curve) in enumerate(curves.items()):
-                if name in in_range(comparison):
-                    mean = curve.groupby("epoch")[f"val_{kind}"].mean()
-                    _draw_replicates(axes, curve, f"val_{kind}", _line(index)["color"])
-                    axes.plot(mean.index, mean, label=name, **_line(index))
-            axes.set(xlabel="epoch", ylabel=f"validation {kind}")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        lines, labels = axes.get_legend_handles_labels()
-        figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=9)
+    figure, grid = panels(6.2, rows=2)
+    for axes, kind in zip(grid, KINDS, strict=True):
+        for index, (name, curve) in enumerate(curves.items()):
+            if name in in_range(comparison):
+                mean = curve.groupby("epoch")[f"val_{kind}"].mean()
+                _draw_replicates(axes, curve, f"val_{kind}", _line(index)["color"])
+                axes.plot(mean.index, mean, label=name, **_line(index))
+        axes.set(xlabel="epoch", ylabel=f"validation {kind}")
+        axes.locator_params(axis="x", integer=True)
+    add_legend(figure, grid[0])
     return figure
+
+
+def _draw_replicates(axes: Axes, curve: pd.DataFrame, column: str, colour: str) -> pd.DataFrame:
+    """Draw a thin line per seed; return what is drawn, by epoch and seed."""
+    by_seed = by_epoch(curve, column)
+    axes.plot(by_seed.index, by_seed.to_numpy(), color=colour, linewidth=0.6, alpha=0.4)
+    return by_seed
+
+
+def _line(index: int) -> dict[str, Any]:
+    """Return a network's colour and line style; styles change when the colours are used up."""
+    rounds, colour = divmod(index, len(NETWORK_COLOURS))
+    return {"color": NETWORK_COLOURS[colour], "linestyle": LINE_STYLES[rounds % len(LINE_STYLES)]}
 
 
 def accuracies_on_test(scores: Mapping[str, pd.DataFrame]) -> dict[str, list[float]]:
@@ -107,37 +170,36 @@ def accuracies_on_test(scores: Mapping[str, pd.DataFrame]) -> dict[str, list[flo
     }
 
 
-def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
-    """Draw each network's test accuracy: a bar for mean and interval, a point per replicate."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 0.36 * len(comparison)), layout="constrained")
-        axes = figure.subplots()
-        _draw_scores(axes, comparison, replicates, range(len(comparison)), horizontal=True)
-        axes.set(xlabel="test accuracy")
-        axes.set_yticks(range(len(comparison)), list(comparison["network"]))
-        # The first network on top, and half a row of room below the last one's replicates.
-        axes.set_ylim(len(comparison) - 0.5, -0.5)
-    return figure
-
-
-def draw_costs(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
-    """Draw test accuracy against parameters and against the operations of one training."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
-        costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
-        for axes, (column, label) in zip(figure.subplots(2, 1), costs.items(), strict=True):
-            _draw_scores(axes, comparison, replicates, comparison[column], horizontal=False)
-            axes.set(xlabel=label, ylabel="test accuracy", xscale="log")
-            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        lines, labels = axes.get_legend_handles_labels()
-        figure.legend(lines, labels, loc="outside lower center", ncols=3, fontsize=9)
-    return figure
-
-
 def in_range(comparison: pd.DataFrame) -> set[str]:
     """Return the networks with over half the best accuracy; others would stretch the axis."""
     accuracy = comparison["test_accuracy"]
     return set(comparison["network"][accuracy > accuracy.max() / 2])
+
+
+@mpl.rc_context(STYLE)
+def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
+    """Draw each network's test accuracy: a bar for mean and interval, a point per replicate."""
+    rows = range(len(comparison))
+    figure, (axes,) = panels(0.9 + 0.36 * len(rows))
+    _draw_scores(axes, comparison, replicates, rows, horizontal=True)
+    axes.set(xlabel="test accuracy")
+    axes.set_yticks(rows, list(comparison["network"]))
+    # The first network on top, and half a row of room below the last one's replicates.
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def draw_costs(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
+    """Draw test accuracy against parameters and against the operations of one training."""
+    figure, grid = panels(6.2, rows=2)
+    costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
+    for axes, (column, label) in zip(grid, costs.items(), strict=True):
+        _draw_scores(axes, comparison, replicates, comparison[column], horizontal=False)
+        axes.set(xlabel=label, ylabel="test accuracy", xscale="log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    add_legend(figure, grid[0])
+    return figure
 
 
 def _draw_scores(
@@ -172,6 +234,7 @@ def _draw_scores(
         axes.plot(*points, "o", color=look["color"], alpha=0.7, markersize=4.5, markeredgewidth=0)
 
 
+@mpl.rc_context(_WITHOUT_GRID)
 def draw_confusion(confusion: pd.DataFrame) -> Figure:
     """Draw the confusion matrix as shares of the actual class, over all seeds.
 
@@ -180,29 +243,60 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
     classes = list(dict.fromkeys(confusion["actual"]))
     counts = confusion.groupby(["actual", "predicted"])["images"].sum().unstack()
     counts = counts.reindex(index=classes, columns=classes)
-    shares = counts.div(counts.sum(axis=1), axis=0)
-    with mpl.rc_context(STYLE | {"axes.grid": False}):
-        figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-        axes = figure.subplots()
-        axes.pcolormesh(shares.to_numpy(), cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.argwhere(shares.to_numpy().round(2) >= 0.01):
-            share = shares.iloc[row, column]
-            axes.text(
-                column + 0.5,
-                row + 0.5,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                fontsize=min(8, 120 / len(classes)),
-                color="#ffffff" if share > 0.5 else "#000000",
-            )
-        labels, size = [plain(name) for name in classes], min(8, 200 / len(classes))
-        middles = np.arange(len(classes)) + 0.5
-        axes.set_xticks(middles, labels, rotation=45, ha="right", fontsize=size)
-        axes.set_yticks(middles, labels, fontsize=size)
-        axes.set(xlabel="predicted (% of the actual class)", ylabel="actual", aspect="equal")
-        axes.invert_yaxis()
+    shares = counts.div(counts.sum(axis=1), axis=0).to_numpy()
+    figure, (axes,) = panels(4.6)
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.argwhere(shares.round(2) >= 0.01):
+        share, size = shares[row, column], min(8, 120 / len(classes))
+        _write_cell(axes, row, column, f"{100 * share:.0f}", size, is_dark=share > 0.5)
+    _name_cells(axes, [plain(name) for name in classes], min(8, 200 / len(classes)))
+    axes.set(xlabel="predicted (% of the actual class)", ylabel="actual")
     return figure
+
+
+@mpl.rc_context(_WITHOUT_GRID)
+def draw_pairs(pairs: pd.DataFrame) -> Figure:
+    """Draw the matrix of all pairs; ``pairs`` is that of analysis.pairs.compare_pairs.
+
+    Above the diagonal the difference of mean accuracies, row minus column, in points; a star marks
+    those that Holm's procedure finds significant. Below it the probability that a run of the row
+    beats a run of the column, in per cent. Cells are blue where the row is better, else red.
+    """
+    names = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+    figure, (axes,) = panels(4.6)
+    colours = np.full((len(names), len(names)), np.nan)
+    for row in pairs.to_dict("records"):
+        first, second = names.index(row["first"]), names.index(row["second"])
+        star = "*" if row["p_adjusted"] <= 1 - CONFIDENCE else ""
+        lost = 1 - row["superiority"]
+        cells = {
+            (first, second): (row["difference"] / FULL_COLOUR, f"{100 * row['difference']:+.1f}"),
+            (second, first): (2 * lost - 1, f"{100 * lost:.0f}"),
+        }
+        for place, (colour, text) in cells.items():
+            colours[place] = colour
+            text += star if place == (first, second) else ""
+            _write_cell(axes, *place, text, 7, is_dark=abs(colour) > 0.6)
+    axes.pcolormesh(np.clip(colours, -1, 1), cmap="RdBu", vmin=-1.2, vmax=1.2)
+    _name_cells(axes, names, 8)
+    return figure
+
+
+def _write_cell(
+    axes: Axes, row: int, column: int, text: str, size: float, *, is_dark: bool
+) -> None:
+    colour = "#ffffff" if is_dark else "#000000"
+    place = column + 0.5, row + 0.5
+    axes.text(*place, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _name_cells(axes: Axes, names: Sequence[str], size: float) -> None:
+    """Name the rows and columns of a matrix, the first row on top."""
+    middles = np.arange(len(names)) + 0.5
+    axes.set_xticks(middles, names, rotation=45, ha="right", fontsize=size)
+    axes.set_yticks(middles, names, fontsize=size)
+    axes.set(aspect="equal")
+    axes.invert_yaxis()
 
 
 def plain(text: str) -> str:
@@ -211,38 +305,118 @@ def plain(text: str) -> str:
     return shortened.replace("$", r"\$")
 
 
-def _draw_band(axes: Axes, curve: pd.DataFrame, column: str, label: str, colour: str) -> None:
-    """Draw replicates as thin lines, their mean as a line and its 95% interval as a band."""
-    epochs = curve["epoch"].unique()
-    found = [estimate(curve.loc[curve["epoch"] == epoch, column].tolist()) for epoch in epochs]
-    _draw_replicates(axes, curve, column, colour)
-    axes.plot(epochs, [over_seeds.mean for over_seeds in found], color=colour, label=label)
-    low, high = ([getattr(over_seeds, end) for over_seeds in found] for end in ("low", "high"))
-    if np.isfinite(low).all():
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+@mpl.rc_context(STYLE)
+def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw a reliability diagram per network; ``tables`` of calibration are by network.
+
+    It shows accuracy against probability, with intervals; on the diagonal they agree.
+    """
+    rows = -(-len(tables) // 2)
+    figure, grid = panels(0.6 + 1.9 * rows, rows, 2, sharex=True, sharey=True)
+    for axes in grid[len(tables) :]:
+        axes.axis("off")
+    for axes, (name, table) in zip(grid, tables.items(), strict=False):
+        bins = reliability(table)
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
+        axes.plot(bins["confidence"], bins["accuracy"], "o-", color=BLUE, markersize=3)
+        ends = bins[["low", "high"]].clip(0, 1)
+        axes.vlines(bins["confidence"], ends["low"], ends["high"], color=BLUE, linewidth=1)
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axes.set_title(f"{name}: error {calibration_error(table).mean():.1%}", fontsize=9)
+    figure.supxlabel("probability of the predicted class", fontsize=10)
+    figure.supylabel("share that is right", fontsize=10)
+    return figure
 
 
-def _draw_replicates(axes: Axes, curve: pd.DataFrame, column: str, colour: str) -> None:
-    """Draw a thin line per seed."""
-    by_seed = curve.pivot(index="epoch", columns="seed", values=column)
-    axes.plot(by_seed.index, by_seed.to_numpy(), color=colour, linewidth=0.6, alpha=0.4)
+@mpl.rc_context(STYLE)
+def draw_robustness(robustness: pd.DataFrame) -> Figure:
+    """Draw accuracy by strength, a panel for each kind of corruption: means and 95% intervals.
+
+    ``robustness`` is that of analysis.calibration_and_robustness.compare_robustness.
+    """
+    names, kinds = list(dict.fromkeys(robustness["network"])), units()
+    rows = -(-len(kinds) // 2)
+    figure, grid = panels(0.8 + 2.1 * rows, rows, 2, sharey=True)
+    for axes in grid[len(kinds) :]:
+        axes.axis("off")
+    for axes, (kind, unit) in zip(grid, kinds.items(), strict=False):
+        for index, name in enumerate(names):
+            curve = curve_of(robustness, name, kind).rename(columns={"accuracy": "mean"})
+            colour, style = _line(index).values()
+            line = {"linestyle": style, "label": name, "linewidth": 1.2}
+            draw_means(axes, curve["strength"], curve, colour, alpha=0.15, **line)
+        axes.set_title(kind, fontsize=9)
+        axes.set_xlabel(unit, fontsize=8)
+        axes.set_xticks(curve_of(robustness, names[0], kind)["strength"])
+        axes.set_ylim(0, 1)
+    figure.supylabel("test accuracy", fontsize=10)
+    add_legend(figure, grid[0])
+    return figure
 
 
-def _line(index: int) -> dict[str, Any]:
-    """Return a network's colour and line style; styles change when the colours are used up."""
-    rounds, colour = divmod(index, len(NETWORK_COLOURS))
-    return {"color": NETWORK_COLOURS[colour], "linestyle": LINE_STYLES[rounds % len(LINE_STYLES)]}
+def draw_filters(filters: npt.NDArray[np.float32]) -> Figure:
+    """Draw filters (n, height, width), each on its own scale: negative blue, positive red.
+
+    Without any, draw a sentence that says so.
+    """
+    if len(filters):
+        return _draw_images(filters, [""] * len(filters), "RdBu_r", 1.2)
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.5), layout="constrained")
+        figure.text(0.5, 0.5, "No layer's weights are images", ha="center", va="center")
+    return figure
+
+
+def draw_errors(errors: Mapping[str, npt.NDArray[Any]], classes: Sequence[str]) -> Figure:
+    """Draw misclassified images, titled with class and prediction.
+
+    ``errors`` holds images (n, height, width[, 3]), labels (n,) and predictions (n,), as returned
+    by :func:`fashionbench.evaluation.scores.worst_errors`.
+    """
+    titles = [
+        f"{plain(classes[label])}\n→ {plain(classes[prediction])}"
+        for label, prediction in zip(errors["labels"], errors["predictions"], strict=True)
+    ]
+    return _draw_images(errors["images"], titles, "gray", 1.65 if titles else 1.2, (0, 255))
+
+
+@mpl.rc_context(STYLE)
+def _draw_images(
+    images: npt.NDArray[Any],
+    titles: Sequence[str],
+    cmap: str,
+    row_height: float,
+    ends: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw images in rows, all in one coordinate system of pixels: to make one takes long.
+
+    ``ends`` are those of the colours; without them each image has its own, around zero.
+    """
+    columns, rows = _IMAGES_IN_A_ROW, max(1, -(-len(images) // _IMAGES_IN_A_ROW))
+    height, width = images.shape[1:3]
+    down, across = (size * _PITCH for size in (height * row_height / 1.2, width))
+    figure, (axes,) = panels(rows * row_height)
+    axes.axis("off")
+    for place, (image, title) in enumerate(zip(images, titles, strict=True)):
+        bottom, left = (place // columns + 1) * down, place % columns * across
+        top = float(np.abs(image).max()) or 1.0
+        low, high = ends or (-top, top)
+        box = (left, left + width, bottom, bottom - height)
+        axes.imshow(image, cmap=cmap, vmin=low, vmax=high, extent=box, interpolation="nearest")
+        middle, above = left + width / 2, bottom - 1.02 * height
+        axes.text(middle, above, title, fontsize=8, ha="center", va="bottom")
+    axes.set(xlim=(0, columns * across), ylim=(rows * down, 0))
+    return figure
 
 
 def save_svg(figure: Figure, path: Path) -> None:
     """Write a figure as SVG, with the folders above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(svg_text(figure), encoding="utf-8")
+    replace_file(path, svg_text(figure).encode())
 
 
+@mpl.rc_context(STYLE)
 def svg_text(figure: Figure) -> str:
     """Return a figure as SVG, without matplotlib's date and random ids."""
     file = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()

@@ -1,26 +1,42 @@
-"""Renders results and verdicts as one self-contained HTML page.
+"""Renders results and verdicts as one self-contained HTML page, and each study as another.
 
 The same arguments give the same bytes.
 """
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import pandas as pd
 from markupsafe import Markup
 
-from fashionbench.analysis.comparison import HEADINGS, count_seeds, describe_unportable, table_rows
+from fashionbench.analysis import comparison as tables
 from fashionbench.analysis.explanations import Words
 from fashionbench.claims import sensitivity, words
 from fashionbench.claims.verdicts import ArmRecord, VerdictRecord, count_verdicts
-from fashionbench.page import scripts
+from fashionbench.datasets import Dataset, Own
+from fashionbench.messages import counted
 from fashionbench.page.explorer import Explorer, colour
 from fashionbench.page.figures import INK, PAPER
-from fashionbench.page.templating import template
+from fashionbench.page.templating import allowed, data_block, library, own_script, template
+from fashionbench.params import Params
+from fashionbench.studies import records
 
 GLYPHS = "●■◆✚▲▼▶◀"
 """The shapes of the networks' points, as scripts/figures.js draws them."""
+_PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "statsmodels",
+    "pandas",
+    "matplotlib",
+    "safetensors",
+    "vl-convert-python",
+)
+"""Packages whose version can change a number or a line of a figure."""
 _FRACTION = re.compile(r"(scale\([^)]*\)|(?<![\w.])-?\d+\.\d\d)\d*")
 _LETTER = re.compile(r'<path id="(DejaVu[^"]*)".*?/>\n?', flags=re.S)
 
@@ -85,27 +101,72 @@ class Page:
 
 def render(page: Page) -> str:
     """Return the page as HTML. All text is escaped; the figures' SVG is not."""
-    library, own_script = scripts.library(), scripts.own_script()
+    scripts = library(), own_script()
     html = template("page.html.jinja").render(
         page=page,
-        headings=HEADINGS,
-        table_rows=table_rows,
-        describe_unportable=describe_unportable,
-        count_seeds=count_seeds,
+        tables=tables,
         inline=inline,
         evidence=evidence,
         own_claims={arm.loss_input: arm.record.claims for arm in page.arms},
         winner=winner,
         tally=tally,
         test_accuracy=test_accuracy,
-        library=library,
-        own_script=own_script,
-        policy=f"{scripts.allowed(library)} {scripts.allowed(own_script)}",
-        data=scripts.data_block(page.explorer.data),
+        count_same=count_same,
+        scripts=scripts,
+        policy=" ".join(map(allowed, scripts)),
+        data=data_block(page.explorer.data),
         colour=colour,
         glyph=lambda index: GLYPHS[index % len(GLYPHS)],
     )
     return _share_letters(html)
+
+
+def render_section(
+    name: str, record: records.StudyRecord, svg: Mapping[str, str], *, is_whole: bool = False
+) -> Markup:
+    """Return a study as a section of HTML; ``svg`` are its figures by name.
+
+    Unless it ``is_whole``, effects, intervals and verdicts on many splits are left to its own page.
+    """
+    figures = [
+        Figure(
+            name=f"study-{name}-{figure.name}",
+            svg=svg[figure.name],
+            caption=figure.caption,
+            alt=figure.alt,
+        )
+        for figure in record.figures
+    ]
+    return Markup(
+        template("study.jinja").render(
+            name=name,
+            is_whole=is_whole,
+            study=record,
+            figures=figures,
+            inline=inline,
+            own_claims={label: arm.claims.claims for label, arm in record.arms.items()},
+            on_datasets={
+                name: {label: arm.transferred[name].claims for label, arm in record.arms.items()}
+                for name in next(iter(record.arms.values())).transferred
+            },
+            by_seeds={
+                f"{label}, {counted(judged.seeds, 'seed')}": judged.claims
+                for label, arm in record.arms.items()
+                for judged in arm.report
+            },
+            records=records,
+        )
+    )
+
+
+def render_study(
+    record: records.StudyRecord, svg: Mapping[str, str], made_from: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Return a study as a page of its own; ``made_from`` as on the project's page."""
+    section = render_section("own", record, svg, is_whole=True)
+    return template("study_page.html.jinja").render(
+        study=record, section=section, made_from=made_from
+    )
 
 
 def winner(comparison: pd.DataFrame) -> str:
@@ -133,19 +194,25 @@ def tally(arm: Arm) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
 
+def count_same(one: Arm, other: Arm) -> int:
+    """Count the claims that have the same verdict in both arms."""
+    pairs = zip(one.record.claims, other.record.claims, strict=True)
+    return sum(first.verdict == second.verdict for first, second in pairs)
+
+
 def evidence(arms: Sequence[Arm]) -> tuple[list[str], list[list[str]]]:
     """Return headings, and a row for each condition of a claim with what each arm says of it."""
     answers = ("effect", "seeds", "analyses %")
     headings = ["Claim", *(f"{arm.loss_input}: {of}" for arm in arms for of in answers)]
     rows = []
-    for records in zip(*(arm.record.claims for arm in arms), strict=True):
+    for verdicts in zip(*(arm.record.claims for arm in arms), strict=True):
         # A claim that is not applicable in one arm has no conditions there.
-        judged = max((record.conditions for record in records), key=len)
+        judged = max((verdict.conditions for verdict in verdicts), key=len)
         for place, condition in enumerate(judged):
             claimed = words.format_region(condition)
-            row = [f"{records[0].claim}. {condition.quantity}: {claimed}"]
-            for record in records:
-                row += _evidence(record, place) if record.conditions else [""] * len(answers)
+            row = [f"{verdicts[0].claim}. {condition.quantity}: {claimed}"]
+            for verdict in verdicts:
+                row += _evidence(verdict, place) if verdict.conditions else [""] * len(answers)
             rows.append(row)
     return headings, rows
 
@@ -162,8 +229,7 @@ def _evidence(record: VerdictRecord, place: int) -> list[str]:
 
 def inline(figure: Figure) -> Markup:
     """Prepare a figure for inlining: ids unique within the page, and the colour of the text."""
-    body = figure.svg[figure.svg.index("<svg") :]
-    body = _lean(body)
+    body = _lean(figure.svg[figure.svg.index("<svg") :])
     prefix = re.sub(r"\W", "-", figure.name)
     # Letters are the same in all figures, and keep their ids.
     body = re.sub(r'( id="|href="#|url\(#)(?!DejaVu)', rf"\g<1>{prefix}-", body)
@@ -190,3 +256,43 @@ def _share_letters(html: str) -> str:
     shared = "\n".join(letters)
     definitions = f'<svg class="hidden" aria-hidden="true"><defs>\n{shared}\n</defs></svg>'
     return _LETTER.sub("", html).replace("<body>", f"<body>\n{definitions}", 1)
+
+
+def describe_origin(params: Params) -> dict[str, dict[str, str]]:
+    """Return tables of parameters, versions and data by their headings; dvc.lock has the rest."""
+    values = params.model_dump(mode="json")
+    del values["networks"]  # The page has them in words, and params.yaml in full.
+    datasets = [own.dataset for own in params.own_datasets.values()]
+    if all(network.own.get("dataset") for network in params.networks.values()):
+        for name in ("dataset", *Own.model_fields):  # Nothing was made from these.
+            del values[name]
+    else:
+        datasets = [params.dataset, *datasets]
+    return {
+        "Parameters": {name: _as_yaml(value) for name, value in values.items()},
+        "Versions": {"python": ".".join(str(part) for part in sys.version_info[:2])}
+        | {package: version(package).partition("+")[0] for package in _PACKAGES},
+    } | {_heading(dataset, datasets): _describe_data(dataset) for dataset in datasets}
+
+
+def _heading(dataset: Dataset, datasets: Sequence[Dataset]) -> str:
+    of = f" of {dataset.title}" if len(datasets) > 1 else ""
+    return f"Data{of} (sha256 of the files, unpacked)"
+
+
+def _describe_data(dataset: Dataset) -> dict[str, str]:
+    has_archives = any(origin.startswith("torchvision:") for origin in dataset.origins)
+    unhashed = "verified by the md5 of its archive" if has_archives else "as its package has it"
+    return {
+        "data set": f"{dataset.title}: {dataset.source}; licence: {dataset.licence}",
+        "known faults": dataset.faults,
+        **{file.name: file.sha256 or unhashed for file in dataset.files},
+    }
+
+
+def _as_yaml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(str(item) for item in value)}]"
+    return str(value)

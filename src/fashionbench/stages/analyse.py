@@ -3,9 +3,9 @@
 from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
 from fashionbench.analysis.pairs import write_pairs
 from fashionbench.errors import ConfigError
-from fashionbench.page import figures, made_from
-from fashionbench.page.study_captions import figures_of
-from fashionbench.page.study_page import render_page
+from fashionbench.page import figures
+from fashionbench.page.page import describe_origin, render_study
+from fashionbench.page.study_figures import figures_of
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.paths import project_folder
 from fashionbench.studies.design import STUDY_FILE, Design, read_study
@@ -56,5 +56,5 @@ def run() -> None:
         write_pairs(pairs_of(arms))
     svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}
     PAGE_FILE.write_text(
-        render_page(record, svg, made_from.describe(with_data(own))), encoding="utf-8"
+        render_study(record, svg, describe_origin(with_data(own))), encoding="utf-8"
     )

@@ -14,7 +14,6 @@ from fashionbench.analysis.calibration_and_robustness import (
     TrustTables,
     compare_calibration,
     compare_robustness,
-    units,
 )
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
 from fashionbench.analysis.files import (
@@ -26,7 +25,7 @@ from fashionbench.analysis.files import (
     ROBUSTNESS_FILE,
     SUMMARY_FILE,
 )
-from fashionbench.page import figures, image_figures, trust_figures
+from fashionbench.page import figures
 from fashionbench.params import load_params
 from fashionbench.paths import highlights_file, network_table, study
 from fashionbench.studies.obtained import with_data
@@ -63,8 +62,8 @@ def _draw(comparison: pd.DataFrame, curves: Tables, scores: Tables, classes: Seq
         confusion = read_table(network_table(name, "confusion"))
         drawn[f"networks/{name}"] = figures.draw_network(name, curve)
         drawn[f"confusion/{name}"] = figures.draw_confusion(confusion)
-        drawn[f"filters/{name}"] = image_figures.draw_filters(highlights["filters"])
-        drawn[f"errors/{name}"] = image_figures.draw_errors(highlights, classes)
+        drawn[f"filters/{name}"] = figures.draw_filters(highlights["filters"])
+        drawn[f"errors/{name}"] = figures.draw_errors(highlights, classes)
     replicates = figures.accuracies_on_test(scores)
     drawn["accuracy"] = figures.draw_accuracy(comparison, replicates)
     drawn["curves"] = figures.draw_curves(curves, comparison)
@@ -81,6 +80,6 @@ def _draw_trust(networks: Iterable[str]) -> dict[str, Figure]:
     write_table(compare_calibration(tables.calibration), CALIBRATION_FILE)
     write_table(robustness, ROBUSTNESS_FILE)
     return {
-        "calibration": trust_figures.draw_reliability(tables.calibration),
-        "robustness": trust_figures.draw_robustness(robustness, units()),
+        "calibration": figures.draw_reliability(tables.calibration),
+        "robustness": figures.draw_robustness(robustness),
     }

@@ -19,11 +19,9 @@ from fashionbench.claims.verdicts import write_verdicts
 from fashionbench.claims.words import why_not_judged
 from fashionbench.data.splits import load_split
 from fashionbench.networks import description
-from fashionbench.page import captions, made_from
+from fashionbench.page import captions
 from fashionbench.page.explorer import MOST_THUMBNAILS, Answers, explore
-from fashionbench.page.page import Arm, Page, render
-from fashionbench.page.study_page import render_section
-from fashionbench.page.trust import describe_trust
+from fashionbench.page.page import Arm, Page, describe_origin, render, render_section
 from fashionbench.params import load_params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.rebuilds import read_receipts, summarise
@@ -39,13 +37,13 @@ def run() -> None:
     own = Results.read(Path(), params.networks, params.loss_input)
     own = replace(own, images=params.val_size)
     arms, pairs = [_arm(own, load_claims() if is_judged else [])], [compare_pairs(own)]
-    trust = [describe_trust(params.loss_input, TrustTables.read(Path(), params.networks))]
+    trust = [captions.describe_trust(params.loss_input, TrustTables.read(Path(), params.networks))]
     correction, results = [], [own]
     has_counterpart = is_judged and params.loss_input == "probabilities"
     logits = read_counterpart(params) if has_counterpart else None
     if logits:
         results.append(logits.results)
-        trust.append(describe_trust("logits", logits.trust))
+        trust.append(captions.describe_trust("logits", logits.trust))
         arms.append(Arm(loss_input="logits", comparison=logits.comparison, record=logits.record))
         pairs.append(logits.pairs)
         correction = captions.correction_figures(arms[1], pairs[1], logits.results.scores)
@@ -74,7 +72,7 @@ def run() -> None:
         trust=trust,
         made_from={
             "Remade to the last bit, by the receipts in rebuilds/": summarise(read_receipts()),
-            **made_from.describe(params),
+            **describe_origin(params),
         },
         registered=registration(
             [seed for name in params.networks for seed in params.of(name).seeds]
