@@ -1,6 +1,7 @@
-"""A page of made-up results."""
+"""A page of made-up results, and each kind of figure."""
 
 import functools
+import hashlib
 from contextlib import chdir
 from dataclasses import replace
 
@@ -9,8 +10,10 @@ import pandas as pd
 from comparisons import COMPARISON, CURVES, REPLICATES
 from made_up import CLAIMS, NETWORKS, MadeUp, near, results
 from made_up_trust import TABLES
-from repositories import PROJECT
+from matplotlib.figure import Figure as Drawing
+from repositories import CLASSES, PROJECT
 
+from fashionbench.analysis.calibration_and_robustness import compare_robustness
 from fashionbench.analysis.comparison import compare_networks
 from fashionbench.analysis.explanations import Words
 from fashionbench.analysis.pairs import compare_pairs
@@ -19,7 +22,7 @@ from fashionbench.claims.judging import judge
 from fashionbench.page import figures
 from fashionbench.page.captions import describe_trust
 from fashionbench.page.explorer import Answers, Explorer, explore
-from fashionbench.page.page import Arm, Figure, Page, render_section
+from fashionbench.page.page import Arm, Figure, Page, render, render_section
 from fashionbench.studies.published import COUNTERPART, read_published
 from fashionbench.training.costs import Costs
 
@@ -42,6 +45,7 @@ OWN = results(
 )
 """Results to explore."""
 LOGITS = replace(results(), loss_input="logits")
+PAIRS = compare_pairs(OWN).query("split == 'test'")
 COSTS = {
     name: Costs(parameters=1000 * 2**place, train_teraflop=place)
     for place, name in enumerate(NETWORKS, start=1)
@@ -102,3 +106,42 @@ def a_page() -> Page:
         made_from={"Parameters": {"seeds": "[0, 1]"}},
         explorer=an_explorer(),
     )
+
+
+_SAME = np.eye(len(CLASSES), dtype=int)
+CONFUSION = pd.DataFrame(
+    [
+        {"seed": seed, "actual": CLASSES[row], "predicted": CLASSES[column], "images": images}
+        for seed in (0, 1)
+        for (row, column), images in np.ndenumerate(90 * _SAME + 10 * np.roll(_SAME, -1, axis=1))
+    ]
+)
+ERRORS = {
+    "images": np.arange(3 * 784, dtype=np.uint8).reshape(3, 28, 28),
+    "labels": np.array([6, 0, 9], np.uint8),
+    "predictions": np.array([0, 6, 7], np.uint8),
+}
+
+
+def draw_all() -> dict[str, Drawing]:
+    """Draw each kind of figure once."""
+    filters = np.linspace(-1, 1, 5 * 9, dtype=np.float32).reshape(5, 3, 3)
+    return {
+        "network": figures.draw_network("good", CURVES["good"]),
+        "curves": figures.draw_curves(CURVES, COMPARISON),
+        "accuracy": figures.draw_accuracy(COMPARISON, REPLICATES),
+        "costs": figures.draw_costs(COMPARISON, REPLICATES),
+        "confusion": figures.draw_confusion(CONFUSION),
+        "pairs": figures.draw_pairs(PAIRS),
+        "calibration": figures.draw_reliability(TABLES.calibration),
+        "robustness": figures.draw_robustness(compare_robustness(TABLES.robustness)),
+        "filters": figures.draw_filters(filters),
+        "errors": figures.draw_errors(ERRORS, CLASSES),
+    }
+
+
+def digests() -> dict[str, str]:
+    """Return a digest of the page and of each figure, by name."""
+    texts = {name: figures.svg_text(figure) for name, figure in draw_all().items()}
+    texts["page"] = render(a_page())
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}

@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from comparisons import COMPARISON, CURVES, REPLICATES, curve
-from made_up_figures import CONFUSION, ERRORS, PAIRS, draw_all
+from made_up_trust import TABLES
 from matplotlib.figure import Figure
+from pages import CONFUSION, ERRORS, PAIRS, draw_all
 from repositories import CLASSES
 
+from fashionbench.analysis.calibration_and_robustness import compare_robustness
+from fashionbench.evaluation.corruptions import CORRUPTIONS
 from fashionbench.page import figures
 
 
@@ -88,3 +91,21 @@ def test_no_errors_and_flat_filters_can_be_drawn() -> None:
     assert not any(axes.images for axes in figures.draw_errors(none, CLASSES).axes)
     flat = figures.draw_filters(np.zeros((2, 28, 28), np.float32))
     assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))
+
+
+def test_a_diagram_has_the_diagonal_and_a_point_per_bin() -> None:
+    figure = figures.draw_reliability(TABLES.calibration)
+    assert [axes.get_title() for axes in figure.axes] == ["good: error 3.0%", "bad: error 30.0%"]
+    diagonal, points = figure.axes[1].lines
+    assert np.array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
+    assert np.shape(points.get_xydata()) == (TABLES.calibration["bad"]["bin"].nunique(), 2)
+
+
+def test_every_corruption_has_a_panel_with_a_curve_per_network() -> None:
+    figure = figures.draw_robustness(compare_robustness(TABLES.robustness))
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.lines}
+    assert set(panels) == set(CORRUPTIONS)
+    good, _ = panels["shift"].lines
+    assert np.array_equal(good.get_xdata(), [0, *CORRUPTIONS["shift"].strengths])
+    assert good.get_ydata() == pytest.approx([0.85, 0.75, 0.65, 0.55, 0.45])
+    assert panels["shift"].get_xlabel() == CORRUPTIONS["shift"].unit

@@ -3,18 +3,36 @@
 import base64
 import hashlib
 import html
+import io
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 import pytest
-from made_up import CLAIMS
-from pages import a_page, with_studies
+from made_up import CLAIMS, NETWORKS
+from made_up_trust import TABLES, calibration, robustness
+from matplotlib.colors import to_rgb
+from pages import OWN, a_page, an_explorer, answers, with_studies
+from PIL import Image
 from repositories import PROJECT
 
+from fashionbench.analysis.calibration_and_robustness import (
+    TrustTables,
+    compare_calibration,
+    compare_robustness,
+)
 from fashionbench.analysis.explanations import Words
+from fashionbench.analysis.results import choose, disputed
 from fashionbench.claims.words import SYMBOLS
+from fashionbench.errors import DataError
+from fashionbench.page.captions import TRUST_HEADINGS, describe_trust, trust_rows
+from fashionbench.page.explorer import COLUMNS, sprite
 from fashionbench.page.page import Figure, inline, render
+from fashionbench.paths import network_table
+from fashionbench.tables import write_table
 
 COMMITTED = PROJECT / "metrics/report.html"
 MOST_WORDS = 4_000
@@ -121,17 +139,9 @@ def test_the_page_is_short_with_all_studies() -> None:
 
 def luminance(colour: str) -> float:
     """Relative luminance as of WCAG 2.2."""
-    parts = [int(part * (2 if len(part) == 1 else 1), 16) / 255 for part in _channels(colour)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _channels(colour: str) -> list[str]:
-    digits = colour.removeprefix("#")
-    size = len(digits) // 3
-    return [digits[start : start + size] for start in range(0, len(digits), size)]
+    parts = np.array(to_rgb(colour))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def contrast(first: str, second: str) -> float:
@@ -151,6 +161,56 @@ def test_letters_have_the_contrast_that_aa_asks_for_in_each_scheme() -> None:
         pairs += [(name, f"{name}-back") for name in ("yes", "no", "maybe", "void")]
         for letters, back in pairs:
             assert contrast(colours[letters], colours[back]) >= 4.5, (letters, back)
+
+
+def test_rows_have_percentages_with_half_their_intervals() -> None:
+    rows = trust_rows(
+        compare_calibration({"good": calibration(0.02, 0.02), "bad": calibration(-0.3)}),
+        compare_robustness({"good": robustness(0.8, 0.9), "bad": robustness(0.1, lost=0)}),
+    )
+    assert rows == [("good", "2.0 ± 0.0", "+2.0 ± 0.0", "60.0"), ("bad", "30.0", "-30.0", "10.0")]
+    assert all(len(row) == len(TRUST_HEADINGS) for row in rows)
+
+
+def test_tables_are_read_below_the_folder_of_an_arm(tmp_path: Path) -> None:
+    written = {"calibration": calibration(0.1), "robustness": robustness(0.8)}
+    for table, content in written.items():
+        path = tmp_path / network_table("good", table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(content, path)
+    found = TrustTables.read(tmp_path, ["good"])
+    assert found.calibration["good"]["images"].sum() == written["calibration"]["images"].sum()
+    assert len(found.robustness["good"]) == len(written["robustness"])
+    with pytest.raises(DataError, match=r"bad/calibration.csv cannot be read"):
+        TrustTables.read(tmp_path, ["bad"])
+
+
+def test_each_arm_has_its_table_and_figures_on_the_page() -> None:
+    arms = [describe_trust(loss_input, TABLES) for loss_input in ("probabilities", "logits")]
+    text = html.unescape(render(replace(a_page(), trust=arms)))
+    section = text[text.index('<section aria-labelledby="trust">') :]
+    section = section[: section.index("</section>")]
+    assert section.count("<figure>") == 4
+    assert section.count("<table") == 2
+    assert "Trained with cross-entropy of logits" in section
+    assert "2.0 ± " not in section
+    assert re.search(r"<th scope=\"row\">good</th><td>3.0 ± 12.7</td>", section)
+    assert 'href="#trust"' in text
+
+
+def test_an_arm_without_corrupted_images_has_the_rest() -> None:
+    found = describe_trust("logits", replace(TABLES, robustness={}))
+    assert found.headings == TRUST_HEADINGS[:3]
+    assert found.rows == [
+        ("good", "3.0 ± 12.7", "+3.0 ± 12.7"),
+        ("bad", "30.0 ± 0.0", "+30.0 ± 0.0"),
+    ]
+    assert [figure.name for figure in found.figures] == ["calibration-logits"]
+
+
+def test_without_tables_there_is_no_section() -> None:
+    text = render(replace(a_page(), trust=[]))
+    assert "Calibration and robustness" not in text
 
 
 def test_only_the_scripts_of_the_page_are_allowed() -> None:
@@ -184,3 +244,32 @@ def test_every_letter_of_the_figures_is_defined_once() -> None:
     used = set(re.findall('href="#(DejaVu[^"]*)"', text))
     defined = re.findall('<path id="(DejaVu[^"]*)"', text)
     assert sorted(used) == sorted(defined)
+
+
+def test_the_data_hold_every_replicate() -> None:
+    data = json.loads(json.dumps(an_explorer().data))
+    own = data["arms"]["probabilities"]
+    assert (
+        own["scores"]["n8_conv"]["val"]["accuracy"]
+        == OWN.score("n8_conv", "val", "accuracy").tolist()
+    )
+    assert np.shape(own["curves"]["n1_mlp"]["val_loss"]) == (5, 12)
+    assert len(data["arms"]["logits"]["pairs"]) == 2 * 28
+    assert data["chosen"]["seeds"] == choose(OWN) == {name: 4 for name in NETWORKS} | {"n6_l1": 0}
+
+
+def test_thumbnails_stand_side_by_side_in_sixteen_greys() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (COLUMNS + 2, 28, 28)).astype(np.uint8)
+    picture = base64.b64decode(sprite(images).removeprefix("data:image/png;base64,"))
+    grey = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.int64)
+    assert grey.shape == (2 * 28, COLUMNS * 28)
+    assert np.abs(grey[28:, 28:56] - images[COLUMNS + 1]).max() < 16
+    assert grey[28:, 2 * 28 :].max() == 0
+
+
+def test_disputed_images_leave_out_networks_that_learned_nothing() -> None:
+    chosen = answers(OWN).chosen
+    # n6_l1 is wrong on every seventh image, which is no dispute by itself.
+    assert 7 not in disputed(chosen, OWN, 60)
+    assert {2, 3, 4, 5} <= set(disputed(chosen, OWN, 60).tolist())
+    assert disputed(chosen, OWN, 2).tolist() == [2, 3]

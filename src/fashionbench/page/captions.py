@@ -195,7 +195,7 @@ def _with_interval(row: "pd.Series[float]", column: str, sign: str = "") -> str:
 def _saved(name: str, caption: str, alt: str) -> Figure:
     """Return a figure that the stage compare has drawn."""
     svg = (FIGURES_DIR / f"{name}.svg").read_text(encoding="utf-8")
-    return Figure(name=name, svg=svg, caption=caption, alt=alt)
+    return Figure(name, svg, caption, alt)
 
 
 def _accuracies(comparison: pd.DataFrame) -> str:

@@ -13,10 +13,12 @@ import pandas as pd
 from PIL import Image
 from scipy.special import stdtrit
 
+from fashionbench.analysis.files import KINDS
 from fashionbench.analysis.pairs import mcnemar_p
 from fashionbench.analysis.results import Chosen, Results
 from fashionbench.analysis.statistics import CONFIDENCE
 from fashionbench.page.figures import INK, NETWORK_COLOURS, by_epoch, in_range
+from fashionbench.paths import SPLITS
 
 MOST_THUMBNAILS = 750
 COLUMNS = 25
@@ -24,9 +26,7 @@ COLUMNS = 25
 _BITS = 4
 """Of grey: half the bytes of eight, and no difference to be seen at this size."""
 _COLOURS = 64
-_SPLITS = ("train", "val", "test")
-_KINDS = ("loss", "accuracy")
-_CURVES = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+_CURVES = tuple(f"{split}_{kind}" for split in ("train", "val") for kind in KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def _arm(results: Results, pairs: pd.DataFrame) -> dict[str, Any]:
             for name, curve in results.curves.items()
         },
         "scores": {
-            name: {split: _scores(results, name, split) for split in _SPLITS}
+            name: {split: _scores(results, name, split) for split in SPLITS}
             for name in results.scores
         },
         "pairs": [
@@ -130,7 +130,7 @@ def _arm(results: Results, pairs: pd.DataFrame) -> dict[str, Any]:
 
 def _scores(results: Results, name: str, split: str) -> dict[str, Any]:
     """Return final scores by seed, those of classes in the order of their labels."""
-    kinds = {kind: results.score(name, split, kind).tolist() for kind in _KINDS}
+    kinds = {kind: results.score(name, split, kind).tolist() for kind in KINDS}
     classes = [results.score(name, split, f"accuracy {one}").tolist() for one in results.classes]
     return {**kinds, "classes": classes}
 

@@ -16,7 +16,7 @@ from fashionbench.analysis import comparison as tables
 from fashionbench.analysis.explanations import Words
 from fashionbench.claims import sensitivity, words
 from fashionbench.claims.verdicts import ArmRecord, VerdictRecord, count_verdicts
-from fashionbench.datasets import Dataset, Own
+from fashionbench.datasets import Own
 from fashionbench.messages import counted
 from fashionbench.page.explorer import Explorer, colour
 from fashionbench.page.figures import INK, PAPER
@@ -50,7 +50,7 @@ class Arm:
     record: ArmRecord
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Figure:
     """An SVG figure, its caption, and its alternative text for screen readers."""
 
@@ -129,13 +129,8 @@ def render_section(
     Unless it ``is_whole``, effects, intervals and verdicts on many splits are left to its own page.
     """
     figures = [
-        Figure(
-            name=f"study-{name}-{figure.name}",
-            svg=svg[figure.name],
-            caption=figure.caption,
-            alt=figure.alt,
-        )
-        for figure in record.figures
+        Figure(f"study-{name}-{one.name}", svg[one.name], one.caption, one.alt)
+        for one in record.figures
     ]
     return Markup(
         template("study.jinja").render(
@@ -268,31 +263,18 @@ def describe_origin(params: Params) -> dict[str, dict[str, str]]:
             del values[name]
     else:
         datasets = [params.dataset, *datasets]
-    return {
-        "Parameters": {name: _as_yaml(value) for name, value in values.items()},
-        "Versions": {"python": ".".join(str(part) for part in sys.version_info[:2])}
+    described = {
+        "Parameters": {name: str(value) for name, value in values.items()},
+        "Versions": {"python": ".".join(map(str, sys.version_info[:2]))}
         | {package: version(package).partition("+")[0] for package in _PACKAGES},
-    } | {_heading(dataset, datasets): _describe_data(dataset) for dataset in datasets}
-
-
-def _heading(dataset: Dataset, datasets: Sequence[Dataset]) -> str:
-    of = f" of {dataset.title}" if len(datasets) > 1 else ""
-    return f"Data{of} (sha256 of the files, unpacked)"
-
-
-def _describe_data(dataset: Dataset) -> dict[str, str]:
-    has_archives = any(origin.startswith("torchvision:") for origin in dataset.origins)
-    unhashed = "verified by the md5 of its archive" if has_archives else "as its package has it"
-    return {
-        "data set": f"{dataset.title}: {dataset.source}; licence: {dataset.licence}",
-        "known faults": dataset.faults,
-        **{file.name: file.sha256 or unhashed for file in dataset.files},
     }
-
-
-def _as_yaml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(str(item) for item in value)}]"
-    return str(value)
+    for dataset in datasets:
+        of = f" of {dataset.title}" if len(datasets) > 1 else ""
+        has_archives = any(origin.startswith("torchvision:") for origin in dataset.origins)
+        unhashed = "verified by the md5 of its archive" if has_archives else "as its package has it"
+        described[f"Data{of} (sha256 of the files, unpacked)"] = {
+            "data set": f"{dataset.title}: {dataset.source}; licence: {dataset.licence}",
+            "known faults": dataset.faults,
+            **{file.name: file.sha256 or unhashed for file in dataset.files},
+        }
+    return described
