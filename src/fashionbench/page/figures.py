@@ -4,6 +4,7 @@ Figures are about as wide as a phone's screen, so that their text is readable th
 """
 
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,11 +82,15 @@ _WITHOUT_GRID: dict[RcKeyType, Any] = STYLE | {"axes.grid": False}
 
 
 def panels(
-    height: float, rows: int = 1, columns: int = 1, **shared: Any
+    height: float, count: int = 1, columns: int = 1, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure, ``height`` inches high, and its panels row by row."""
+    """Return an empty figure of this height in inches, and its panels, row by row."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, [*figure.subplots(rows, columns, squeeze=False, **shared).ravel()]
+    rows = math.ceil(count / columns)
+    grid: list[Axes] = [*figure.subplots(rows, columns, squeeze=False, **shared).ravel()]
+    for axes in grid[count:]:
+        axes.axis("off")
+    return figure, grid[:count]
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
@@ -117,7 +122,7 @@ def draw_means(
 @mpl.rc_context(STYLE)
 def draw_network(name: str, curve: pd.DataFrame) -> Figure:
     """Draw a network's train and validation curves: replicates, means and 95% intervals."""
-    figure, grid = panels(5.2, rows=2)
+    figure, grid = panels(5.2, count=2)
     lines = {"train": ("train (while training)", GREY), "val": ("validation", BLUE)}
     for axes, kind in zip(grid, KINDS, strict=True):
         for split, (label, colour) in lines.items():
@@ -136,7 +141,7 @@ def draw_network(name: str, curve: pd.DataFrame) -> Figure:
 @mpl.rc_context(STYLE)
 def draw_curves(curves: Mapping[str, pd.DataFrame], comparison: pd.DataFrame) -> Figure:
     """Draw the validation curves of networks within :func:`in_range`: means and replicates."""
-    figure, grid = panels(6.2, rows=2)
+    figure, grid = panels(6.2, count=2)
     for axes, kind in zip(grid, KINDS, strict=True):
         for index, (name, curve) in enumerate(curves.items()):
             if name in in_range(comparison):
@@ -192,7 +197,7 @@ def draw_accuracy(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
 @mpl.rc_context(STYLE)
 def draw_costs(comparison: pd.DataFrame, replicates: Replicates) -> Figure:
     """Draw test accuracy against parameters and against the operations of one training."""
-    figure, grid = panels(6.2, rows=2)
+    figure, grid = panels(6.2, count=2)
     costs = {"parameters": "parameters", "train_teraflop": "10¹² operations in training"}
     for axes, (column, label) in zip(grid, costs.items(), strict=True):
         _draw_scores(axes, comparison, replicates, comparison[column], horizontal=False)
@@ -311,11 +316,9 @@ def draw_reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     It shows accuracy against probability, with intervals; on the diagonal they agree.
     """
-    rows = -(-len(tables) // 2)
-    figure, grid = panels(0.6 + 1.9 * rows, rows, 2, sharex=True, sharey=True)
-    for axes in grid[len(tables) :]:
-        axes.axis("off")
-    for axes, (name, table) in zip(grid, tables.items(), strict=False):
+    height = 0.6 + 1.9 * math.ceil(len(tables) / 2)
+    figure, grid = panels(height, len(tables), columns=2, sharex=True, sharey=True)
+    for axes, (name, table) in zip(grid, tables.items(), strict=True):
         bins = reliability(table)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=":")
         axes.plot(bins["confidence"], bins["accuracy"], "o-", color=BLUE, markersize=3)
@@ -335,11 +338,9 @@ def draw_robustness(robustness: pd.DataFrame) -> Figure:
     ``robustness`` is that of analysis.calibration_and_robustness.compare_robustness.
     """
     names, kinds = list(dict.fromkeys(robustness["network"])), units()
-    rows = -(-len(kinds) // 2)
-    figure, grid = panels(0.8 + 2.1 * rows, rows, 2, sharey=True)
-    for axes in grid[len(kinds) :]:
-        axes.axis("off")
-    for axes, (kind, unit) in zip(grid, kinds.items(), strict=False):
+    height = 0.8 + 2.1 * math.ceil(len(kinds) / 2)
+    figure, grid = panels(height, len(kinds), columns=2, sharey=True)
+    for axes, (kind, unit) in zip(grid, kinds.items(), strict=True):
         for index, name in enumerate(names):
             curve = curve_of(robustness, name, kind).rename(columns={"accuracy": "mean"})
             colour, style = _line(index).values()
@@ -392,7 +393,7 @@ def _draw_images(
 
     ``ends`` are those of the colours; without them each image has its own, around zero.
     """
-    columns, rows = _IMAGES_IN_A_ROW, max(1, -(-len(images) // _IMAGES_IN_A_ROW))
+    columns, rows = _IMAGES_IN_A_ROW, max(1, math.ceil(len(images) / _IMAGES_IN_A_ROW))
     height, width = images.shape[1:3]
     down, across = (size * _PITCH for size in (height * row_height / 1.2, width))
     figure, (axes,) = panels(rows * row_height)

@@ -25,7 +25,7 @@ from fashionbench.params import Params
 from fashionbench.studies import records
 
 GLYPHS = "●■◆✚▲▼▶◀"
-"""The shapes of the networks' points, as scripts/figures.js draws them."""
+"""The shapes of the networks' points, as scripts/charts.js draws them."""
 _PACKAGES = (
     "torch",
     "numpy",
