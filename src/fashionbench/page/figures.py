@@ -274,13 +274,13 @@ def draw_pairs(pairs: pd.DataFrame) -> Figure:
         first, second = names.index(row["first"]), names.index(row["second"])
         star = "*" if row["p_adjusted"] <= 1 - CONFIDENCE else ""
         lost = 1 - row["superiority"]
+        points, size = 100 * row["difference"], row["difference"] / FULL_COLOUR
         cells = {
-            (first, second): (row["difference"] / FULL_COLOUR, f"{100 * row['difference']:+.1f}"),
+            (first, second): (size, f"{points:+.1f}{star}"),
             (second, first): (2 * lost - 1, f"{100 * lost:.0f}"),
         }
         for place, (colour, text) in cells.items():
             colours[place] = colour
-            text += star if place == (first, second) else ""
             _write_cell(axes, *place, text, 7, is_dark=abs(colour) > 0.6)
     axes.pcolormesh(np.clip(colours, -1, 1), cmap="RdBu", vmin=-1.2, vmax=1.2)
     _name_cells(axes, names, 8)
