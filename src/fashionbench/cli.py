@@ -6,7 +6,7 @@ import re
 import select
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -26,7 +26,7 @@ Argument = Callable[[argparse.ArgumentParser], object]
 
 
 class Command:
-    """A command: its line in ``--help``, the function that runs it, and its arguments.
+    """A command: the function that runs it, its line in ``--help``, and its arguments.
 
     ``function`` is a module and a name in it, imported when the command runs, since torch and
     MLflow take seconds; it gets the arguments by name, those that it has parameters for. The
@@ -34,29 +34,33 @@ class Command:
     """
 
     def __init__(
-        self, help_line: str, function: str, *arguments: Argument, anywhere: bool = False
+        self, function: str, help_line: str, *arguments: Argument, anywhere: bool = False
     ) -> None:
-        self.help_line, self.function, self.arguments = help_line, function, arguments
+        self.function, self.help_line, self.arguments = function, help_line, arguments
         self.anywhere = anywhere
 
     def run(self, parsed: argparse.Namespace) -> None:
-        """Call the function; that of a stage once at a time, on files that stay as they are."""
-        package, _, stage = self.function.removesuffix(":run").partition(".")
-        # The mirror may run beside itself, and has no outputs.
-        if package != "stages" or stage == "mirror":
-            self._call(vars(parsed))
-            return
-        from fashionbench.pipeline.stage_lock import stage_lock
-
-        # The stage's own code is a dependency: it is hashed first, and imported afterwards.
-        with stage_lock(stage, getattr(parsed, "network", None)) as dependencies:
-            self._call(vars(parsed) | {"dependencies": dependencies})
-
-    def _call(self, values: Mapping[str, object]) -> None:
+        """Call the function."""
         module, name = self.function.split(":")
         function = getattr(import_module(f"fashionbench.{module}"), name)
         known = signature(function).parameters
-        function(**{name: value for name, value in values.items() if name in known})
+        function(**{name: value for name, value in vars(parsed).items() if name in known})
+
+
+class Stage(Command):
+    """A stage of dvc.yaml, which runs once at a time, on files that stay as they are."""
+
+    def __init__(self, name: str, help_line: str, *arguments: Argument) -> None:
+        super().__init__(f"stages.{name}:run", help_line, *arguments)
+        self.name = name
+
+    def run(self, parsed: argparse.Namespace) -> None:
+        """Call the function, which may have a parameter for what the stage depends on."""
+        from fashionbench.pipeline.stage_lock import stage_lock
+
+        # The stage's own code is a dependency: it is hashed first, and imported afterwards.
+        with stage_lock(self.name, getattr(parsed, "network", None)) as parsed.dependencies:
+            super().run(parsed)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -223,39 +227,33 @@ _NETWORKS = _argument(
 _REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
 _MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
 
-COMMANDS = {
-    "check": Command("stage: validate params.yaml, data set and claims", "stages.check:run"),
-    "source": Command(
-        "stage: check that FASHIONBENCH_DATA has the files of the data set", "stages.source:run"
-    ),
-    "download": Command(
+_STAGES = (
+    Stage("check", "stage: validate params.yaml, data set and claims"),
+    Stage("source", "stage: check that FASHIONBENCH_DATA has the files of the data set"),
+    Stage(
+        "download",
         "stage: download and verify the files of the data set",
-        "stages.download:run",
         _argument("--from", dest="folder", type=_absolute, help="folder that holds the files"),
     ),
-    "duplicates": Command("stage: count images that occur more than once", "stages.duplicates:run"),
-    "prepare": Command(
-        "stage: split the images into train, validation and test", "stages.prepare:run"
-    ),
-    "train": Command(
-        "stage: train all replicates of a network, or of a study", "stages.train:run", _NETWORKS
-    ),
-    "evaluate": Command(
-        "stage: score all replicates of a network, or of a study", "stages.evaluate:run", _NETWORKS
-    ),
-    "compare": Command(
-        "stage: tabulate and draw the results of all networks", "stages.compare:run"
-    ),
-    "report": Command("stage: judge the report's claims and write the page", "stages.report:run"),
-    "analyse": Command("stage of a study: judge its claims and draw it", "stages.analyse:run"),
-    "publish": Command("stage of a study: copy what the page shows of it", "stages.publish:run"),
-    "mirror": Command("stage: bring MLflow up to date with DVC's results", "stages.mirror:run"),
+    Stage("duplicates", "stage: count images that occur more than once"),
+    Stage("prepare", "stage: split the images into train, validation and test"),
+    Stage("train", "stage: train all replicates of a network, or of a study", _NETWORKS),
+    Stage("evaluate", "stage: score all replicates of a network, or of a study", _NETWORKS),
+    Stage("compare", "stage: tabulate and draw the results of all networks"),
+    Stage("report", "stage: judge the report's claims and write the page"),
+    Stage("analyse", "stage of a study: judge its claims and draw it"),
+    Stage("publish", "stage of a study: copy what the page shows of it"),
+)
+COMMANDS: dict[str, Command] = {stage.name: stage for stage in _STAGES} | {
+    # Without the lock of a stage: the mirror may run beside itself, and has no outputs.
+    "mirror": Command("stages.mirror:run", "stage: bring MLflow up to date with DVC's results"),
     "table": Command(
-        "print the comparison of the last run or another one, or the differences of several",
         "commands.look:show_table",
+        "print the comparison of the last run or another one, or the differences of several",
         _argument(
             "--rev",
             dest="revs",
+            metavar="REV",
             nargs="+",
             help="a commit, a branch or an experiment instead of the workspace; of several, what "
             "differs from the first",
@@ -263,19 +261,19 @@ COMMANDS = {
         _MARKDOWN,
     ),
     "verdicts": Command(
-        "print the verdicts of the last run, or of another one",
         "commands.look:show_verdicts",
+        "print the verdicts of the last run, or of another one",
         _REV,
         _MARKDOWN,
     ),
     "page": Command(
-        "print the path of the page of the last run, or of another one",
         "commands.look:show_page",
+        "print the path of the page of the last run, or of another one",
         _REV,
     ),
     "ask": Command(
-        "answer a question from the results, such as 'n5_batch_norm - n2_mlp > 1 point'",
         "commands.ask:ask",
+        "answer a question from the results, such as 'n5_batch_norm - n2_mlp > 1 point'",
         _argument(
             "text",
             metavar="question",
@@ -287,8 +285,8 @@ COMMANDS = {
         _form("markdown", "print Markdown"),
     ),
     "judge": Command(
-        "judge claims about the runs of any project: a CSV file, or an MLflow experiment",
         "commands.judge:judge",
+        "judge claims about the runs of any project: a CSV file, or an MLflow experiment",
         _argument("claims", type=Path, help="claims in YAML, about metrics by their names"),
         _argument(
             "runs",
@@ -302,16 +300,16 @@ COMMANDS = {
         anywhere=True,
     ),
     "predict": Command(
-        "classify images with the best network, or with another one",
         "commands.predict:predict",
+        "classify images with the best network, or with another one",
         _argument("images", nargs="+", metavar="IMAGE", help="a picture, or a folder of pictures"),
         _argument("--network", help="a network instead of the best of all"),
         _form("json", "print JSON, with all probabilities"),
         _form("csv", "print CSV"),
     ),
     "dataset": Command(
-        "add images of your own to datasets.yaml",
         "commands.add_dataset:add",
+        "add images of your own to datasets.yaml",
         _argument("action", choices=["add"], help="what to do"),
         _argument("name", help="how the data set is called in datasets.yaml"),
         _argument(
@@ -322,11 +320,11 @@ COMMANDS = {
         _argument("--size", metavar="HEIGHTxWIDTH", help="resize pictures to so many pixels"),
     ),
     "prefill": Command(
-        "train all networks at once, ahead of dvc repro", "commands.prefill:prefill"
+        "commands.prefill:prefill", "train all networks at once, ahead of dvc repro"
     ),
     "worker": Command(
-        "join a Dask cluster as a worker",
         "commands.worker:become_worker",
+        "join a Dask cluster as a worker",
         _argument("scheduler", help="the address of Dask's scheduler, such as tcp://host:8786"),
         _argument(
             "options", nargs=argparse.REMAINDER, help="options of dask worker, such as --nworkers 8"
@@ -334,13 +332,13 @@ COMMANDS = {
         anywhere=True,
     ),
     "doctor": Command(
-        "report whether this machine makes the committed bits",
         "commands.doctor:examine",
+        "report whether this machine makes the committed bits",
         anywhere=True,
     ),
     "verify": Command(
-        "run the pipeline in a clean clone and compare every hash",
         "commands.verify:verify",
+        "run the pipeline in a clean clone and compare every hash",
         _argument("--study", help="a study to run instead of the project's own pipeline"),
         _argument("--lock", type=Path, help="the lock to compare with (dvc.lock)"),
         _argument(
@@ -360,8 +358,8 @@ COMMANDS = {
         ),
     ),
     "receipts": Command(
-        "list on which processors results were remade",
         "commands.receipts:show",
+        "list on which processors results were remade",
         _argument("receipts", nargs="*", type=_absolute, metavar="RECEIPT", help="instead of all"),
         _argument("--check", action="store_true", help="refuse receipts that git contradicts"),
         _argument(
