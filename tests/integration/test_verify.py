@@ -11,6 +11,7 @@ from repositories import Repository
 from rich.console import Console
 
 from fashionbench.commands.verify import compare, compare_scores, print_outputs, read_hashes
+from fashionbench.errors import VerificationError
 from fashionbench.files import read_yaml
 from fashionbench.pipeline.rebuilds import IDENTICAL, Comparison, Output, read_receipt
 from fashionbench.portable import processor
@@ -239,12 +240,14 @@ def test_bits_of_another_architecture_are_not_compared(repository: Repository) -
 def test_scores_are_compared_with_the_interval_of_the_committed_ones() -> None:
     committed = {"n1 val loss": [1.0, 1.1, 1.2], "n2 val loss": [0.5, 0.5], "gone": [1.0]}
     now = {"n1 val loss": [1.2, 1.25], "n2 val loss": [0.6], "new": [1.0]}
-    first, second = compare_scores(committed, now)
-    assert first.name == "n1 val loss"
-    assert first.now == pytest.approx(1.225)
-    assert first.committed.high == pytest.approx(1.1 + 4.303 * 0.1 / 3**0.5, abs=1e-3)
-    assert first.is_inside
-    assert not second.is_inside
+    console = Console(width=100)
+    reason = r"^1 of 2 scores lie outside .* \(first: n2 val loss\)"
+    with console.capture() as capture, pytest.raises(VerificationError, match=reason):
+        compare_scores(console, committed, now)
+    first, second = (line.split() for line in capture.get().splitlines() if line[:1] == "n")
+    high = 1.1 + 4.303 * 0.1 / 3**0.5
+    assert first[3:] == ["1.1000", "0.8516", "to", f"{high:.4f}", "1.2250", "inside"]
+    assert second[3:] == ["0.5000", "0.5000", "to", "0.5000", "0.6000", "OUTSIDE"]
 
 
 def test_code_that_git_does_not_know_is_named_before_anything_runs(repository: Repository) -> None:

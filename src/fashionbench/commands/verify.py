@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from rich.console import Console
 
 from fashionbench import paths
 from fashionbench.analysis.files import KINDS, LOCK_FILE
-from fashionbench.analysis.statistics import Estimate, estimate
+from fashionbench.analysis.statistics import estimate
 from fashionbench.errors import VerificationError
 from fashionbench.files import read_yaml, replace_file
 from fashionbench.paths import METRICS_DIR, STUDIES_DIR
@@ -86,7 +85,7 @@ def verify(
         _remove_later_receipts(folder, commit, lock)
         run_pipeline(folder, settings, study)
         made = read_hashes(folder / place / LOCK_FILE)
-        comparisons = compare_scores(scores, read_scores(folder / place))
+        scores_now = read_scores(folder / place)
     outputs = compare(committed, made)
     differing = [output for output in outputs if not output.is_identical]
     print_outputs(console, outputs, lock, commit[:SHORT])
@@ -108,7 +107,9 @@ def verify(
     elif is_x86():
         raise VerificationError(_describe(differing, len(outputs), lock, commit[:SHORT]))
     else:
-        _judge_scores(console, comparisons, lock)
+        here = f"{lock} was made on an x86-64 processor, and this is {platform.machine()}"
+        console.print(f"Not comparable: {here}.", style="bold")
+        compare_scores(console, scores, scores_now)
 
 
 def _describe(differing: Sequence[Output], outputs: int, lock: Path, commit: str) -> str:
@@ -218,20 +219,6 @@ def compare(committed: Mapping[str, str], now: Mapping[str, str]) -> list[Output
     ]
 
 
-@dataclass(frozen=True)
-class ScoreComparison:
-    """A score of a network, its mean over seeds now, and the interval of committed replicates."""
-
-    name: str
-    committed: Estimate
-    now: float
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether the new mean lies in the committed interval; also True for equal constants."""
-        return self.committed.low <= self.now <= self.committed.high
-
-
 Scores = Mapping[str, Sequence[float]]
 """Of each network, split and kind of score, by name: one value per seed."""
 
@@ -248,42 +235,24 @@ def read_scores(repository: Path) -> Scores:
     }
 
 
-def compare_scores(committed: Scores, now: Scores) -> list[ScoreComparison]:
-    """Compare the scores that both have, in the committed order."""
-    return [
-        ScoreComparison(name, estimate(values), estimate(now[name]).mean)
-        for name, values in committed.items()
-        if name in now
-    ]
+def compare_scores(console: Console, committed: Scores, now: Scores) -> None:
+    """Print the scores that both have, in the committed order, with 95% intervals of replicates.
 
-
-def _judge_scores(console: Console, comparisons: Sequence[ScoreComparison], lock: Path) -> None:
-    """Print the scores of a machine where bits are not promised; refuse those far from the lock's.
-
-    Raises VerificationError.
+    Raises VerificationError if a mean lies outside the committed interval.
     """
-    console.print(
-        f"Not comparable: {lock} was made on an x86-64 processor, and this is "
-        f"{platform.machine()}.",
-        style="bold",
-    )
-    rows = [
-        (
-            found.name,
-            f"{found.committed.mean:.4f}",
-            f"{found.committed.low:.4f} to {found.committed.high:.4f}",
-            f"{found.now:.4f}",
-            "inside" if found.is_inside else "OUTSIDE",
-        )
-        for found in comparisons
-    ]
+    rows = []
+    for name in (name for name in committed if name in now):
+        found, mean = estimate(committed[name]), estimate(now[name]).mean
+        # Also for constants, whose interval has no length.
+        verdict = "inside" if found.low <= mean <= found.high else "OUTSIDE"
+        interval = f"{found.low:.4f} to {found.high:.4f}"
+        rows.append((name, f"{found.mean:.4f}", interval, f"{mean:.4f}", verdict))
     headings = ("Score", "committed", "95% interval", "now", "")
     print_table(console, headings, rows, title="Means over seeds", justify="left")
-    outside = [found for found in comparisons if not found.is_inside]
-    if outside:
+    if outside := [row[0] for row in rows if row[-1] == "OUTSIDE"]:
         raise VerificationError(
-            f"{len(outside)} of {len(comparisons)} scores lie outside the 95% interval of the "
-            f"committed replicates (first: {outside[0].name}); one in twenty would by chance"
+            f"{len(outside)} of {len(rows)} scores lie outside the 95% interval of the committed "
+            f"replicates (first: {outside[0]}); one in twenty would by chance"
         )
 
 
