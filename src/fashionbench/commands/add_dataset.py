@@ -1,6 +1,5 @@
 """The command ``fashionbench dataset``: declares images of one's own in datasets.yaml."""
 
-import hashlib
 import io
 import re
 import shutil
@@ -19,6 +18,7 @@ from fashionbench.datasets import DATASETS_FILE, Dataset, parse_dataset
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml, replace_file
 from fashionbench.params import PARAMS_FILE, load_params
+from fashionbench.pipeline.dependencies import sha256_of
 from fashionbench.terminal import open_console, print_table
 
 SHEET = "contact-sheet.png"
@@ -46,7 +46,8 @@ def add(name: str, folder: Path, size: str | None = None) -> None:
     with TemporaryDirectory(dir=SETS_DIR, prefix=".incoming-") as beside:
         incoming = Path(beside) / name
         entry, dataset = _write(name, found, incoming)
-        _check_splits(dataset, found)
+        sizes = (dataset.own.train_size or 0, dataset.own.val_size or 0)
+        draw_splits(dataset, found.parts["train"].labels, *sizes, load_params().split_seed)
         shutil.rmtree(home, ignore_errors=True)
         incoming.rename(home)
     text = DATASETS_FILE.read_text(encoding="utf-8")
@@ -71,12 +72,8 @@ def _write(name: str, found: OwnImages, folder: Path) -> tuple[str, Dataset]:
         for content, array in (("images", split.images), ("labels", split.labels)):
             path = folder / f"{part}-{content}-idx{array.ndim}-ubyte"
             write_idx(path, array)
-            with path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            size = path.stat().st_size
-            files.append(
-                {"name": path.name, "role": f"{part} {content}", "size": size, "sha256": sha256}
-            )
+            role, size = f"{part} {content}", path.stat().st_size
+            files.append({"name": path.name, "role": role, "size": size, "sha256": sha256_of(path)})
     val_size = max(len(found.classes), labelled // _SHARE)
     train_size = labelled - val_size * (1 if "test" in found.parts else 2)
     if train_size < load_params().batch_size:
@@ -124,11 +121,6 @@ def _declare(
     roles = [{"name": "x", "role": f"train {one}", "size": 1} for one in ("images", "labels")]
     parse_dataset(name, entry | {"files": files or roles})
     return entry
-
-
-def _check_splits(dataset: Dataset, found: OwnImages) -> None:
-    own, seed = dataset.own, load_params().split_seed
-    draw_splits(dataset, found.parts["train"].labels, own.train_size or 0, own.val_size or 0, seed)
 
 
 def _contact_sheet(found: OwnImages) -> bytes:
