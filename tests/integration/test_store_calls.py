@@ -113,8 +113,8 @@ def test_a_database_that_is_silent_or_away_is_left_after_two_tries() -> None:
             assert time.monotonic() - start < 8
 
 
-def made_until(revision: str) -> None:
-    """Make a store as MLflow's own migrations leave it at a revision."""
+def made_until(revision: str, mlflow: str) -> None:
+    """Make a store as MLflow's own migrations leave it at a revision, with a run in it."""
     engine = sqlalchemy.create_engine("sqlite:///mlflow.db", poolclass=NullPool)
     InitialBase.metadata.create_all(engine)
     config = Config()
@@ -122,23 +122,27 @@ def made_until(revision: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+    with closing(sqlite3.connect("mlflow.db")) as store, store:
+        store.execute("INSERT INTO runs (run_uuid) VALUES ('a')")
+        tag = ("version.mlflow", mlflow, "a")
+        store.execute("INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)", tag)
 
 
-def older(revision: str) -> str:
+def older(revision: str, mlflow: str) -> str:
     """Make a store of an older MLflow."""
-    made_until(revision)
+    made_until(revision, mlflow)
     return (
-        rf"the MLflow that made .*mlflow.db is older than the installed .* revision {revision}\); "
-        "make a copy of it, then run mlflow db upgrade sqlite:///.*/mlflow.db$"
+        rf"the MLflow that made .*mlflow.db is older than the installed .* revision {revision}, "
+        rf"and its runs are of MLflow {mlflow}\); make a copy of it, then run mlflow db upgrade sqlite:///.*/mlflow.db$"
     )
 
 
 def newer() -> str:
     """Make a store of a newer MLflow, whose last migration is not installed."""
-    made_until("head")
+    made_until("head", "99.1")
     with closing(sqlite3.connect("mlflow.db")) as store, store:
         store.execute("UPDATE alembic_version SET version_num = 'f00d'")
-    return r"is newer than the installed .* revision f00d\); pip install 'mlflow>3"
+    return r"is newer than the installed .* revision f00d.* 99.1\); pip install 'mlflow>3"
 
 
 def empty() -> str:
@@ -157,9 +161,9 @@ def garbage() -> str:
     ("make", "may_be_filled"),
     [
         # Of MLflow 1.0, 2.22 and 3.1.
-        (partial(older, "181f10493468"), False),
-        (partial(older, "0584bdc529eb"), False),
-        (partial(older, "6953534de441"), False),
+        (partial(older, "181f10493468", "1.0.0"), False),
+        (partial(older, "0584bdc529eb", "2.22.0"), False),
+        (partial(older, "6953534de441", "3.1.0"), False),
         (newer, False),
         (empty, True),
         (garbage, False),
@@ -189,7 +193,7 @@ def test_an_older_store_is_used_once_it_is_upgraded_as_the_message_says(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    older("6953534de441")
+    older("6953534de441", "3.1.0")
     with pytest.raises(StoreError) as caught, locked_store():
         pass
     typed = str(caught.value).partition("then run ")[2].split()

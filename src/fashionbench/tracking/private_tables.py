@@ -1,6 +1,7 @@
-"""Changes tables of MLflow's database, for what no call of MLflow's gives.
+"""Reads and changes tables of MLflow's database, for what no call of MLflow's gives.
 
-MLflow keeps absolute addresses of files, which a project that is moved leaves behind.
+MLflow keeps absolute addresses of files, which a project that is moved leaves behind; and a
+database of another MLflow cannot be asked by the installed one which that was.
 """
 
 import sqlite3
@@ -8,8 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from sqlalchemy import Engine, column, select, table
+
 from fashionbench.tracking.address import artifacts_folder
 
+VERSION_TAG = "version.mlflow"
+"""Tags a run with the version of the MLflow that has logged it."""
 _ADDRESSES = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -45,3 +50,11 @@ def relocate(database: Path, experiment: str) -> bool:
                 (here.as_uri(), len(recorded) + 1, recorded, len(recorded) + 1, f"{recorded}/"),
             )
     return True
+
+
+def versions_in(engine: Engine) -> list[str]:
+    """Return the versions of MLflow that have logged this package's runs to a database."""
+    tags = table("tags", column("key"), column("value"))
+    query = select(tags.c.value).where(tags.c.key == VERSION_TAG).distinct()
+    with engine.connect() as connection:
+        return sorted(connection.execute(query).scalars())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -234,9 +235,10 @@ def describe_champion(client: MlflowClient, params: Params) -> None:
 def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
     """Load the champion of a network, or of all networks; return it with a description.
 
-    Writes nothing to the store. Raises DataError if MLflow is unreachable
-    or has none.
+    Writes nothing, neither to the store nor beside it, and has Python write no bytecode from here
+    on. Raises DataError if MLflow is unreachable or has no such model.
     """
+    sys.dont_write_bytecode = True  # Beside the code that comes with a model.
     name = model_name(network) if network else BEST_MODEL
     try:
         client = store_to_read()

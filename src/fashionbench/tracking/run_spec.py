@@ -22,6 +22,7 @@ from fashionbench.paths import split_file, study
 from fashionbench.pipeline import environment
 from fashionbench.pipeline.dependencies import Dependencies, digest, replicate_key
 from fashionbench.studies.design import read_study
+from fashionbench.tracking.private_tables import VERSION_TAG
 
 NETWORK_TAG = "fashionbench.network"
 SEED_TAG = "fashionbench.seed"
@@ -192,7 +193,7 @@ def provenance_of_restored(table: Path) -> dict[str, str]:
     if environment.is_of_baseline(table):
         for fact in environment.EXPERIMENT_FACTS:
             facts.pop(fact, None)
-    return _with_commit(facts) | {RESTORED_TAG: "true", "version.mlflow": version("mlflow")}
+    return _with_commit(facts) | {RESTORED_TAG: "true", VERSION_TAG: version("mlflow")}
 
 
 def _with_commit(facts: dict[str, str]) -> dict[str, str]:

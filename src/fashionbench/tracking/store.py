@@ -25,7 +25,7 @@ from alembic.script import ScriptDirectory
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage
 from mlflow.exceptions import MlflowException
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -39,7 +39,7 @@ from fashionbench.tracking.address import (
     remember_experiment,
     store_address,
 )
-from fashionbench.tracking.private_tables import relocate
+from fashionbench.tracking.private_tables import relocate, versions_in
 
 STUDIES_EXPERIMENT = f"{EXPERIMENT}-studies"
 """Apart, so that the thousands of runs of studies slow nothing else down."""
@@ -176,26 +176,27 @@ def check_store(uri: str, database: Path | None = None, *, may_be_empty: bool = 
             if not left:
                 raise
     if revision:
-        _check_revision(without_password(uri), revision)
+        _check_revision(engine, without_password(uri), revision)
         _usable.add(uri)
     elif not may_be_empty:
         raise StoreError(f"{without_password(uri)} is empty", MISSING[0])
 
 
-def _check_revision(uri: str, revision: str) -> None:
+def _check_revision(engine: Engine, uri: str, revision: str) -> None:
     """Raise StoreError unless the tables of a database are those of the installed MLflow."""
     migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
     if revision in migrations.get_heads():
         return
-    here = version("mlflow")
-    age = "newer"
-    remedy = f"pip install 'mlflow>{here}', or set MLFLOW_TRACKING_URI to another store, which dvc "
-    remedy += "repro fills"
+    here, writers = version("mlflow"), versions_in(engine)
     if revision in {known.revision for known in migrations.walk_revisions()}:
         age, remedy = "older", f"make a copy of it, then run mlflow db upgrade {uri}"
+    else:
+        age, remedy = "newer", f"pip install 'mlflow>{here}', or set MLFLOW_TRACKING_URI to another"
+        remedy += " store, which dvc repro fills"
+    runs = f", and its runs are of MLflow {', '.join(writers)}" if writers else ""
     raise StoreError(
         f"the MLflow that made {uri} is {age} than the installed {here} (its tables are those of "
-        f"revision {revision}); {remedy}"
+        f"revision {revision}{runs}); {remedy}"
     )
 
 
