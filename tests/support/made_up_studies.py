@@ -1,12 +1,16 @@
 """Made-up results of studies, in which a test sets the curves that it is about."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
+from made_up_trust import calibration
 
 from fashionbench.analysis.results import Results
 from fashionbench.params import Params
+from fashionbench.paths import network_table
 from fashionbench.studies.design import Design, Study
+from fashionbench.tables import write_table
 
 SEEDS = 5
 _SPREAD = (-1.5, -0.5, 0.0, 0.5, 1.5)
@@ -66,6 +70,18 @@ def made_up(
             ]
         )
     return Results(curves=curves, scores=scores, weights={})
+
+
+def write_tables(folder: Path, point: str, made_up: Results, name: str) -> None:
+    """Write in a study's folder what trainings of a point would leave: the results of a network."""
+    tables = {
+        "curves": made_up.curves[name],
+        "scores": made_up.scores[name],
+        "weights": made_up.weights[name],
+        "calibration": calibration(0.1, 0.2),
+    }
+    for table, rows in tables.items():
+        write_table(rows, folder / network_table(point, table))
 
 
 def _at(curve: Curve | float, epoch: int) -> float:

@@ -5,12 +5,10 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_up import NETWORKS, results
-from made_up_studies import design_of
-from made_up_trust import calibration
+from made_up_studies import design_of, write_tables
 from repositories import PROJECT
 from trainings import network, nothing_watched
 from write_studies import write_study
@@ -192,7 +190,7 @@ def test_the_reports_claims_are_judged_on_each_data_set(
     made_up = results()
     for name in NETWORKS:
         for dataset in ("", "_digits"):
-            write_tables(f"{name}{dataset}", made_up, name)
+            write_tables(folder, f"{name}{dataset}", made_up, name)
         for table in ("curves", "scores", "weights"):
             write_nothing(paths.network_table(f"{name}_mnist", table))
     compare.run()
@@ -227,17 +225,6 @@ def test_the_reports_claims_are_judged_on_each_data_set(
     assert cli.main(["ask", "other/n1_mlp_mnist > 50%"]) == 1
     assert "study other could not get its data set" in capsys.readouterr().err
     assert [name for name in read_scores(Path()) if "mnist" in name] == []
-
-
-def write_tables(point: str, made_up: Any, name: str) -> None:
-    tables = {
-        "curves": made_up.curves[name],
-        "scores": made_up.scores[name],
-        "weights": made_up.weights[name],
-        "calibration": calibration(0.1, 0.2),
-    }
-    for table, rows in tables.items():
-        write_table(rows, paths.network_table(point, table))
 
 
 def test_of_many_splits_those_verdicts_are_named_that_differ() -> None:

@@ -160,11 +160,18 @@ def load_claims(
         claim.model_copy(update={"conditions": tuple(map(change, claim.conditions))})
         for claim in read_declared(path)
     ]
-    return make_claims(changed, _named, path)
+    return make_claims(changed, path)
+
+
+def named(points: Points) -> Labels:
+    """Return networks by their own names; ConfigError for values of a factor."""
+    if points.factor:
+        raise ConfigError(f"{points.factor}: the report's claims are about networks, not factors")
+    return {name: name for name in points.names}
 
 
 def make_claims(
-    declared: Sequence[DeclaredClaim], find: Callable[[Points], Labels], path: Path
+    declared: Sequence[DeclaredClaim], path: Path, find: Callable[[Points], Labels] = named
 ) -> list[Claim]:
     """Make claims that can be judged; ``find`` returns the networks that points mean.
 
@@ -184,12 +191,6 @@ def make_claims(
         )
         made.append(Claim(claim.number, words, conditions, why, claim.about, quote))
     return made
-
-
-def _named(points: Points) -> Labels:
-    if points.factor:
-        raise ConfigError(f"{points.factor}: the report's claims are about networks, not factors")
-    return {name: name for name in points.names}
 
 
 def _make(declared: DeclaredCondition, find: Callable[[Points], Labels]) -> Condition:

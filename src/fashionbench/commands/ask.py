@@ -169,9 +169,7 @@ def answer(text: str) -> tuple[Question, VerdictRecord]:
         found = read_correct(folder, seeds, question.split, number)
         correct |= {asked.name: found[name]} if found else {}
     results = Results(curves={}, scores=scores, weights={}, correct={"val": correct})
-    claims = make_claims(
-        [question.declared()], lambda points: {n: n for n in points.names}, PARAMS_FILE
-    )
+    claims = make_claims([question.declared()], PARAMS_FILE)
     return question, judge(claims, results).claims[0]
 
 

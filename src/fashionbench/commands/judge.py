@@ -7,8 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,8 +17,7 @@ from fashionbench.analysis.statistics import estimate
 from fashionbench.claims import words
 from fashionbench.claims.judging import judge as judge_claims
 from fashionbench.claims.language import Points, read_declared
-from fashionbench.claims.quantities import Labels, make_claims
-from fashionbench.claims.verdicts import ArmRecord
+from fashionbench.claims.quantities import Labels, make_claims, named
 from fashionbench.errors import ConfigError, DataError
 from fashionbench.files import replace_file
 from fashionbench.messages import did_you_mean
@@ -44,9 +43,8 @@ def judge(
     name in MLFLOW_TRACKING_URI. ``model`` and ``seed`` name the columns, parameters or tags by
     which runs are grouped and paired. Raises ConfigError, DataError or StoreError.
     """
-    table = _of_csv(Path(runs), model, seed) if runs.endswith(".csv") else None
-    if table is None:
-        table = _checked(pd.DataFrame(_of_mlflow(runs, model, seed)), runs, model, seed)
+    read = _of_csv if runs.endswith(".csv") else _of_mlflow
+    table = _checked(read(runs, model, seed), runs, model, seed)
     metrics = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
     metrics = [name for name in metrics if name not in ("seed", "model")]
     scores = {str(name): rows.assign(split="val") for name, rows in table.groupby("model")}
@@ -55,11 +53,11 @@ def judge(
         for name in points.names:
             if name not in scores:
                 raise ConfigError(f"there are no runs of {name}{did_you_mean(name, scores)}")
-        return {name: name for name in points.names}
+        return named(points)
 
     declared = read_declared(claims, metrics)
     results = Results(curves={}, scores=scores, weights={})
-    arm = judge_claims(make_claims(declared, find, claims), results)
+    arm = judge_claims(make_claims(declared, claims, find), results)
     used = [*dict.fromkeys(one.value for claim in declared for one in claim.conditions)]
     rows = [(name, *_cells(of_model, used)) for name, of_model in scores.items()]
     headings = ("Model", "Runs", *used)
@@ -68,7 +66,10 @@ def judge(
         sys.stdout.write("\n")
     words.print_verdicts({"these runs": arm}, markdown=markdown)
     if page:
-        replace_file(page, _render(arm, runs, headings, rows).encode())
+        made = template("judged.html.jinja").render(
+            arm=arm, runs=runs, headings=headings, rows=rows
+        )
+        replace_file(page, made.encode())
         sys.stdout.write(f"Effects and intervals: {page.resolve()}\n")
 
 
@@ -76,16 +77,15 @@ def _cells(runs: pd.DataFrame, metrics: list[str]) -> Iterator[str]:
     yield str(len(runs))
     for metric in metrics:
         values = runs[metric].dropna().tolist()
-        found = estimate(values) if values else None
-        if found is None:
+        if not values:
             yield ""
-        elif found.n == 1:
-            yield f"{found.mean:.4f}"
-        else:
-            yield f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
+            continue
+        found = estimate(values)
+        interval = f" [{found.low:.4f}, {found.high:.4f}]" if found.n > 1 else ""
+        yield f"{found.mean:.4f}{interval}"
 
 
-def _of_csv(path: Path, model: str, seed: str) -> pd.DataFrame:
+def _of_csv(path: str, model: str, seed: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -96,10 +96,10 @@ def _of_csv(path: Path, model: str, seed: str) -> pd.DataFrame:
                 f"{path} has no column {name}{did_you_mean(name, map(str, table.columns))}; "
                 f"--{option} names it"
             )
-    return _checked(table.rename(columns={model: "model", seed: "seed"}), str(path), model, seed)
+    return table.rename(columns={model: "model", seed: "seed"})
 
 
-def _of_mlflow(runs: str, model: str, seed: str) -> list[dict[str, Any]]:
+def _of_mlflow(runs: str, model: str, seed: str) -> pd.DataFrame:
     """Return the finished runs of an experiment that have a model and a seed."""
     # Imported here: MLflow takes seconds.
     from fashionbench.tracking.store import store_to_read
@@ -115,28 +115,27 @@ def _of_mlflow(runs: str, model: str, seed: str) -> list[dict[str, Any]]:
         raise DataError(
             f"MLflow has no experiment {name}{did_you_mean(name, known)}; name it as ADDRESS#NAME"
         )
-    rows, token, left_out = [], None, 0
-    while True:
-        page = client.search_runs(
-            [found.experiment_id],
-            "attributes.status = 'FINISHED'",
-            max_results=_PAGE,
-            page_token=token,
-        )
-        for run in page:
-            known_of_run = {**run.data.tags, **run.data.params}
-            if model in known_of_run and seed in known_of_run:
-                rows.append(
-                    {**run.data.metrics, "model": known_of_run[model], "seed": known_of_run[seed]}
-                )
-            else:
-                left_out += 1
-        token = page.token
-        if not token:
-            break
-    if left_out:
-        sys.stderr.write(f"{left_out} of {left_out + len(rows)} runs lack {model} or {seed}\n")
-    return rows
+    finished = partial(
+        client.search_runs,
+        [found.experiment_id],
+        "attributes.status = 'FINISHED'",
+        max_results=_PAGE,
+    )
+    page = finished()
+    of_runs = [*page]
+    while page.token:
+        page = finished(page_token=page.token)
+        of_runs += page
+    names = [{**run.data.tags, **run.data.params} for run in of_runs]
+    rows = [
+        {**run.data.metrics, "model": known[model], "seed": known[seed]}
+        for run, known in zip(of_runs, names, strict=True)
+        if model in known and seed in known
+    ]
+    if len(rows) < len(of_runs):
+        left_out = len(of_runs) - len(rows)
+        sys.stderr.write(f"{left_out} of {len(of_runs)} runs lack {model} or {seed}\n")
+    return pd.DataFrame(rows)
 
 
 def _checked(table: pd.DataFrame, runs: str, model: str, seed: str) -> pd.DataFrame:
@@ -156,9 +155,3 @@ def _checked(table: pd.DataFrame, runs: str, model: str, seed: str) -> pd.DataFr
     numbers = pd.to_numeric(table["seed"], errors="coerce")
     seeds = table["seed"].astype(str) if numbers.isna().any() else numbers
     return table.assign(model=table["model"].astype(str), seed=seeds)
-
-
-def _render(
-    arm: ArmRecord, runs: str, headings: tuple[str, ...], rows: list[tuple[str, ...]]
-) -> str:
-    return template("judged.html.jinja").render(arm=arm, runs=runs, headings=headings, rows=rows)

@@ -25,7 +25,14 @@ from fashionbench.claims.language import (
     conjoin,
     explain_error,
 )
-from fashionbench.claims.quantities import Claim, Labels, level_name, load_claims, make_claims
+from fashionbench.claims.quantities import (
+    Claim,
+    Labels,
+    level_name,
+    load_claims,
+    make_claims,
+    named,
+)
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml
 from fashionbench.params import (
@@ -203,7 +210,7 @@ class Design:
 
         Raises ConfigError, with the line, for a point or a value that the study does not have.
         """
-        return make_claims(self.study.claims, self._find, path)
+        return make_claims(self.study.claims, path, self._find)
 
     def _find(self, points: Points) -> Labels:
         """Return the labels of points, by their names or by the values of a factor."""
@@ -213,7 +220,7 @@ class Design:
             for name in points.names:
                 if name not in labels:
                     raise ConfigError(f"there is no point {name}; there are {conjoin(labels)}")
-            return {name: name for name in points.names}
+            return named(points)
         values = self.values(points.factor)
         levels = values if points.levels is None else points.levels
         if unknown := [level for level in levels if level not in values]:
