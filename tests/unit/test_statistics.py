@@ -64,11 +64,6 @@ def test_nothing_cannot_be_estimated() -> None:
         estimate([])
 
 
-def test_another_confidence_has_another_quantile() -> None:
-    found = estimate([1.0, 2.0, 3.0, 4.0, 5.0], confidence=0.99)
-    assert found.high - found.mean == pytest.approx(4.604095 * math.sqrt(2.5 / 5))
-
-
 def test_prediction_intervals_hold_the_next_value_as_often_as_they_say() -> None:
     trials = 4000
     values = np.random.default_rng(0).normal(0.88, 0.01, size=(trials, 6))

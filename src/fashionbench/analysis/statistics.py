@@ -52,8 +52,8 @@ class Estimate:
     n: int
 
 
-def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """Return the mean of independent values and its Student's t interval.
+def estimate(values: Sequence[float]) -> Estimate:
+    """Return the mean of independent values and its 95% interval, Student's t.
 
     Raises ValueError if there are no values.
     """
@@ -63,7 +63,7 @@ def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimat
     if n == 1:
         return Estimate(mean, math.nan, math.nan, 1)
     standard_error = np.std(values, ddof=1) / np.sqrt(n)
-    half = float(standard_error * stdtrit(n - 1, (1 + confidence) / 2))
+    half = float(standard_error * stdtrit(n - 1, (1 + CONFIDENCE) / 2))
     return Estimate(mean, mean - half, mean + half, n)
 
 

@@ -14,25 +14,27 @@ Ends = tuple[float, float]
 """The ends of an interval."""
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
+    """A part of results that are written as JSON."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Flip(_Record):
+class Flip(Record):
     """The margin beyond which the claim's verdict is another, and that verdict."""
 
     margin: float
     verdict: Verdict
 
 
-class CrossedRecord(_Record):
+class CrossedRecord(Record):
     """The 95% interval over seeds and images; ``images`` is their share of the variance."""
 
     ends: Ends
     images: float
 
 
-class OtherRecord(_Record):
+class OtherRecord(Record):
     """The effect over other runs than those that decide, with its 95% interval.
 
     Over ``all runs``, those that lost a class as well; or in ``pairs`` of the seeds that both have.
@@ -43,7 +45,7 @@ class OtherRecord(_Record):
     interval: Ends | None
 
 
-class OnTestRecord(_Record):
+class OnTestRecord(Record):
     """The mean on the test images, its 95% interval and the verdict on the condition there."""
 
     mean: float
@@ -51,7 +53,7 @@ class OnTestRecord(_Record):
     verdict: Verdict
 
 
-class ConditionRecord(_Record):
+class ConditionRecord(Record):
     """A condition, and the comparison of it that speaks least for the claim.
 
     If the condition is about ``some`` of its comparisons, the one that speaks most for it.
@@ -95,7 +97,7 @@ class ConditionRecord(_Record):
     verdict: Verdict
 
 
-class Needed(_Record):
+class Needed(Record):
     """With how many new seeds an undecided claim would be decided, judging by those that there are.
 
     ``leans`` is the verdict to expect; ``half`` and ``most`` are numbers of seeds at which it comes
@@ -110,7 +112,7 @@ class Needed(_Record):
     obstacle: Literal["", "single seeds", "reported number"] = ""
 
 
-class VerdictRecord(_Record):
+class VerdictRecord(Record):
     """A claim, its verdict and the answers behind it.
 
     The sentence holds by itself in ``holds`` of ``n`` seeds, a share with the exact interval
@@ -158,7 +160,7 @@ class VerdictRecord(_Record):
         return holds if self.verdict == "contradicted" else 1 - holds
 
 
-class ArmRecord(_Record):
+class ArmRecord(Record):
     """The verdicts on all claims in one arm.
 
     ``seeds`` is the number of most networks' runs, ``runs`` that of each network's. ``lost_class``

@@ -76,7 +76,8 @@ def publish(params: Params) -> None:
     for old in folder.glob("*"):
         old.unlink()
     for figure in record.figures:
-        replace_file(folder / f"{figure.name}.svg", _figure(figure.name).read_bytes())
+        name = f"{figure.name}.svg"
+        replace_file(folder / name, (FIGURES_DIR / name).read_bytes())
     if here == COUNTERPART:
         for table in _TABLES:
             rows = {name: read_table(network_table(name, table)) for name in params.networks}
@@ -173,7 +174,3 @@ def _difference(folder: Path, params: Params) -> str:
 def _name(network: str) -> str:
     """Return the name that a network of the project has in the study."""
     return f"{network}_{COUNTERPART}"
-
-
-def _figure(name: str) -> Path:
-    return FIGURES_DIR / f"{name}.svg"

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from fashionbench.analysis.files import parse_result, read_result
-from fashionbench.claims.language import Unit, Verdict, conjoin
-from fashionbench.claims.verdicts import ArmRecord, Ends, VerdictRecord
+from fashionbench.claims.language import Unit, conjoin
+from fashionbench.claims.verdicts import ArmRecord, Ends, Record, VerdictRecord, count_verdicts
 from fashionbench.claims.words import by_verdict, format_ends, name_claims
 from fashionbench.messages import counted
 from fashionbench.params import LossInput
@@ -19,11 +18,7 @@ MANY = 3
 """On more data sets or splits, only those verdicts are named that differ between them."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EffectRecord(_Record):
+class EffectRecord(Record):
     """A quantity that a study gives without a claim: single seeds, their mean and 95% interval.
 
     ``unit`` is None for a value of a factor.
@@ -36,7 +31,7 @@ class EffectRecord(_Record):
     interval: Ends | None
 
 
-class FigureRecord(_Record):
+class FigureRecord(Record):
     """A figure in FIGURES_DIR by its name, its caption, and its text for screen readers."""
 
     name: str
@@ -44,7 +39,7 @@ class FigureRecord(_Record):
     alt: str
 
 
-class StudyArmRecord(_Record):
+class StudyArmRecord(Record):
     """All points with one loss: the study's claims, effects, and the report's own claims.
 
     ``report`` holds those judged with each of the study's ``report_claims``, in that order, and
@@ -54,10 +49,10 @@ class StudyArmRecord(_Record):
     claims: ArmRecord
     effects: tuple[EffectRecord, ...]
     report: tuple[ArmRecord, ...]
-    transferred: dict[str, ArmRecord] = {}
+    transferred: dict[str, ArmRecord] = Field(default_factory=dict)
 
 
-class DatasetRecord(_Record):
+class DatasetRecord(Record):
     """A data set of a study, or a split: title, numbers of images, and whether it is missing."""
 
     title: str
@@ -66,7 +61,7 @@ class DatasetRecord(_Record):
     is_missing: bool
 
 
-class StudyRecord(_Record):
+class StudyRecord(Record):
     """A study: how much was trained, and what was found with each loss.
 
     ``datasets`` are those of its own and those on which it judges the report's claims, by name; so
@@ -79,7 +74,7 @@ class StudyRecord(_Record):
     replicates: int
     arms: dict[LossInput, StudyArmRecord]
     figures: tuple[FigureRecord, ...]
-    datasets: dict[str, DatasetRecord] = {}
+    datasets: dict[str, DatasetRecord] = Field(default_factory=dict)
 
     @property
     def missing(self) -> list[str]:
@@ -134,11 +129,13 @@ def describe_more_seeds(fewer: ArmRecord, more: ArmRecord) -> str:
 
 def verdicts_by_loss(record: StudyRecord) -> dict[LossInput, str]:
     """Give the verdicts by loss: on which own claims, or else on how many of the report's."""
-    if record.claims:
-        return {name: _numbered(arm.claims.claims) for name, arm in record.arms.items()}
-    if record.datasets:
-        return {name: _compared(arm.transferred) for name, arm in record.arms.items()}
-    return {name: _counted(arm.report[-1].claims) for name, arm in record.arms.items()}
+
+    def describe(arm: StudyArmRecord) -> str:
+        if record.claims:
+            return by_verdict((one.claim, one.verdict) for one in arm.claims.claims)
+        return _compared(arm.transferred) if record.datasets else _counted(arm.report[-1].claims)
+
+    return {name: describe(arm) for name, arm in record.arms.items()}
 
 
 def describe_missing(record: StudyRecord) -> str:
@@ -157,10 +154,6 @@ def summarise(record: StudyRecord) -> str:
     return "; ".join(f"{text} ({name})" for name, text in found.items())
 
 
-def _numbered(claims: tuple[VerdictRecord, ...]) -> str:
-    return by_verdict((one.claim, one.verdict) for one in claims)
-
-
 def _compared(judged: Mapping[str, ArmRecord]) -> str:
     """Count the verdicts on each data set or split; of MANY, say which are not the same on all."""
     if len(judged) <= MANY:
@@ -172,7 +165,4 @@ def _compared(judged: Mapping[str, ArmRecord]) -> str:
 
 
 def _counted(claims: Sequence[VerdictRecord]) -> str:
-    verdicts = [one.verdict for one in claims]
-    return ", ".join(
-        f"{verdicts.count(name)} {name}" for name in get_args(Verdict) if name in verdicts
-    )
+    return ", ".join(f"{count} {name}" for name, count in count_verdicts(claims).items() if count)
