@@ -129,12 +129,11 @@ def test_words_belong_to_every_number(explained: Sequence[Explanation]) -> None:
     assert penalty.numbers["weights"] == "1,000 of n2_mlp"
 
 
-def test_without_a_counterpart_there_are_no_numbers_of_it(params: Params) -> None:
+def test_only_a_run_on_probabilities_is_explained_and_with_logits_if_there_are_any(
+    params: Params,
+) -> None:
     numbers = explain_results(results(), None, params)[0].numbers
     assert not any("logits" in number.name for number in numbers)
-
-
-def test_a_run_on_logits_has_nothing_to_explain(params: Params) -> None:
     on_logits = params.model_copy(update={"loss_input": "logits"})
     assert explain_results(results(), None, on_logits) == []
 

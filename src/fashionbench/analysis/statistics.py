@@ -185,7 +185,7 @@ def holm(p_values: Array) -> tuple[Array, Array]:
     The procedure comes down to one rule: a test is significant if its p-value is at most ALPHA
     divided by the number of tests that the others leave open, itself included. That quotient is its
     level: an interval of confidence 1 - level excludes a bound exactly if the adjusted p-value is
-    at most ALPHA. Not by statsmodels, whose function collects garbage at every call.
+    at most ALPHA.
     """
     count, order = len(p_values), np.argsort(p_values, axis=0)
     still_open = (count - np.arange(count)).reshape(-1, *[1] * (p_values.ndim - 1))

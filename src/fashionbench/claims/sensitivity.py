@@ -223,26 +223,17 @@ SCORES: Mapping[str, dict[str, object]] = {
     "plateau": {"value": "plateau", "over": 10},
 }
 """What the accuracy of a network may be: after the last epoch, in its best, over the last ten."""
+_MARGINS = {"half": 0.5, "whole": 1.0, "double": 2.0}
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "score": tuple(SCORES),
     "images": ("validation", "test"),
     "runs": ("no class lost", "all runs"),
     "test": ("pairs", "Welch"),
-    "margin": ("half", "whole", "double"),
+    "margin": tuple(_MARGINS),
     "sides": ("two-sided", "one-sided"),
     "family": ("Holm", "uncorrected"),
 }
 ALL = "every analysis"
-_FACTORS = {"half": 0.5, "whole": 1.0, "double": 2.0}
-
-
-_SCORED = (
-    ("final", "validation"),
-    ("final", "test"),
-    ("best", "validation"),
-    ("plateau", "validation"),
-)
-"""Test images are scored after the last epoch alone."""
 
 
 def with_multiverse(arm: ArmRecord, results: Results) -> ArmRecord:
@@ -252,14 +243,12 @@ def with_multiverse(arm: ArmRecord, results: Results) -> ArmRecord:
     for options, number, verdict in _analyses(results, verdicts):
         for option in (ALL, *options):
             found[number][option].append(verdict == verdicts[number])
+    counts = {
+        number: {option: (sum(same), len(same)) for option, same in by_option.items()}
+        for number, by_option in found.items()
+    }
     claims = tuple(
-        record.model_copy(
-            update={
-                "multiverse": {
-                    option: (sum(same), len(same)) for option, same in found[record.claim].items()
-                }
-            }
-        )
+        record.model_copy(update={"multiverse": counts.get(record.claim, {})})
         for record in arm.claims
     )
     return arm.model_copy(update={"claims": claims})
@@ -269,7 +258,9 @@ def _analyses(
     results: Results, numbers: Collection[str]
 ) -> Iterator[tuple[list[str], str, Verdict]]:
     """Yield the options of an analysis, and the number of a claim with the verdict by these."""
-    for score, images in _SCORED:
+    for score, images in product(CHOICES["score"], CHOICES["images"]):
+        if images == "test" and score != "final":
+            continue  # Test images are scored after the last epoch alone.
         change = partial(_with_score, score)
         scored = results.on("test" if images == "test" else "val")
         claims = [claim for claim in load_claims(change=change) if claim.number in numbers]
@@ -299,24 +290,19 @@ def _decide(
     tested: Sequence[Examined], evidence: Sequence[Evidence]
 ) -> Iterator[tuple[list[str], str, Verdict]]:
     corrections = [*product(CHOICES["sides"], CHOICES["family"])]
-    for margin in CHOICES["margin"]:
-        family = [_widened(one, _FACTORS[margin]) for one in zip(tested, evidence, strict=True)]
+    for margin, factor in _MARGINS.items():
+        family = [_widened(*one, factor) for one in zip(tested, evidence, strict=True)]
         p_values = np.array([float(one.p()) for one in family])
+        uncorrected = np.full(len(family), ALPHA)
         # At a one-sided level p-values are half of what they are, and the two-sided level is twice.
-        by_holm = {1: holm(p_values)[1], 2: 2 * holm(p_values / 2)[1]}
-        for place, (one, of) in enumerate(zip(tested, family, strict=True)):
-            levels = [
-                by_holm[side][place] if correction == "Holm" else side * ALPHA
-                for sides, correction in corrections
-                for side in [CHOICES["sides"].index(sides) + 1]
-            ]
-            verdicts = one.verdicts(of, np.array(levels))
+        levels = [holm(p_values)[1], uncorrected, 2 * holm(p_values / 2)[1], 2 * uncorrected]
+        for one, of, of_claim in zip(tested, family, np.transpose(levels), strict=True):
+            verdicts = one.verdicts(of, of_claim)
             for (sides, correction), verdict in zip(corrections, verdicts, strict=True):
                 yield [margin, sides, correction], one.claim.number, verdict
 
 
-def _widened(one: tuple[Examined, Evidence], factor: float) -> Evidence:
-    examined, evidence = one
+def _widened(examined: Examined, evidence: Evidence, factor: float) -> Evidence:
     for number, condition in enumerate(examined.claim.conditions):
         wider = condition.with_margin(factor * condition.margin)
         evidence = evidence.with_bounds(number, wider.low, wider.high)
