@@ -117,6 +117,7 @@ quick: repository $(READY)
 study: repository $(READY)
 	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error name a study, such as make study NAME=logits: \
 	  $(patsubst studies/%/dvc.yaml,%,$(wildcard studies/*/dvc.yaml))))
+	python tools/write_studies.py $(NAME)
 	@grep -qsx '!/$(NAME)/dvc.yaml' studies/.dvcignore || echo '!/$(NAME)/dvc.yaml' >> studies/.dvcignore
 	$(STUDY_$(SIZE))
 	cd studies/$(NAME) && fashionbench verdicts $(if $(filter quick,$(SIZE)),--rev quick-$(NAME))

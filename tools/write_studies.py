@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from write_dependencies import code_of, report_mistakes
 
@@ -18,6 +19,7 @@ from fashionbench.data.sources import RAW_DIR
 from fashionbench.datasets import DATASETS_FILE
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml
+from fashionbench.messages import explain
 from fashionbench.params import PARAMS_FILE, STRENGTHS, Params, images_of, load_params
 from fashionbench.paths import (
     HIGHLIGHTS_DIR,
@@ -48,9 +50,11 @@ _HEADER = "# Made by make deps from study.yaml and the project's {name}: edit th
 
 
 def main() -> None:
-    """Rewrite the files of all studies, and print which have changed."""
+    """Rewrite the files of the studies that are named, or of all; print which have changed."""
     check_all_numbers(PROJECT)
     for folder in studies(PROJECT):
+        if sys.argv[1:] and folder.name not in sys.argv[1:]:
+            continue
         for name in write_study(folder, PROJECT):
             sys.stdout.write(f"{(folder / name).relative_to(PROJECT)} is up to date again\n")
 
@@ -100,7 +104,11 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
     design.claims(folder / STUDY_FILE)
     design.transferred()
     params = study_params(design, shared)
-    Params.model_validate(params, context=project)
+    try:
+        Params.model_validate(params, context=project)
+    except ValidationError as error:
+        why = explain(error.errors()[0], Params.model_fields)
+        raise ConfigError(f"{(folder / STUDY_FILE).relative_to(project)}: {why}") from error
     made = {PARAMS_FILE: params, PIPELINE_FILE: _pipeline(design, project)}
     return {
         # Parameters of a network stand in one line, where they fit.

@@ -1,13 +1,17 @@
 """The figures: their content, and that they hold no date."""
 
+import io
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from comparisons import COMPARISON, CURVES, REPLICATES, curve
 from made_up_trust import TABLES
 from matplotlib.figure import Figure
 from pages import CONFUSION, ERRORS, PAIRS, draw_all
+from PIL import Image
 from repositories import CLASSES
 
 from fashionbench.analysis.calibration_and_robustness import compare_robustness
@@ -91,6 +95,25 @@ def test_no_errors_and_flat_filters_can_be_drawn() -> None:
     assert not any(axes.images for axes in figures.draw_errors(none, CLASSES).axes)
     flat = figures.draw_filters(np.zeros((2, 28, 28), np.float32))
     assert flat.axes[0].images[0].get_clim() == pytest.approx((-1, 1))
+
+
+def test_images_of_few_colours_have_a_palette_and_lose_nothing() -> None:
+    def encoded(pixels: npt.NDArray[np.uint8]) -> str:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return b64encode(file.getvalue()).decode()
+
+    def pixels(png: str) -> npt.NDArray[np.uint8]:
+        return np.asarray(Image.open(io.BytesIO(b64decode(png))).convert("RGBA"))
+
+    colours = np.random.default_rng(0).integers(256, size=(256, 4), dtype=np.uint8)
+    colours[:, 3] = 255
+    few = colours[np.random.default_rng(1).integers(256, size=(64, 64))]
+    smaller = figures.with_palette(encoded(few))
+    assert np.array_equal(pixels(smaller), few)
+    assert len(smaller) < 0.6 * len(encoded(few))
+    many = np.random.default_rng(2).integers(256, size=(64, 64, 3), dtype=np.uint8)
+    assert figures.with_palette(encoded(many)) == encoded(many)
 
 
 def test_a_diagram_has_the_diagonal_and_a_point_per_bin() -> None:

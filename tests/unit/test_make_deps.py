@@ -65,6 +65,12 @@ def make_deps(project: Path) -> tuple[str, str]:
         (STUDY, "n1_mlp:", "n1_mpl:", "did you mean n1_mlp?"),
         (STUDY, "title:", "title: [", f"{STUDY} is not YAML: "),
         ("params.yaml", "batch_size: 64", "batch_size: 0", "params.yaml: batch_size = 0: "),
+        (
+            STUDY,
+            "n1_mlp: {}",
+            "n1_mlp: {own: {batch_size: 50001}}",
+            f"{STUDY}: networks.n1_mlp_logits.own: batch_size = 50001: must be at most train_size",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(project: Path, file: str, old: str, new: str, says: str) -> None:

@@ -30,7 +30,6 @@ _PACKAGES = (
     "torch",
     "numpy",
     "scipy",
-    "statsmodels",
     "pandas",
     "matplotlib",
     "safetensors",
