@@ -1,7 +1,8 @@
 # make                 install, run the whole pipeline, print the comparison
 # make quick           the same pipeline as a preview of minutes, beside the results
 # make test            lint, types and the fast tests: a few minutes
-# make test-all        the same, then the slow tests
+# make test-all        the same, then the slow tests: twenty minutes
+# make test-emulated   what other processors compute, by qemu-user: minutes, on some machines ten
 # make study NAME=name run a study, such as logits, and print its verdicts; SIZE=quick is a preview
 # make verify          remake everything in a clean clone and compare it with the committed hashes;
 #                      SIZE=quick does so for what make quick runs, STUDY=name for a study. It leaves
@@ -71,8 +72,8 @@ BY :=
 KEY :=
 VERSION :=
 
-.PHONY: all install test test-all quick study verify quick.lock audit release torch bench bench-pipeline \
-  lock docs simulations rescore screenshots deps repository anew
+.PHONY: all install test test-all test-emulated quick study verify quick.lock audit release torch bench \
+  bench-pipeline lock docs simulations rescore screenshots deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -104,6 +105,9 @@ test: $(READY)
 
 test-all: test
 	pytest -m slow --dist load --maxschedchunk 1
+
+test-emulated: $(READY)
+	pytest -m emulated
 
 # --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without studies.
 quick: repository $(READY)

@@ -59,7 +59,7 @@ def test_other_kernels_give_the_same_bits() -> None:
     assert differing(made(what=what, kernel="last", **CAPPED), made(what=what)) == []
 
 
-@pytest.mark.slow(minutes=5)
+@pytest.mark.emulated
 @pytest.mark.skipif(not shutil.which(QEMU), reason=f"there is no {QEMU} (package qemu-user)")
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_other_processors_give_the_same_bits(processor: str) -> None:

@@ -180,12 +180,13 @@ def test_the_bill_of_materials_names_every_locked_package(short: Repository) -> 
     "make install",
     "make test",
     "make test-all",
+    "make test-emulated",
     "pytest tests/unit",
     "pytest -n 0 tests/unit/test_claims.py",
 )
 def test_what_runs_these_tests_is_run_by_continuous_integration() -> None:
     script = (PROJECT / ".ci/run").read_text()
-    assert "make test test-all" in script
+    assert "make test test-all test-emulated" in script
     makefile = (PROJECT / "Makefile").read_text()
     assert "\ntest: $(READY)" in makefile
     assert "\ninstall: $(READY)" in makefile

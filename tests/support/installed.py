@@ -22,7 +22,9 @@ def install(repository: Repository) -> Repository:
     """Give a repository what make needs, with this Python's packages as its environment."""
     for name in _FILES:
         shutil.copy(PROJECT / name, repository.path)
-    shutil.copytree(PROJECT / "benchmarks", repository.path / "benchmarks")
+    for name in ("benchmarks", "tools"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / name, repository.path / name, ignore=ignored)
     environment = repository.path / ".venv"
     environment.mkdir()
     # The folder itself is no link: should make ever clear the environment, it takes links away.
