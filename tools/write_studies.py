@@ -108,7 +108,7 @@ def files_of(folder: Path, project: Path) -> dict[str, str]:
         Params.model_validate(params, context=project)
     except ValidationError as error:
         why = explain(error.errors()[0], Params.model_fields)
-        raise ConfigError(f"{(folder / STUDY_FILE).relative_to(project)}: {why}") from error
+        raise ConfigError(f"{STUDIES_DIR / folder.name / STUDY_FILE}: {why}") from error
     made = {PARAMS_FILE: params, PIPELINE_FILE: _pipeline(design, project)}
     return {
         # Parameters of a network stand in one line, where they fit.
