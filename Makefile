@@ -1,7 +1,7 @@
 # make                 install, run the whole pipeline, print the comparison
 # make quick           the same pipeline as a preview of minutes, beside the results
 # make test            lint, types and the fast tests: a few minutes
-# make test-all        the same, then the slow tests: twenty minutes
+# make test-all        the same, then the slow tests
 # make test-emulated   what other processors compute, by qemu-user: minutes, on some machines ten
 # make study NAME=name run a study, such as logits, and print its verdicts; SIZE=quick is a preview
 # make verify          remake everything in a clean clone and compare it with the committed hashes;

@@ -133,9 +133,7 @@ def test_screenshots_are_taken_of_the_page_and_of_mlflow(copied: Repository) -> 
     if not shutil.which("chromium"):
         pytest.skip("there is no chromium: apt-get install chromium")
     install(copied)
-    for name in ("docs", "tools"):
-        (copied.path / name).mkdir()
-    shutil.copy(PROJECT / "tools/screenshots.py", copied.path / "tools")
+    (copied.path / "docs").mkdir()
     copied.run("make", "screenshots")
     for name in ("first-1440", "first-390", "page", "mlflow"):
         with Image.open(copied.path / f"docs/screenshots/{name}.png") as picture:
