@@ -28,7 +28,7 @@ from timing import (
 )
 from together import measure_workers
 
-from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.errors import FashionbenchError
 from fashionbench.page.figures import save_svg
 from fashionbench.params import Params, load_params

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from fashionbench.analysis.files import DUPLICATES_FILE, PAGE_FILE
 from fashionbench.analysis.model_card import read_champion, write_card
+from fashionbench.analysis.result_files import DUPLICATES_FILE, PAGE_FILE
 from fashionbench.params import LossInput, load_params
 from fashionbench.paths import STUDIES_DIR
 from fashionbench.studies.design import STUDY_FILE, read_study

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Browser, FloatRect, ViewportSize, sync_playwright
 
-from fashionbench.analysis.files import PAGE_FILE
+from fashionbench.analysis.result_files import PAGE_FILE
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.tracking.address import LOCAL_SERVER, view_address
 

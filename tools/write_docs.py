@@ -18,7 +18,7 @@ from typing import Any, get_args
 from result_blocks import duplicates, model_card, studies
 from ruamel.yaml import YAML
 
-from fashionbench.analysis.files import CLAIMS_FILE, COMPARISON_FILE, parse_result
+from fashionbench.analysis.result_files import CLAIMS_FILE, COMPARISON_FILE, parse_result
 from fashionbench.claims.language import CLAIMS_FILE as DECLARED_CLAIMS
 from fashionbench.claims.language import Verdict, registration
 from fashionbench.claims.verdicts import BY_ARM, VerdictsByArm

@@ -97,6 +97,9 @@ def _run(parsed: argparse.Namespace) -> int:
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - see Asked.
             if not asked.to_end_by:
                 return _report(error)
+            from fashionbench.terminal import show_cursor
+
+            show_cursor()
             how = "interrupted" if asked.to_end_by == signal.SIGINT else "terminated"
             sys.stderr.write(f"fashionbench: {how}\n")
             return 128 + asked.to_end_by

@@ -29,6 +29,14 @@ def open_console() -> Console:
     return _Console(highlight=False, force_terminal=False, width=_UNLIMITED)
 
 
+def show_cursor() -> None:
+    """Show the cursor of the terminal, if there is one, which an interrupted bar may have hidden.
+
+    The bar's own console no longer writes if the interruption came while it filled a buffer.
+    """
+    _Console(file=sys.__stdout__).show_cursor()
+
+
 def print_table(
     console: Console,
     headings: Sequence[str],

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from inspect import signature
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 from fashionbench import cli
 from fashionbench.errors import ConfigError
 from fashionbench.stages import check
+from fashionbench.terminal import open_console
 
 
 @pytest.fixture
@@ -82,6 +84,33 @@ def test_a_signal_is_named_whatever_a_library_makes_of_it(
     finally:
         signal.signal(number, before)
     assert capsys.readouterr().err == f"fashionbench: {word}\n"
+
+
+def test_an_interrupted_command_shows_the_cursor_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def bar_that_is_interrupted(*_: object) -> None:
+        bar = open_console()
+        bar.show_cursor(False)
+        bar._enter_buffer()  # Left as an interruption between its lines leaves it: for good.
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        bar.show_cursor()
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "__stdout__", terminal)
+    monkeypatch.setattr(check, "run", bar_that_is_interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cli.main(["check"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert terminal.getvalue() == "\x1b[?25l\x1b[?25h"
 
 
 def test_a_python_without_the_packages_is_named(

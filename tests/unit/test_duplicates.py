@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from repositories import PROJECT
 
-from fashionbench.analysis.files import DUPLICATES_FILE
+from fashionbench.analysis.result_files import DUPLICATES_FILE
 from fashionbench.data.splits import Duplicates, Split, count_duplicates
 from fashionbench.stages import duplicates
 

@@ -14,7 +14,7 @@ from trainings import network, nothing_watched
 from write_studies import write_study
 
 from fashionbench import cli, paths
-from fashionbench.analysis.files import PAGE_FILE
+from fashionbench.analysis.result_files import PAGE_FILE
 from fashionbench.claims.verdicts import ArmRecord, VerdictRecord
 from fashionbench.commands.verify import read_scores
 from fashionbench.data import public_sources

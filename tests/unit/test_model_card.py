@@ -7,8 +7,8 @@ import pytest
 from made_up_trust import calibration, robustness
 from repositories import CLASSES
 
-from fashionbench.analysis.files import COMPARISON_FILE
 from fashionbench.analysis.model_card import LONGEST, read_champion, write_card
+from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.params import Params
 from fashionbench.paths import network_table
 from fashionbench.tables import write_table

@@ -10,7 +10,6 @@ import pytest
 from made_up import MadeUp, near, results
 from scipy.stats import t, ttest_ind, ttest_rel
 
-from fashionbench.analysis.files import PAIRS_FILE
 from fashionbench.analysis.pairs import (
     COLUMNS,
     CrossedInterval,
@@ -19,6 +18,7 @@ from fashionbench.analysis.pairs import (
     of_scores,
     write_pairs,
 )
+from fashionbench.analysis.result_files import PAIRS_FILE
 from fashionbench.analysis.results import Results
 
 GOOD = (0.90, 0.88, 0.91, 0.89, 0.92)

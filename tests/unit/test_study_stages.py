@@ -10,7 +10,7 @@ from made_up_studies import write_tables
 from repositories import PROJECT
 from write_studies import write_study
 
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
 from fashionbench.claims.words import describe_lost
 from fashionbench.errors import ConfigError
 from fashionbench.params import Params, load_params

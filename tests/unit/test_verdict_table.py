@@ -10,7 +10,7 @@ import pytest
 from made_up import CLAIMS, MadeUp, near, results
 from rich.console import Console
 
-from fashionbench.analysis.files import CLAIMS_FILE
+from fashionbench.analysis.result_files import CLAIMS_FILE
 from fashionbench.claims import words
 from fashionbench.claims.judging import judge
 from fashionbench.claims.verdicts import (

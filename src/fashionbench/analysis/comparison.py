@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.console import Console
 
-from fashionbench.analysis.files import COMPARISON_FILE, read_result
+from fashionbench.analysis.result_files import COMPARISON_FILE, read_result
 from fashionbench.analysis.results import lost_a_class
 from fashionbench.analysis.statistics import exact_interval, median_interval, with_interval
 from fashionbench.messages import counted

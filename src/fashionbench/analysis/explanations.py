@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from rich.console import Console
 
-from fashionbench.analysis.files import EXPLANATIONS_FILE, parse_result, read_result
+from fashionbench.analysis.result_files import EXPLANATIONS_FILE, parse_result, read_result
 from fashionbench.analysis.results import NotTestableError, Results
 from fashionbench.analysis.statistics import estimate, rounded
 from fashionbench.params import Params

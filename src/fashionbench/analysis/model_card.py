@@ -18,7 +18,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     curve_of,
     units,
 )
-from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.analysis.statistics import with_interval
 from fashionbench.evaluation.corruptions import IMAGES
 from fashionbench.evaluation.scores import best_seed

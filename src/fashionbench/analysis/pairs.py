@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
-from fashionbench.analysis.files import PAIRS_FILE
+from fashionbench.analysis.result_files import PAIRS_FILE
 from fashionbench.analysis.results import Chosen, Correct, Results, ScoredSplit, stacked
 from fashionbench.analysis.statistics import (
     ALPHA,

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from fashionbench.analysis.files import CLAIMS_FILE, parse_result, read_result
+from fashionbench.analysis.result_files import CLAIMS_FILE, parse_result, read_result
 from fashionbench.claims.language import Unit, Verdict
 
 DECIDED: tuple[Verdict, ...] = ("reproduced", "vacuous", "contradicted")

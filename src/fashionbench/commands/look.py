@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashionbench.analysis.files import PAGE_FILE, read_result
+from fashionbench.analysis.result_files import PAGE_FILE, read_result
 from fashionbench.analysis.statistics import estimate
 from fashionbench.claims.verdicts import VerdictsByArm, read_verdicts
 from fashionbench.errors import DataError

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from safetensors import SafetensorError
 
-from fashionbench.analysis.files import COMPARISON_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.errors import DataError
 from fashionbench.params import load_params
 from fashionbench.paths import CHAMPIONS_DIR, champion_file

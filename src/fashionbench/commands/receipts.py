@@ -15,7 +15,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from fashionbench.analysis.files import LOCK_FILE
+from fashionbench.analysis.result_files import LOCK_FILE
 from fashionbench.commands.verify import clone, hashes_of, read_hashes, run_dvc
 from fashionbench.errors import VerificationError
 from fashionbench.messages import counted

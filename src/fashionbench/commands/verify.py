@@ -20,7 +20,7 @@ from typing import Any
 from rich.console import Console
 
 from fashionbench import paths
-from fashionbench.analysis.files import KINDS, LOCK_FILE
+from fashionbench.analysis.result_files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import estimate
 from fashionbench.errors import VerificationError
 from fashionbench.files import read_yaml, replace_file

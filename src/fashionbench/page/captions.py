@@ -12,7 +12,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     compare_robustness,
     mean_robustness,
 )
-from fashionbench.analysis.files import FIGURES_DIR
+from fashionbench.analysis.result_files import FIGURES_DIR
 from fashionbench.analysis.statistics import CONFIDENCE
 from fashionbench.evaluation.corruptions import CORRUPTIONS, IMAGES
 from fashionbench.page import figures

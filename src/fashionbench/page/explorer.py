@@ -13,8 +13,8 @@ import pandas as pd
 from PIL import Image
 from scipy.special import stdtrit
 
-from fashionbench.analysis.files import KINDS
 from fashionbench.analysis.pairs import mcnemar_p
+from fashionbench.analysis.result_files import KINDS
 from fashionbench.analysis.results import Chosen, Results
 from fashionbench.analysis.statistics import CONFIDENCE
 from fashionbench.page.figures import INK, NETWORK_COLOURS, by_epoch, in_range

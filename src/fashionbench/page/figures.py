@@ -27,7 +27,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     reliability,
     units,
 )
-from fashionbench.analysis.files import KINDS
+from fashionbench.analysis.result_files import KINDS
 from fashionbench.analysis.statistics import CONFIDENCE, estimate
 from fashionbench.files import replace_file
 from fashionbench.messages import counted

@@ -1,7 +1,7 @@
 """Stage ``analyse`` of a study: judge its claims, draw its figures, and write its page."""
 
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
 from fashionbench.analysis.pairs import write_pairs
+from fashionbench.analysis.result_files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE
 from fashionbench.errors import ConfigError
 from fashionbench.page import figures
 from fashionbench.page.page import describe_origin, render_study

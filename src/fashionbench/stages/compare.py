@@ -16,7 +16,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     compare_robustness,
 )
 from fashionbench.analysis.comparison import compare_networks, mean_curves, summary_metrics
-from fashionbench.analysis.files import (
+from fashionbench.analysis.result_files import (
     CALIBRATION_FILE,
     COMPARISON_FILE,
     FIGURES_DIR,

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 
-from fashionbench.analysis.files import DUPLICATES_FILE
+from fashionbench.analysis.result_files import DUPLICATES_FILE
 from fashionbench.data.sources import read_part
 from fashionbench.data.splits import count_duplicates
 from fashionbench.files import replace_file

@@ -8,8 +8,8 @@ import pandas as pd
 
 from fashionbench.analysis.calibration_and_robustness import TrustTables
 from fashionbench.analysis.explanations import explain_results, in_words, write_explanations
-from fashionbench.analysis.files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.pairs import compare_pairs, write_pairs
+from fashionbench.analysis.result_files import COMPARISON_FILE, PAGE_FILE
 from fashionbench.analysis.results import Results, disputed, read_chosen
 from fashionbench.claims.judging import judge
 from fashionbench.claims.language import datasets_of_claims, registration

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashionbench.analysis.calibration_and_robustness import TrustTables
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE, PAIRS_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE, PAIRS_FILE
 from fashionbench.analysis.results import Results
 from fashionbench.claims.language import in_order
 from fashionbench.claims.quantities import load_claims

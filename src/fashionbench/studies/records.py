@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
-from fashionbench.analysis.files import parse_result, read_result
+from fashionbench.analysis.result_files import parse_result, read_result
 from fashionbench.claims.language import Unit, conjoin
 from fashionbench.claims.verdicts import ArmRecord, Ends, Record, VerdictRecord, count_verdicts
 from fashionbench.claims.words import by_verdict, format_ends, name_claims

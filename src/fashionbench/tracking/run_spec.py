@@ -14,7 +14,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_GIT_COMMIT
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from fashionbench.analysis.files import LOCK_FILE
+from fashionbench.analysis.result_files import LOCK_FILE
 from fashionbench.files import read_yaml
 from fashionbench.networks.description import in_words
 from fashionbench.params import OF_IMAGES, PARAMS_FILE, Hyperparameters, Network, load_params

@@ -12,7 +12,7 @@ from typing import cast
 import pandas as pd
 from mlflow import MlflowClient
 
-from fashionbench.analysis.files import COMPARISON_FILE, FIGURES_DIR, KINDS, PAGE_FILE
+from fashionbench.analysis.result_files import COMPARISON_FILE, FIGURES_DIR, KINDS, PAGE_FILE
 from fashionbench.errors import DataError, StoreError
 from fashionbench.evaluation.scores import best_seed
 from fashionbench.files import replace_file
