@@ -62,41 +62,6 @@ def test_workers_may_die_stop_and_join_late(
     assert list(tmp_path.glob("*/checkpoints")) == [on_it.path / "checkpoints"]
 
 
-@pytest.mark.slow(minutes=2)
-def test_a_stage_that_ends_leaves_no_task_and_goes_on_where_it_was(
-    on_it: Repository, cluster: Cluster, undisturbed: dict[str, str]
-) -> None:
-    cluster.start_worker(on_it.path)
-    kill_the_stage(on_it, cluster)
-    press_ctrl_c(on_it, cluster)
-    with BackgroundTraining(on_it) as training:
-        printed = training.end()
-    assert restored_epochs(printed) == training.found > 0
-    assert on_it.hashes(*RESULTS) == undisturbed
-
-
-def kill_the_stage(repository: Repository, cluster: Cluster) -> None:
-    """``kill -9`` of the stage alone."""
-    with BackgroundTraining(repository) as training:
-        training.wait_for_epochs(2)
-        training.stage().kill()
-        training.end()
-    wait_until(cluster.is_idle, seconds=20)
-
-
-def press_ctrl_c(repository: Repository, cluster: Cluster) -> None:
-    """Press Ctrl-C as soon as something more is trained."""
-    before = epochs_on_disk(repository)
-    with Terminal() as terminal:
-        dvc = terminal.start(repository, *TRAIN)
-        wait_until(lambda: (terminal.read(), epochs_on_disk(repository) > before)[1])
-        terminal.press_ctrl_c()
-        wait_until(lambda: (terminal.read(), dvc.poll() is not None)[1])
-        assert dvc.returncode, terminal.read()
-        assert "Traceback" not in terminal.read()
-    wait_until(cluster.is_idle, seconds=20)
-
-
 @pytest.mark.slow(minutes=1)
 def test_a_scheduler_that_was_killed_is_named_and_started_again(
     on_it: Repository, cluster: Cluster, undisturbed: dict[str, str]
@@ -159,10 +124,11 @@ def test_workers_that_would_make_other_bits_are_named_and_refused(
     assert on_it.hashes(*RESULTS) == undisturbed
 
 
-@pytest.mark.slow(minutes=1)
-def test_two_users_share_a_cluster(
+@pytest.mark.slow(minutes=2)
+def test_two_users_share_a_cluster_and_a_stage_that_ends_leaves_no_task(
     on_it: Repository, cluster: Cluster, undisturbed: dict[str, str], tmp_path: Path
 ) -> None:
+    """The stage of one user is killed, and later interrupted: it goes on where it was."""
     other = on_it.copy(tmp_path / "other")
     for _ in range(2):
         cluster.start_worker(on_it.path)
@@ -173,7 +139,23 @@ def test_two_users_share_a_cluster(
         two.end()
         one.end()
     assert on_it.hashes(*RESULTS) == undisturbed
+    wait_until(cluster.is_idle, seconds=20)
+    press_ctrl_c(other, cluster)
     with BackgroundTraining(other) as training:
         printed = training.end()
-    assert 0 < restored_epochs(printed) < SEEDS * NUM_EPOCHS
+    assert restored_epochs(printed) == training.found
+    assert 0 < training.found < SEEDS * NUM_EPOCHS
     assert other.hashes(*RESULTS) == undisturbed
+
+
+def press_ctrl_c(repository: Repository, cluster: Cluster) -> None:
+    """Press Ctrl-C as soon as something more is trained."""
+    before = epochs_on_disk(repository)
+    with Terminal() as terminal:
+        dvc = terminal.start(repository, *TRAIN)
+        wait_until(lambda: (terminal.read(), epochs_on_disk(repository) > before)[1])
+        terminal.press_ctrl_c()
+        wait_until(lambda: (terminal.read(), dvc.poll() is not None)[1])
+        assert dvc.returncode, terminal.read()
+        assert "Traceback" not in terminal.read()
+    wait_until(cluster.is_idle, seconds=20)

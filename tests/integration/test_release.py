@@ -43,9 +43,10 @@ sys.exit("; ".join(sorted({str(issue.message) for issue in result.get_issues()})
 def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the standards' own packages, and return the folder of their commands."""
     folder = tmp_path_factory.mktemp("validators")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    command = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", *PACKAGES]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python")]
+    install = [*pip, "install", "--quiet", "--no-compile", *PACKAGES]
+    if subprocess.run(install, check=False, capture_output=True).returncode:
         pytest.skip(f"cannot install {', '.join(PACKAGES)}")
     return folder / "bin"
 

@@ -107,7 +107,6 @@ def test_everything_holds_on_a_server_with_postgresql(
         repository.run("git", "commit", "-qm", "results")
         assert_experiments_stand_side_by_side(repository, client)
         before = champions(client)
-        assert_champions_follow_the_workspace(repository, client)
         # Another's clone adds nothing.
         clone = replace(repository, path=tmp_path / "clone")
         repository.run("git", "clone", "-q", ".", str(clone.path))
@@ -154,28 +153,11 @@ def assert_experiments_stand_side_by_side(repository: Repository, client: Mlflow
     assert not [run for run in runs if PASSWORD in str(run.to_dictionary())]
 
 
-def assert_champions_follow_the_workspace(repository: Repository, client: MlflowClient) -> None:
-    """Apply an experiment, end it and take it back: the champions are those of what lies there."""
-    before, runs = champions(client), runs_of(client)
-    applied = next(run for run in runs if run.data.params.get("dropout_prob") == "0.3")
-    repository.run("dvc", "exp", "apply", applied.data.tags["dvc.experiment"])
-    repository.run("dvc", "repro")
-    (champion,) = {
-        client.get_run(str(version.run_id)).data.params["dropout_prob"]
-        for version in (client.get_model_version_by_alias(name, "champion") for name in before)
-    }
-    assert champion == "0.3"
-    repository.run("git", "checkout", "-q", ".")
-    repository.run("dvc", "checkout")
-    repository.run("dvc", "repro")
-    assert champions(client) == before
-
-
 def assert_filled_below_an_entry_point(repository: Repository, client: MlflowClient) -> None:
     """Lose all runs: they are there again, under the run of an entry point."""
     for run in runs_of(client):
         client.delete_run(run.info.run_id)
-    repository.run(*MLFLOW_RUN, "-e", "main")
+    assert stages_of(repository.run(*MLFLOW_RUN, "-P", "stages=mirror").stdout) == {"mirror"}
     found = by_name(client)
     (launcher,) = found.keys() - TREE
     assert found.keys() == {launcher, *TREE}

@@ -286,7 +286,7 @@ def test_make_verifies_both_locks(repository: Repository) -> None:
     assert "2 of 2 outputs" in repository.run("make", "verify", "SIZE=quick", other).stdout
 
 
-@pytest.mark.slow
+@pytest.mark.emulated
 @pytest.mark.tries("make verify SIZE=quick EMULATED=EPYC-Milan")
 @pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="there is no qemu-x86_64")
 def test_a_rebuild_can_be_emulated_and_its_receipt_says_so(repository: Repository) -> None:

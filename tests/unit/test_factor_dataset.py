@@ -158,7 +158,9 @@ def test_a_network_of_the_project_has_no_data_set_of_its_own(
 ) -> None:
     monkeypatch.chdir(folder.parents[1])
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(text.replace("l1: none,", "own: {dataset: digits}, l1: none,"))
+    Path("params.yaml").write_text(
+        text.replace("l1: none,", "own: {dataset: digits}, l1: none,", 1)
+    )
     with pytest.raises(ConfigError, match=r"own.dataset = 'digits': is for studies"):
         check.run()
 

@@ -108,7 +108,8 @@ def test_each_replicate_is_trained_once(params: Params) -> None:
     twin = {**params.networks, "a_twin": params.networks["n2_mlp"]}
     found = distinct_replicates(params.model_copy(update={"networks": twin}))
     assert len({"n2_mlp", "a_twin"} & found.keys()) == 1
-    assert {len(replicates) for replicates in found.values()} == {len(params.seeds)}
+    for name, of_network in found.items():
+        assert [replicate.seed for replicate in of_network] == list(params.of(name).seeds)
 
 
 def test_a_worker_is_dasks_own_with_one_thread_and_our_preload(

@@ -1,5 +1,6 @@
 """The stages of a study after its trainings, on made-up tables: verdicts, page, published copy."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -38,8 +39,13 @@ def make_project(top: Path) -> None:
     (top / CODE).write_text("code")
     folder = top / "studies/logits"
     folder.mkdir(parents=True)
-    shutil.copy(PROJECT / "studies/logits/study.yaml", folder)
+    declared = (PROJECT / "studies/logits/study.yaml").read_text()
+    declared = re.sub("report_claims: .*", "report_claims: [5]", declared)
+    (folder / "study.yaml").write_text(declared)
     write_study(folder, PROJECT)
+    # Made up are replicates of five seeds.
+    for path in (top / "params.yaml", folder / "params.yaml"):
+        path.write_text(re.sub(r"seeds: \[.*?]", "seeds: [0, 1, 2, 3, 4]", path.read_text()))
     for name in NETWORKS:
         write_tables(folder, f"{name}_logits", results(), name)
 
@@ -152,11 +158,16 @@ def test_other_networks_or_claims_are_no_counterpart(
     path = COPY / RECORD_FILE.name
     record = read_record(path)
     arm = record.arms["logits"]
-    judged = arm.report[0].model_copy(update={"claims": arm.report[0].claims[:3]})
-    others = {"logits": arm.model_copy(update={"report": (judged,)})}
-    path.write_text(record.model_copy(update={"arms": others}).model_dump_json())
-    assert read_counterpart(load_params()) is None
-    assert "it was judged by other claims" in caplog.text
+    first, *rest = arm.report[0].claims
+    wider = [one.model_copy(update={"margin": 0.5}) for one in first.conditions]
+    edited = first.model_copy(update={"conditions": tuple(wider)})
+    for claims in (rest, [edited, *rest]):
+        caplog.clear()
+        judged = arm.report[0].model_copy(update={"claims": tuple(claims)})
+        others = {"logits": arm.model_copy(update={"report": (judged,)})}
+        path.write_text(record.model_copy(update={"arms": others}).model_dump_json())
+        assert read_counterpart(load_params()) is None
+        assert "it was judged by other claims" in caplog.text
     path.unlink()
     assert read_counterpart(load_params()) is None
     assert "it has not been run" in caplog.text

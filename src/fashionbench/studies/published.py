@@ -16,9 +16,10 @@ import pandas as pd
 from fashionbench.analysis.calibration_and_robustness import TrustTables
 from fashionbench.analysis.result_files import COMPARISON_FILE, FIGURES_DIR, PAGE_FILE, PAIRS_FILE
 from fashionbench.analysis.results import Results
+from fashionbench.analysis.statistics import rounded
 from fashionbench.claims.language import in_order
-from fashionbench.claims.quantities import load_claims
-from fashionbench.claims.verdicts import ArmRecord
+from fashionbench.claims.quantities import Claim, load_claims
+from fashionbench.claims.verdicts import ArmRecord, VerdictRecord
 from fashionbench.errors import DataError
 from fashionbench.files import replace_file
 from fashionbench.params import Params
@@ -166,9 +167,20 @@ def _difference(folder: Path, params: Params) -> str:
         if recorded[_name(name)] != identity:
             return f"{name} was trained there with other parameters, seeds, code or data"
     judged = read_record(folder / RECORD_FILE.name).arms["logits"].report[0]
-    if [one.words for one in judged.claims] != [claim.words for claim in load_claims()]:
+    claims = load_claims()
+    if len(judged.claims) != len(claims) or not all(map(_judges, judged.claims, claims)):
         return "it was judged by other claims"
     return ""
+
+
+def _judges(verdict: VerdictRecord, claim: Claim) -> bool:
+    """Tell whether a verdict is on a claim as it is declared now."""
+    judged, declared = (
+        [(condition.quantity, rounded(condition.margin)) for condition in of.conditions]
+        for of in (verdict, claim)
+    )
+    # A verdict that is not applicable is without conditions.
+    return verdict.words == claim.words and judged in ([], declared)
 
 
 def _name(network: str) -> str:
