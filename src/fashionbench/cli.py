@@ -43,7 +43,7 @@ class Command:
     def run(self, parsed: argparse.Namespace) -> None:
         """Call the function."""
         module, name = self.function.split(":")
-        # Collections over the objects of torch and MLflow take a seventh of the time of a start.
+        # Collections over the objects of torch take a seventh of the time of its import.
         gc.disable()
         function = getattr(import_module(f"fashionbench.{module}"), name)
         gc.freeze()
