@@ -45,9 +45,11 @@ class Command:
         module, name = self.function.split(":")
         # Collections over the objects of torch take a seventh of the time of its import.
         gc.disable()
-        function = getattr(import_module(f"fashionbench.{module}"), name)
-        gc.freeze()
-        gc.enable()
+        try:
+            function = getattr(import_module(f"fashionbench.{module}"), name)
+            gc.freeze()
+        finally:
+            gc.enable()
         known = signature(function).parameters
         function(**{name: value for name, value in vars(parsed).items() if name in known})
 
