@@ -165,21 +165,23 @@ def render_study(
 
 def winner(comparison: pd.DataFrame) -> str:
     """Say which network is the best on validation images, and how far ahead on test images."""
-    ranked = comparison.sort_values("val_accuracy", ascending=False, kind="stable")
+    ranked = comparison.sort_values("val_accuracy_median", ascending=False, kind="stable")
     best = str(ranked["network"].iloc[0])
     right = test_accuracy(comparison, best)
-    text = f"{best}, the best on validation images, gets {right} of the test images right "
-    text += "on average"
+    text = f"{best}, the best on validation images, gets {right} of the test images right"
+    if comparison["seeds"].max() > 1:
+        text += " in its median run"
     if len(ranked) == 1:
         return f"{text}."
-    ahead = 100 * (ranked["test_accuracy"].iloc[0] - ranked["test_accuracy"].iloc[1])
+    first, second = ranked["test_accuracy_median"].iloc[:2]
+    ahead = 100 * (first - second)
     side = "more" if ahead >= 0 else "less"
     return f"{text}, {abs(ahead):.1f} points {side} than the second, {ranked['network'].iloc[1]}."
 
 
 def test_accuracy(comparison: pd.DataFrame, network: str) -> str:
-    """Format the mean test accuracy of a network, such as ``90.2%``."""
-    return f"{comparison.set_index('network')['test_accuracy'][network]:.1%}"
+    """Format the median test accuracy of a network, such as ``90.2%``."""
+    return f"{comparison.set_index('network')['test_accuracy_median'][network]:.1%}"
 
 
 def tally(arm: Arm) -> str:
