@@ -10,6 +10,7 @@ from rich.live import Live
 from trainings import network
 
 from fashionbench.params import Hyperparameters
+from fashionbench.training import progress
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.progress import TrainingProgress
 from fashionbench.training.replicates import FinishedEpoch
@@ -42,10 +43,10 @@ def networks(hyperparameters: Hyperparameters) -> dict[str, list[Replicate]]:
 def show(networks: dict[str, list[Replicate]], terminal: bool) -> str:
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=120)
-    with TrainingProgress(networks, console) as progress:
+    with TrainingProgress(networks, console) as shown:
         for epoch in (1, 2):
             for replicate in networks["n2_mlp"]:
-                progress.advance(
+                shown.advance(
                     FinishedEpoch(
                         replicate=replicate,
                         row=row(replicate.seed, epoch),
@@ -67,6 +68,18 @@ def test_a_log_gets_one_plain_line_an_epoch_with_means(
     )
     assert lines[1].endswith("0:00:00 left")
     assert "\x1b" not in "".join(lines)
+
+
+def test_the_time_left_counts_that_networks_differ_in_their_work(
+    networks: dict[str, list[Replicate]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = {"n2_mlp": 9, "n8_conv": 99}
+    monkeypatch.setattr(progress, "forward_products", lambda network: work[network.name])
+    clock = iter([0, 10, 20])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    # In 10 s a tenth of an eleventh of all, in 20 s a fifth of it.
+    lines = show(networks, terminal=False).splitlines()
+    assert [line.split()[-2] for line in lines] == ["0:03:30", "0:03:20"]
 
 
 def test_a_terminal_gets_bars_with_scores_and_remaining_time(

@@ -1,6 +1,7 @@
 """What a network costs, memory too, and whether its bits are portable: counted on its passes."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -19,6 +20,8 @@ from fashionbench.portable.step import derive_forward, derive_step
 from fashionbench.portable.trace import Call, NotDerivableError, Value, record_forward, record_step
 
 PORTABLE = "portable"
+_LARGE = 100_000_000
+"""Parameters."""
 _BATCH = 4
 """Images on which operations are counted; they are in proportion to the images."""
 
@@ -59,16 +62,21 @@ def count(network: Network) -> Counted:
 @lru_cache(maxsize=256)
 def _count(network: Network, code: tuple[tuple[str, str], ...]) -> Counted:
     """Count a network whose module is made by files with these digests."""
-    with torch.random.fork_rng(devices=[]):
+    shapes = torch.device("meta") if _is_large(network) else nullcontext()
+    with torch.random.fork_rng(devices=[]), shapes:
         torch.manual_seed(0)
-        try:
-            return _count_passes(network)
-        except RuntimeError:
-            if network.module:
-                raise
-        # No memory for the weights: shapes tell as much, though torch is seconds slower with them.
-        with torch.device("meta"):
-            return _count_passes(network)
+        return _count_passes(network)
+
+
+def _is_large(network: Network) -> bool:
+    """Tell whether to count on shapes alone, since weights would take minutes or all memory.
+
+    Otherwise weights are faster: torch imports for shapes what takes two seconds.
+    """
+    if network.module:
+        return False  # A module of the user's own may need numbers.
+    with torch.device("meta"):
+        return sum(p.numel() for p in build(network).parameters()) > _LARGE
 
 
 def _count_passes(network: Network) -> Counted:

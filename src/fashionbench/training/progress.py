@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from fashionbench.terminal import open_console
+from fashionbench.training.costs import forward_products
 from fashionbench.training.epoch import Epoch, Replicate
 from fashionbench.training.replicates import FinishedEpoch
 
@@ -18,7 +19,8 @@ class TrainingProgress:
     """Shows the finished epochs of replicates, given by the names of their networks.
 
     On a terminal each network has a bar with the latest scores and the remaining time; in a file or
-    a pipe, a line per epoch with the means over the replicates and the time that all have left.
+    a pipe, a line per epoch with the means over the replicates and the time that all have left, if
+    time is in proportion to the multiplications of products and convolutions.
     """
 
     def __init__(
@@ -29,6 +31,8 @@ class TrainingProgress:
         self._rows: dict[tuple[str, int], list[Epoch]] = defaultdict(list)
         self._started = monotonic()
         self._restored = self._done = 0
+        # One more: the multiplications of a module that cannot be derived are not known.
+        self._work = {name: 1 + forward_products(of[0].network) for name, of in replicates.items()}
         self._bar = Progress(
             TextColumn("[bold]{task.description}[/bold]"),
             BarColumn(bar_width=None),
@@ -43,7 +47,7 @@ class TrainingProgress:
             name: sum(replicate.hyperparameters.num_epochs for replicate in of_network)
             for name, of_network in replicates.items()
         }
-        self._total = sum(epochs.values())
+        self._total = sum(number * self._work[name] for name, number in epochs.items())
         self._tasks = {
             name: self._bar.add_task(name, total=total, scores="starting")
             for name, total in epochs.items()
@@ -63,8 +67,8 @@ class TrainingProgress:
     def advance(self, event: FinishedEpoch) -> None:
         """Show a finished epoch of one replicate."""
         row, name = event.row, event.replicate.network.name
-        self._done += 1
-        self._restored += event.is_restored
+        self._done += self._work[name]
+        self._restored += self._work[name] * event.is_restored
         rows = self._rows[name, row.epoch]
         rows.append(row)
         self._bar.update(
@@ -79,7 +83,7 @@ class TrainingProgress:
             )
 
     def _remaining(self) -> timedelta:
-        trained = max(self._done - self._restored, 1)
+        trained = self._done - self._restored or self._done
         left = (monotonic() - self._started) / trained * (self._total - self._done)
         return timedelta(seconds=round(left))
 
