@@ -1,7 +1,7 @@
 """The declared studies: their files are what make deps writes, and no claim is left out."""
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -212,23 +212,26 @@ def test_a_wrong_study_is_refused_with_the_reason(
         files_of(tmp_path, PROJECT)
 
 
-def test_the_projects_networks_have_the_projects_curves_in_every_study() -> None:
-    """Whatever was trained beside them, and however many epochs followed."""
+def test_a_replicate_has_the_same_scores_wherever_it_is_trained() -> None:
+    """In the project and its studies, whatever was trained beside it."""
+    found = [
+        (load_params(folder / "params.yaml"), scores_in(folder))
+        for folder in (PROJECT, *STUDIES.values())
+    ]
     compared = 0
-    for ours, theirs in product((PROJECT, STUDIES["logits"]), STUDIES.values()):
-        for network in networks_with_the_same_seeds(ours, theirs):
-            for score in ("accuracy", "loss"):
-                file = f"metrics/curves/{score}/{network}.csv"
-                short, long = ((folder / file).read_text() for folder in (ours, theirs))
-                assert long.startswith(short), theirs / file
-                compared += ours != theirs
+    for (params, one), (others, other) in combinations(found, 2):
+        for name in one.keys() & other.keys():
+            if params.of(name).hyperparameters == others.of(name).hyperparameters:
+                both = one[name].index.intersection(other[name].index)
+                pd.testing.assert_frame_equal(one[name].loc[both], other[name].loc[both])
+                compared += len(both)
     assert compared, "no study has been run"
 
 
-def networks_with_the_same_seeds(*folders: Path) -> set[str]:
-    """Return the networks whose means are over the same number of seeds in all folders."""
-    tables = [folder / "metrics/comparison.csv" for folder in folders]
-    if not all(table.exists() for table in tables):
-        return set()
-    counted = [pd.read_csv(table)[["network", "seeds"]].itertuples(index=False) for table in tables]
-    return {str(row.network) for row in set.intersection(*map(set, counted))}
+def scores_in(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the scores of all networks in a folder by seed and split, digit by digit."""
+    return {
+        table.parent.name: pd.read_csv(table, index_col=["seed", "split"], dtype=str)
+        for table in folder.glob("metrics/networks/*/scores.csv")
+        if table.stat().st_size  # That of a data set that a study could not get is empty.
+    }
