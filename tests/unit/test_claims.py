@@ -183,3 +183,4 @@ def test_networks_that_are_not_there_are_named() -> None:
     scores = {name: table for name, table in found.scores.items() if name != "n5_batch_norm"}
     judged = judge_alone("9a", replace(found, scores=scores))
     assert judged.examined.remark == "not tested: n5_batch_norm is not in params.yaml"
+    assert judged.verdict == "not applicable"

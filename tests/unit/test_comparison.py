@@ -17,7 +17,12 @@ from rich.console import Console
 from trainings import network, parameters_of
 
 from fashionbench.analysis import comparison as comparison_table
-from fashionbench.analysis.comparison import describe_unportable, mean_curves, summary_metrics
+from fashionbench.analysis.comparison import (
+    best_first,
+    describe_unportable,
+    mean_curves,
+    summary_metrics,
+)
 from fashionbench.errors import DataError
 from fashionbench.networks.declared import build
 from fashionbench.params import Hyperparameters, Network
@@ -71,6 +76,14 @@ def test_the_summary_is_flat_and_small() -> None:
     assert list(summary_metrics(named)) == ["champion", "n1", "n2"]
     alike = COMPARISON.assign(network=["wide_1", "wide_2"])
     assert list(summary_metrics(alike)) == ["champion", "wide_1", "wide_2"]
+
+
+def test_the_champion_is_the_best_by_median_though_one_of_its_runs_has_lost_a_class() -> None:
+    medians = {"val_accuracy_median": [0.86, 0.87], "test_accuracy_median": [0.85, 0.84]}
+    mixed = COMPARISON.assign(**medians)
+    assert mixed["val_accuracy"].argmax() == 0
+    assert list(best_first(mixed)["network"]) == ["bad", "good"]
+    assert summary_metrics(mixed) == {"champion": 0.84, "good": 0.85, "bad": 0.84}
 
 
 def test_mean_curves_have_one_row_per_epoch() -> None:

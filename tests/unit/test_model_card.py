@@ -22,7 +22,7 @@ def comparison(*, with_interval: bool) -> pd.DataFrame:
     rows = [("n2_mlp", 0.87, 0.95), (BEST, 0.89, 0.88), ("n6_l1", 0.1, 0.1)]
     half = 0.01 if with_interval else float("nan")
     return pd.DataFrame(
-        {"network": name, "parameters": 109_770}
+        {"network": name, "parameters": 109_770, "val_accuracy_median": val}
         | {"val_accuracy": val, "val_accuracy_low": val - half, "val_accuracy_high": val + half}
         | {
             "test_accuracy": test,

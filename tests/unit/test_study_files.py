@@ -92,7 +92,7 @@ def own_points(study: str, params: Params) -> dict[str, Params]:
 @pytest.mark.parametrize(
     ("study", "shared"),
     [
-        ("seeds", {f"n{number}" for number in range(1, 9)}),
+        ("seeds", {f"n{number}" for number in range(1, 8)}),
         ("dropout", {"n4"}),
         ("conv", {"n8"}),
         ("hyperparameters", {"n2"}),
@@ -106,8 +106,8 @@ def test_a_point_with_a_networks_name_is_that_network(
     for name, point in points.items():
         assert point.network(name) == params.of(name).network(name)
         assert point.hyperparameters == params.of(name).hyperparameters
-        # After the study of seeds, these are trained already.
-        assert set(point.seeds) <= set(seeds[name].seeds)
+        # After the study of seeds, which leaves out N8, these are trained already.
+        assert name not in seeds or set(point.seeds) <= set(seeds[name].seeds)
 
 
 def test_the_logits_study_differs_from_the_project_in_the_loss_alone(params: Params) -> None:

@@ -18,6 +18,7 @@ from fashionbench.analysis.calibration_and_robustness import (
     curve_of,
     units,
 )
+from fashionbench.analysis.comparison import best_first
 from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.analysis.statistics import with_interval
 from fashionbench.evaluation.corruptions import IMAGES
@@ -35,8 +36,8 @@ _PURPOSE = """\
 Comparing networks and methods on small images, teaching, and trying how a model is served. It tells
 {classes} classes apart ({shows}), on {images}."""
 _CHOICE = """\
-By accuracy on the validation images: the network by its mean over seeds, and of its replicates the
-best. Test images chose nothing."""
+By accuracy on the validation images: the network by its median over seeds, and of its replicates
+the best. Test images chose nothing."""
 _ABUSE = """\
 Anything that matters to somebody: no decision about people, goods or money. It has seen the images
 of one data set only. {faults} It answers with one of its {classes} classes whatever it is shown,
@@ -58,11 +59,10 @@ class Champion:
 def read_champion(folder: Path = Path()) -> Champion:
     """Choose the champion of the results in ``folder``; DataError if a table is missing.
 
-    Both choices are those of the model registry: the network by its mean, the replicate by its own.
+    Both choices are those of the model registry.
     """
     comparison = read_table(folder / COMPARISON_FILE)
-    by_network = comparison.set_index("network")
-    network = str(by_network["val_accuracy"].idxmax())
+    network = str(best_first(comparison)["network"].iloc[0])
     scores, confusion = (
         read_table(folder / network_table(network, table)) for table in ("scores", "confusion")
     )
@@ -70,7 +70,7 @@ def read_champion(folder: Path = Path()) -> Champion:
     return Champion(
         network=network,
         seed=best_seed({int(str(seed)): float(accuracy) for seed, accuracy in val.items()}),
-        numbers=by_network.T[network],
+        numbers=comparison.set_index("network").T[network],
         scores=scores,
         confusion=confusion,
         trust=TrustTables.read(folder, [network]),

@@ -70,6 +70,10 @@ class NotTestableError(Exception):
     """The results lack something that a condition needs; the message says what."""
 
 
+class NotComparedError(NotTestableError):
+    """A condition is about a network that these results are not about."""
+
+
 @dataclass(frozen=True)
 class Results:
     """Tables by network name: curves, scores and statistics of the weights.
@@ -174,7 +178,7 @@ def lost_a_class(scores: pd.DataFrame) -> "pd.Series[bool]":
 
 def _of(tables: Mapping[str, pd.DataFrame], network: str) -> pd.DataFrame:
     if network not in tables:
-        raise NotTestableError(f"{network} is not in params.yaml")
+        raise NotComparedError(f"{network} is not in params.yaml")
     return tables[network]
 
 

@@ -3,7 +3,8 @@
 The rule is that of :mod:`fashionbench.claims.rule`. All claims of an arm are one family of
 tests, corrected by Holm's procedure. Two more verdicts come without a test: *vacuous* for a claim
 that is reproduced, but of the weights of a network that learned nothing, and *not applicable* for
-one that compares with a number on the scale of another loss.
+one that compares with a number on the scale of another loss, or is about a network that was not
+run.
 """
 
 import math

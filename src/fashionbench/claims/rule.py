@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr
 
-from fashionbench.analysis.results import NotTestableError, Results
+from fashionbench.analysis.results import NotComparedError, NotTestableError, Results
 from fashionbench.analysis.statistics import FEWEST_SEEDS, Array, Effects, Flags, holm
 from fashionbench.claims.language import Verdict, half_unit
 from fashionbench.claims.quantities import Claim, Comparison, Condition
@@ -322,7 +322,8 @@ def examine(claim: Claim, results: Results) -> Examined:
         is_vacuous = any(results.learned_nothing(name) for name in claim.about)
         evidence = Evidence.of(claim.conditions, found, results.images)
     except NotTestableError as error:
-        return Examined(claim, (), None, f"not tested: {error}")
+        is_applicable = not isinstance(error, NotComparedError)
+        return Examined(claim, (), None, f"not tested: {error}", is_applicable=is_applicable)
     is_applicable = all(
         condition.loss_input in (None, results.loss_input) for condition in claim.conditions
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from fashionbench.analysis import comparison as tables
+from fashionbench.analysis.comparison import best_first
 from fashionbench.analysis.explanations import Words
 from fashionbench.claims import sensitivity, words
 from fashionbench.claims.verdicts import ArmRecord, VerdictRecord, count_verdicts
@@ -165,7 +166,7 @@ def render_study(
 
 def winner(comparison: pd.DataFrame) -> str:
     """Say which network is the best on validation images, and how far ahead on test images."""
-    ranked = comparison.sort_values("val_accuracy_median", ascending=False, kind="stable")
+    ranked = best_first(comparison)
     best = str(ranked["network"].iloc[0])
     right = test_accuracy(comparison, best)
     text = f"{best}, the best on validation images, gets {right} of the test images right"

@@ -54,7 +54,7 @@ _REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "safete
 class Model:
     """A network's best replicate, given by its key, its seed and the file of its weights.
 
-    ``score`` ranks the network among all: its mean validation accuracy. ``note`` describes it.
+    ``score`` ranks the network among all: its median validation accuracy. ``note`` describes it.
     """
 
     network: Network

@@ -7,6 +7,7 @@ from metrics/, which git has, whoever made them; weights and models follow once 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import cast
 
 import pandas as pd
@@ -231,7 +232,7 @@ def read_results(params: Params, name: str, dependencies: Dependencies) -> Netwo
         key=specs[best].key,
         seed=best,
         weights=next((file for file in files if file.is_file()), files[0]),
-        score=sum(accuracies.values()) / len(accuracies),
+        score=median(accuracies.values()),
         note=spec.note,
         classes=params.dataset.classes,
     )
