@@ -255,8 +255,8 @@ def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
 ) -> None:
     untrained.change_params(num_epochs=2)
     untrained.run("git", "commit", "-qam", "a short training")
-    # Up to the last stage that logs a network.
-    untrained.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3", "evaluate@slow")
+    # Trainings log as they go.
+    untrained.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3", "train@slow")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "wrong", "-S", "dropout_prob=1.5")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "diverging", "-S", "learning_rate=1e30")
     status = run_queue(untrained, jobs=2)

@@ -95,7 +95,9 @@ def assert_a_clone_on_other_cores_makes_the_same(made: Repository, clone: Reposi
 def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
     # The first is replaced, and one of a like name is another's.
     for name, prob in (("quick", 0.1), ("quick-2", 0.2)):
-        short.run("dvc", "exp", "run", "--temp", "-n", name, "-S", f"dropout_prob={prob}", "check")
+        short.change_params(dropout_prob=prob)
+        short.run("dvc", "exp", "save", "--name", name)
+    short.run("git", "checkout", "-q", "params.yaml")
     experiments = ("dvc", "exp", "list", "--sha-only")
     before = short.run(*experiments).stdout.split()
     said = short.run("make", "quick", SMALL)
