@@ -2,6 +2,7 @@
 # make quick           the same pipeline as a preview of minutes, beside the results
 # make test            lint, types and the fast tests: a few minutes
 # make test-all        the same, then the slow tests
+# make test-packages   what asks a package registry: locks, audit, release; two or three minutes
 # make test-emulated   what other processors compute, by qemu-user: minutes, on some machines ten
 # make study NAME=name run a study, such as logits, and print its verdicts; SIZE=quick is a preview
 # make verify          remake everything in a clean clone and compare it with the committed hashes;
@@ -72,8 +73,8 @@ BY :=
 KEY :=
 VERSION :=
 
-.PHONY: all install test test-all test-emulated quick study verify quick.lock audit release torch bench \
-  bench-pipeline lock docs simulations rescore screenshots deps repository anew
+.PHONY: all install test test-all test-packages test-emulated quick study verify quick.lock audit release \
+  torch bench bench-pipeline lock docs simulations rescore screenshots deps repository anew
 
 all: repository $(READY)
 	dvc repro
@@ -105,6 +106,9 @@ test: $(READY)
 
 test-all: test
 	pytest -m slow --dist load --maxschedchunk 1
+
+test-packages: $(READY)
+	pytest -m packages
 
 test-emulated: $(READY)
 	pytest -m emulated

@@ -161,7 +161,7 @@ def test_elsewhere_a_model_gives_the_same_answers_with_nothing_but_its_own_requi
     np.testing.assert_allclose(np.load(exported / "answers.npy"), expected, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.packages
 def test_pip_finds_the_requirements_of_a_model(exported: Path) -> None:
     """As for ``--env-manager virtualenv``, or in a container; installing them takes minutes."""
     if not registry_answers():

@@ -51,7 +51,7 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
-@pytest.mark.slow(minutes=2)
+@pytest.mark.packages
 @pytest.mark.tries("make release")
 def test_a_release_is_reproducible_and_valid(
     copied: Repository, validators: Path, tmp_path: Path
