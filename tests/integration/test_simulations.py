@@ -45,12 +45,12 @@ def test_a_claim_on_its_bound_is_decided_in_at_most_five_per_cent(n: int) -> Non
 @pytest.mark.parametrize("loss_input", simulations.LOSSES)
 def test_many_samples_at_a_time_are_judged_as_one_by_one(loss_input: LossInput) -> None:
     """Drawn runs are given seeds of their own, and judged as the results of an arm are."""
-    results = simulations.read_seeds(loss_input)
+    results = with_fewer(simulations.read_seeds(loss_input), "n5_batch_norm")
     tested = simulations.populations(results)
-    assert {"3", "9a", "12", "15a"} <= tested.keys()
+    assert {"3", "9a", "12"} <= tested.keys()
     drawn = np.random.default_rng(1).uniform(size=(5, 8))
     decisions = set()
-    for number in ("3", "6a", "9a", "9b", "15a", "27c"):
+    for number in ("3", "6a", "9a", "10a", "27c", "28"):
         many = tested[number].sample(drawn)
         for place, draws in enumerate(drawn):
             single = examine(tested[number].examined.claim, redrawn(results, draws)).evidence
@@ -59,6 +59,12 @@ def test_many_samples_at_a_time_are_judged_as_one_by_one(loss_input: LossInput) 
             assert many.p()[place] == pytest.approx(single.p())
             decisions.add(single.decide(ALPHA))
     assert len(decisions) >= 3
+
+
+def with_fewer(results: Results, name: str) -> Results:
+    """Leave a network the first of its runs."""
+    table = results.scores[name]
+    return replace(results, scores={**results.scores, name: table[table["seed"] < FEWER]})
 
 
 def redrawn(results: Results, draws: Array) -> Results:
