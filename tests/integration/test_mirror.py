@@ -253,8 +253,6 @@ def test_an_experiment_in_a_copy_changes_nothing_of_the_workspace_and_shares_the
 def test_queued_experiments_share_the_store_and_one_that_fails_is_seen(
     untrained: Repository,
 ) -> None:
-    untrained.change_params(num_epochs=2)
-    untrained.run("git", "commit", "-qam", "a short training")
     # Trainings log as they go.
     untrained.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3", "train@slow")
     untrained.run("dvc", "exp", "run", "--queue", "-n", "wrong", "-S", "dropout_prob=1.5")

@@ -7,12 +7,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from cores import ALL_CORES, on_all_cores, on_one_core
+from cores import on_other_cores
 from installed import commands_to_try, install, registry_answers
 from PIL import Image
 from repositories import PROJECT, Repository, stages_of
 from servers import serving
-from stores import by_name, client_of, runs_of
+from stores import by_name, client_of
 
 SMALL = "QUICK=-S num_epochs=1 -S seeds=[0]"
 
@@ -75,8 +75,7 @@ def test_make_runs_all_and_a_clone_makes_the_same(short: Repository, tmp_path: P
 def assert_a_clone_on_other_cores_makes_the_same(made: Repository, clone: Repository) -> None:
     """Run the pipeline in a clone: the same bytes, and in its MLflow the scores that git held."""
     made.run("git", "clone", "-q", ".", str(clone.path))
-    cores = {run.data.tags.get("machine.cores") for run in runs_of(client_of(made))} - {None}
-    clone.run(*(on_all_cores if cores == {"1"} else on_one_core)("dvc", "repro"))
+    clone.run(*on_other_cores("dvc", "repro"))
     assert clone.run("git", "status", "--porcelain").stdout == ""
     hashes = clone.hashes("dvc.lock", "metrics", "models", "data")
     assert len(hashes) > 20
@@ -86,8 +85,6 @@ def assert_a_clone_on_other_cores_makes_the_same(made: Repository, clone: Reposi
         name: run.data.metrics for name, run in runs.items()
     }
     assert "interval/test_accuracy_low" in others["slow"].data.metrics
-    used = {run.data.tags.get("machine.cores") for run in others.values()} - {None}
-    assert used != cores or len(ALL_CORES) == 1
 
 
 @pytest.mark.slow(minutes=1)

@@ -142,9 +142,8 @@ def assert_a_server_that_died_is_filled(
 
 def assert_experiments_stand_side_by_side(repository: Repository, client: MlflowClient) -> None:
     """Run two at a time: all runs are there, each with a key of its own."""
-    changes = ("-S", "dropout_prob=0.1,0.3", "-S", "num_epochs=2")
     # Trainings log as they go.
-    repository.run("dvc", "exp", "run", "--queue", *changes, "train@slow")
+    repository.run("dvc", "exp", "run", "--queue", "-S", "dropout_prob=0.1,0.3", "train@slow")
     assert run_queue(repository, jobs=2).count("Success") == 2
     runs = runs_of(client)
     assert len(runs) == len({run.data.tags["fashionbench.key"] for run in runs}) == 10

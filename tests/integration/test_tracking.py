@@ -22,6 +22,7 @@ from trainings import made_up_epoch, network, nothing_watched
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline import environment
+from fashionbench.tracking import log, store
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.runs import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
@@ -189,6 +190,22 @@ def test_a_training_that_breaks_off_is_marked(
     assert reason == "the loss of epoch 3 is not a finite number"
 
 
+def test_of_a_short_training_a_failure_alone_is_told(
+    root: Path, hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = root / "train.safetensors"
+    images.write_bytes(bytes(1000))
+    monkeypatch.setattr(tracking_runs, "split_file", lambda *_: images)
+    client = client_of(Repository(root))
+    track(hyperparameters)
+    break_off(hyperparameters, KeyboardInterrupt()).wait(60)
+    assert runs_of(client) == []
+    break_off(hyperparameters, TrainingError("tiny diverged")).wait(60)
+    found = by_name(client)
+    assert {run.info.status for run in found.values()} == {"FAILED"}
+    assert found["tiny"].data.tags["fashionbench.failure"] == "tiny diverged"
+
+
 @pytest.mark.usefixtures("root")
 def test_a_store_that_hangs_holds_nothing_up_and_is_said(
     hyperparameters: Hyperparameters,
@@ -201,7 +218,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
         released.wait(60)
         raise StoreError("it was let go")
 
-    monkeypatch.setattr(tracking_runs, "locked_store", hang)
+    monkeypatch.setattr(store, "locked_store", hang)
     monkeypatch.setattr(tracking_runs, "PATIENCE_S", 0.1)
     start = monotonic()
     track(hyperparameters)
@@ -215,7 +232,7 @@ def test_a_store_that_hangs_holds_nothing_up_and_is_said(
 def test_below_mlflow_run_the_runs_are_new_and_its_children(
     root: Path, hyperparameters: Hyperparameters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking_runs, "LAUNCHER", "launcher")
+    monkeypatch.setattr(log, "LAUNCHER", "launcher")
     monkeypatch.setenv("DVC_EXP_NAME", "bold-try")
     track(hyperparameters)
     found = by_name(client_of(Repository(root)))

@@ -21,9 +21,10 @@ from safetensors import safe_open
 
 RESULTS = ("dvc.lock", "metrics", "models")
 SEEDS = 2
-NUM_EPOCHS = 24
+NUM_EPOCHS = 32
 TRAIN = ("dvc", "repro", "train@slow")
-# A few seconds of training: long enough to be interrupted five times, and every kind of layer.
+# A few seconds of training: long enough to be told to MLflow as it goes and to be interrupted five
+# times, and every kind of layer.
 SLOW_NETWORK = {
     "conv_filters": [12, 12],
     "hidden_sizes": [16],

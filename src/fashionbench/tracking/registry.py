@@ -25,8 +25,8 @@ from fashionbench.params import Network, Params, Precision
 from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
 from fashionbench.pipeline.dependencies import digest
 from fashionbench.tracking.address import artifacts_folder, store_address
+from fashionbench.tracking.log import KEY_TAG, has_file
 from fashionbench.tracking.run_spec import NETWORK_TAG
-from fashionbench.tracking.runs import KEY_TAG, has_file
 from fashionbench.tracking.store import (
     MISSING,
     belongs_to_user,

@@ -22,6 +22,7 @@ from fashionbench.paths import champion_file, in_workspace, network_table, study
 from fashionbench.pipeline.dependencies import Dependencies, digest, sha256_of
 from fashionbench.studies.records import read_record, summarise
 from fashionbench.tables import read_table
+from fashionbench.tracking.log import Results, Rows, Runs, study_run
 from fashionbench.tracking.registry import (
     MODEL_SEED_TAG,
     MODEL_TAG,
@@ -40,7 +41,7 @@ from fashionbench.tracking.run_spec import (
     describe_study,
     provenance_of_restored,
 )
-from fashionbench.tracking.runs import DECIMALS, Results, Rows, Runs, study_run
+from fashionbench.tracking.runs import DECIMALS
 from fashionbench.tracking.store import (
     locked_store,
     warn,
