@@ -20,12 +20,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from fashionbench.paths import in_workspace, study
 from fashionbench.pipeline.dependencies import digest, sha256_of
 from fashionbench.pipeline.processes import Owner
-from fashionbench.tracking.run_spec import (
-    NETWORK_TAG,
-    RESTORED_TAG,
-    RunSpec,
-    describe_study,
-)
+from fashionbench.tracking.run_spec import NETWORK_TAG, RESTORED_TAG, RunSpec, describe_study
 from fashionbench.tracking.store import belongs_to_user, store_calls
 
 KEY_TAG = "fashionbench.key"

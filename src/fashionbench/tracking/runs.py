@@ -35,10 +35,11 @@ _SHORT = 15_000_000
 class TrainingRuns:
     """The runs of one training of one network: a parent, and one child per seed.
 
-    Skips replicates whose runs are complete and those that another process is training now. All
-    logging happens in a background thread: a slow store never delays the training, and Ctrl-C,
-    which Python raises in the main thread, never interrupts a database transaction. The first
-    failure of the store is a warning, after which nothing more is logged.
+    Skips replicates whose runs are complete and those that another process is training now. What a
+    short training tells is kept until it fails, and dropped if it does not. All logging
+    happens in a background thread: a slow store never delays the training, and Ctrl-C, which Python
+    raises in the main thread, never interrupts a database transaction. The first failure of the
+    store is a warning, after which nothing more is logged.
     """
 
     def __init__(
