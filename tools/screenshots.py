@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Browser, FloatRect, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 from fashionbench.analysis.result_files import PAGE_FILE
 from fashionbench.params import PARAMS_FILE, load_params
@@ -84,13 +84,13 @@ def wait_for(address: str) -> None:
 def take_page(browser: Browser) -> None:
     """Take the page's first screen on a desk and a phone, and its comparison of two networks."""
     for size in _SCREENS:
-        screen = browser.new_page(viewport=size)
+        screen = open_page(browser, size)
         screen.goto((PROJECT / PAGE_FILE).as_uri())
-        screen.locator("#explorer[aria-busy=false]").wait_for(timeout=_PATIENCE_MS)
+        screen.locator("#explorer[aria-busy=false]").wait_for()
         save(screen.screenshot(), f"first-{size['width']}.png")
-    page = browser.new_page(viewport=_PAGE_SIZE)
+    page = open_page(browser, _PAGE_SIZE)
     page.goto((PROJECT / PAGE_FILE).as_uri() + _VIEW)
-    page.locator("#explorer[aria-busy=false]").wait_for(timeout=_PATIENCE_MS)
+    page.locator("#explorer[aria-busy=false]").wait_for()
     top = page.locator(_PART).evaluate("part => part.getBoundingClientRect().top + scrollY")
     shown = FloatRect(x=0, y=top, **_PAGE_SIZE)
     save(page.screenshot(full_page=True, clip=shown), "page.png")
@@ -98,14 +98,21 @@ def take_page(browser: Browser) -> None:
 
 def take_mlflow(browser: Browser, address: str) -> None:
     """Take MLflow's table of networks, as the saved view of scores has it."""
-    page = browser.new_page(viewport=_MLFLOW_SIZE)
+    page = open_page(browser, _MLFLOW_SIZE)
     page.goto(address)
     for name in load_params(PROJECT / PARAMS_FILE).networks:
-        page.get_by_role("link", name=name).first.wait_for(timeout=_PATIENCE_MS)
+        page.get_by_role("link", name=name).first.wait_for()
     # The assistant and the banner, which take half of the picture.
     for button in ("Close", "Hide banner"):
         page.get_by_role("button", name=button, exact=True).click()
     save(page.screenshot(), "mlflow.png")
+
+
+def open_page(browser: Browser, size: ViewportSize) -> Page:
+    """Return an empty page which waits for whatever it is asked for, on a busy machine too."""
+    page = browser.new_page(viewport=size)
+    page.set_default_timeout(_PATIENCE_MS)
+    return page
 
 
 def save(picture: bytes, name: str) -> None:
