@@ -33,7 +33,7 @@ _SCREENS: tuple[ViewportSize, ...] = (
 )
 """A desk's and a phone's."""
 _MLFLOW_SIZE: ViewportSize = {"width": 1500, "height": 640}
-_PATIENCE_MS = 120_000
+_PATIENCE_MS = 300_000
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from distributed import Client
 from interruptions import wait_until
-from repositories import PROJECT, Repository, environment
+from repositories import PATIENCE_S, PROJECT, Repository, environment
 from servers import HOST, free_port
 
 SHORT_TASK_S = 0.3
@@ -49,7 +49,7 @@ class Cluster:
     def wait_for_workers(self, number: int) -> None:
         """Wait until so many workers have joined."""
         with self._client() as client:
-            client.wait_for_workers(number, timeout=120)
+            client.wait_for_workers(number, timeout=PATIENCE_S)
 
     def is_idle(self) -> bool:
         """Tell whether no worker runs anything, and nothing waits."""
