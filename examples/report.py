@@ -1,14 +1,15 @@
 """The whole comparison in plain PyTorch: eight networks, five seeds, one table with intervals.
 
-    python examples/report.py                        # all of it: two or three hours on two cores
+    python examples/report.py                        # all of it: an hour or two on two cores
     python examples/report.py --epochs 2 --images 6000 --seeds 2 --networks n1_mlp n5_batch_norm
 
 Nothing here is imported from this project, which adds bits that are the same on every processor,
 results that resume, tests of claims, and a page. Numbers agree with metrics/comparison.csv up to
-their intervals, since random numbers are drawn in another order.
+their intervals: seeds are others, and random numbers are drawn in another order.
 
 The four files of Fashion-MNIST are expected in data/raw, unpacked or as .gz; ``dvc
-repro download`` fetches them, as does ``torchvision.datasets.FashionMNIST("data", download=True)``.
+repro download`` fetches them. ``torchvision.datasets.FashionMNIST("data", download=True)`` does too;
+then say ``--data data/FashionMNIST/raw``.
 """
 
 import argparse

@@ -108,7 +108,7 @@ def answer(folder: Path) -> str:
         lines += [f"- {heading}{with_each}: {'; '.join(same) or 'none of the sentences'}."]
     vacuous = [one.words for one in arms[0] if one.verdict == "vacuous"]
     if vacuous:
-        lines += [f"- Of a network that learned nothing: {'; '.join(vacuous)}."]
+        lines += [f"- Holds, but only because a network learned nothing: {'; '.join(vacuous)}."]
     left = sum(one.verdict in ("inconclusive", "mixed") for one in arms[0])
     return "\n".join([*lines, f"- Left open with the report's loss: {left} of {len(arms[0])}."])
 

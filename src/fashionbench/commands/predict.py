@@ -100,7 +100,9 @@ def _kept(network: str | None) -> tuple[Callable[[Any], Any], str] | None:
     """Load the weights that git keeps of a network, or of the best by validation accuracy."""
     if not CHAMPIONS_DIR.is_dir():
         return None
-    name = network or str(read_table(COMPARISON_FILE).set_index("network")["val_accuracy"].idxmax())
+    name = network or str(
+        read_table(COMPARISON_FILE).set_index("network")["val_accuracy_median"].idxmax()
+    )
     file = champion_file(name)
     if not file.exists():
         return None
