@@ -20,15 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from fashionbench.data.splits import Split, load_split
 from fashionbench.errors import DataError
-from fashionbench.evaluation.scores import best_seed
 from fashionbench.params import load_params
-from fashionbench.paths import network_table, split_file, weights_file
+from fashionbench.paths import champion_file, split_file
 from fashionbench.pipeline.machine import available_cores
 from fashionbench.serving import Classifier
 from fashionbench.serving.preprocessing import to_fashion_mnist
@@ -108,14 +106,37 @@ def cut_out(darkest: int, lightest: int, shadow: float = 0, **file: str | int) -
     return scene
 
 
-def shaped(image: Pixels, generator: np.random.Generator) -> Image.Image:
-    """Return a photograph on grey in a transparent ellipse."""
-    picture = Photograph(0.5, 225.0)(image, generator)
-    whole = Image.new("L", (SIDE + 80, SIDE + 80), 225)
-    whole.paste(picture, (40, 40))
-    ellipse = Image.new("L", whole.size)
-    ImageDraw.Draw(ellipse).ellipse((0, 0, *whole.size), fill=255)
-    return Image.merge("LA", (whole, ellipse))
+def shaped(radius: float, turn: float = 0, page: int | None = None) -> Scene:
+    """Return a scene of a photograph on grey in a transparent shape, or on a ``page`` of one tone.
+
+    The corners have a ``radius`` in lengths of a side: one half makes a circle. ``turn`` is in
+    degrees.
+    """
+
+    def scene(image: Pixels, generator: np.random.Generator) -> Image.Image:
+        whole = Image.new("L", (SIDE + 80, SIDE + 80), 225)
+        whole.paste(Photograph(0.5, 225.0)(image, generator), (40, 40))
+        shape = Image.new("L", whole.size)
+        corners = radius * whole.width
+        ImageDraw.Draw(shape).rounded_rectangle((0, 0, *whole.size), corners, fill=255)
+        turned = Image.merge("LA", (whole, shape)).rotate(turn, _BICUBIC, expand=True)
+        if page is None:
+            return turned
+        on_page = Image.new("L", (turned.width + 40, turned.height + 40), page)
+        on_page.paste(turned.getchannel("L"), (20, 20), turned.getchannel("A"))
+        return on_page
+
+    return scene
+
+
+def in_a_line(image: Pixels, generator: np.random.Generator) -> Image.Image:
+    """Return a photograph with a line around the article, a little away from the edges."""
+    picture = Photograph(0.6)(image, generator)
+    inset = SIDE // 28
+    ImageDraw.Draw(picture).rectangle(
+        (inset, inset, SIDE - inset, SIDE - inset), outline=40, width=2
+    )
+    return picture
 
 
 def framed(
@@ -163,6 +184,22 @@ def two(image: Pixels, generator: np.random.Generator, other: Pixels | None = No
     return _image(255 - left - right)
 
 
+def two_sides(image: Pixels, generator: np.random.Generator) -> Image.Image:
+    """Return a pair on grey, the left one darker and the right one lighter than that."""
+    side = SIDE * 2 // 5
+    left, right = (_placed(image, side, (80, at)) for at in (20, 150))
+    return _image(128 - left / 2 + right / 2)
+
+
+def shrunk(level: float) -> Scene:
+    """Return a scene of a photograph on a background, in the size of the data set's images."""
+
+    def scene(image: Pixels, generator: np.random.Generator) -> Image.Image:
+        return Photograph(0.75, level)(image, generator).resize((28, 28), _BOX)
+
+    return scene
+
+
 def small(side: int) -> Scene:
     """Return a scene of ``side`` by ``side`` pixels."""
 
@@ -202,7 +239,7 @@ def _reopened(picture: Image.Image, **file: str | int) -> Image.Image:
     return Image.open(content)
 
 
-_BOX = Image.Resampling.BOX
+_BOX, _BICUBIC = Image.Resampling.BOX, Image.Resampling.BICUBIC
 _DOWN, _ACROSS = np.mgrid[:SIDE, :SIDE].astype(np.float32)
 
 
@@ -211,6 +248,7 @@ def _wall(wall: int, floor: int, slant: float = 0) -> Values:
     return np.where(is_wall, wall, floor).astype(np.float32)
 
 
+_GROUNDS = {"white": 255.0, "grey": 180.0, "black": 0.0}
 ANOTHER = "two different articles"
 """The picture that needs an image besides the one it shows."""
 KINDS: dict[str, dict[str, Scene]] = {
@@ -228,7 +266,9 @@ KINDS: dict[str, dict[str, Scene]] = {
         "240 to 255, a soft shadow": cut_out(240, 255, 0.4),
         "240 to 255, GIF": cut_out(240, 255, format="GIF"),
         "240 to 255, lossy WebP": cut_out(240, 255, format="WEBP", quality=50, alpha_quality=30),
-        "a photograph in an ellipse": shaped,
+        "a photograph in a circle": shaped(0.5),
+        "a photograph with round corners": shaped(0.3),
+        "a photograph, turned by 3 degrees": shaped(0, 3),
     },
     "frame": {
         "one black pixel": framed(((1,) * 4, 0)),
@@ -237,6 +277,8 @@ KINDS: dict[str, dict[str, Scene]] = {
         "bars to 16:9": framed(((0, 109, 0, 109), 0)),
         "bars to 9:16": framed(((109, 0, 109, 0), 0)),
         "Polaroid": framed(((14, 14, 60, 14), 250), inside=Photograph(level=220.0)),
+        "a line, set in from the edge": in_a_line,
+        "a round picture on a page": shaped(0.5, page=0),
         "three, one in another": framed(((2,) * 4, 60), ((20,) * 4, 200), ((1,) * 4, 0)),
     },
     "two tones": {
@@ -253,10 +295,12 @@ KINDS: dict[str, dict[str, Scene]] = {
         "a logo, article of 30%": beside("", 0.3),
         "text": beside("SALE 50%"),
         "a pair": two,
+        "one darker, one lighter than the background": two_sides,
         ANOTHER: two,
     },
     "busy background": {"random tiles": carpet},
-    "small": {f"{side} x {side} pixels": small(side) for side in (5, 9, 13, 20)},
+    "small": {f"{side} x {side} pixels": small(side) for side in (5, 9, 13, 20)}
+    | {f"28 x 28 pixels on {tone}": shrunk(level) for tone, level in _GROUNDS.items()},
 }
 
 
@@ -305,13 +349,6 @@ def rows(classifiers: dict[str, Classifier], split: Split, workers: Executor) ->
         yield f"| {kind} | {name} | {percents(answers)} | {share:.0f} |"
 
 
-def best_replicate(network: str) -> int:
-    """Return the seed with the best validation accuracy."""
-    scores = pd.read_csv(network_table(network, "scores"))
-    val = scores[scores["split"] == "val"]
-    return best_seed(dict(zip(val["seed"], val["accuracy"], strict=True)))
-
-
 def main() -> None:
     """Print the table, and write it into docs/pictures.md unless ``--images`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -320,16 +357,14 @@ def main() -> None:
     parsed = parser.parse_args()
     params = load_params()
     served = (params.precision, params.dataset.classes)
-    seeds = {network: best_replicate(network) for network in parsed.network or NETWORKS}
     classifiers = {
-        network: Classifier(params.network(network), weights_file(network, seed), *served)
-        for network, seed in seeds.items()
+        network: Classifier(params.network(network), champion_file(network), *served)
+        for network in parsed.network or NETWORKS
     }
     split = load_split(split_file("test")).take(np.arange(parsed.images or IMAGES))
-    which = " and ".join(f"{network} seed {seed}" for network, seed in seeds.items())
     lines = [
-        f"The first {len(split):,} test images; {which}, trained for {params.num_epochs} epochs on "
-        f"{params.train_size:,} images:",
+        f"The first {len(split):,} test images; the best seeds of {' and '.join(classifiers)}, "
+        f"trained for {params.num_epochs} epochs on {params.train_size:,} images:",
         "",
     ]
     with ProcessPoolExecutor(available_cores(), get_context("spawn")) as workers:

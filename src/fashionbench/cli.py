@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import io
 import os
 import re
 import select
@@ -79,9 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
     # Closed by the caller (>&-): whatever is written goes nowhere.
     sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            # File names may hold any bytes, and terminals may know ASCII only.
+            stream.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else arguments
     # A picture whose name begins with a dash is no option.
-    given = [f"./{part}" if part[:1] == "-" and Path(part).is_file() else part for part in given]
+    given = [f"./{part}" if part[:1] == "-" and os.path.lexists(part) else part for part in given]
     try:
         return _run(_parser().parse_args(given))
     except BrokenPipeError:
@@ -216,6 +221,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _revision(text: str) -> str:
+    if not text or re.search(r":|\^\{", text):
+        raise argparse.ArgumentTypeError(f"{text!r} names no commit, branch or experiment")
+    return text
+
+
 class _Sentence(argparse.Action):
     """Joins words with spaces."""
 
@@ -234,7 +245,9 @@ def _form(name: str, help_line: str) -> Argument:
 _NETWORKS = _argument(
     "network", nargs="?", default=None, help="a network of params.yaml; none in a study"
 )
-_REV = _argument("--rev", help="a commit, a branch or an experiment instead of the workspace")
+_REV = _argument(
+    "--rev", type=_revision, help="a commit, a branch or an experiment instead of the workspace"
+)
 _MARKDOWN = _argument("--markdown", action="store_true", help="print Markdown")
 
 _STAGES = (
@@ -263,6 +276,7 @@ COMMANDS: dict[str, Command] = {stage.name: stage for stage in _STAGES} | {
         _argument(
             "--rev",
             dest="revs",
+            type=_revision,
             metavar="REV",
             nargs="+",
             help="a commit, a branch or an experiment instead of the workspace; of several, what "

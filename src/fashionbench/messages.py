@@ -44,6 +44,11 @@ def in_one_line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
+def in_printable(text: str) -> str:
+    """Return a text without what would break its line, or change the state of a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message with the likely spelling of a word; empty without a guess."""
     close = get_close_matches(word[:80], list(known), n=1)

@@ -7,6 +7,7 @@ from typing import Literal
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 _UNLIMITED = 100_000
@@ -50,16 +51,18 @@ def print_table(
     All other cells stay whole, even if the terminal has to break the lines.
     """
     rows = list(rows)
-    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(headings[0], overflow="fold")
+    table = Table(
+        title=title and escape(title), box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0)
+    )
+    table.add_column(escape(headings[0]), overflow="fold")
     needed = _NARROWEST + 2 * len(headings)  # Two columns between cells.
     for index, heading in enumerate(headings[1:], start=1):
         lines = [*heading.splitlines(), *(row[index] for row in rows)]
         width = max(cell_len(line) for line in lines)
-        table.add_column(heading, justify=justify, no_wrap=True, min_width=width)
+        table.add_column(escape(heading), justify=justify, no_wrap=True, min_width=width)
         needed += width
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     if needed > console.width:
         table.width = needed
     console.print(table, crop=False)

@@ -257,3 +257,22 @@ def test_every_stage_of_the_pipeline_is_a_command() -> None:
     stages = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
     commands = [name for name, command in cli.COMMANDS.items() if "stage: " in command.help_line]
     assert commands == list(stages)
+
+
+@pytest.mark.parametrize("rev", ["", "HEAD:metrics", "HEAD^{tree}"])
+def test_what_names_no_commit_is_refused(rev: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("table", "verdicts", "page"):
+        with pytest.raises(SystemExit):
+            cli.main([command, "--rev", rev])
+        assert f"{rev!r} names no commit, branch or experiment" in capsys.readouterr().err
+
+
+def test_any_name_of_a_file_can_be_printed(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xc3\xa9 \xff.png")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    command = [sys.executable, "-m", "fashionbench", "predict", str(tmp_path / name)]
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert r"caf\xe9 \udcff.png does not exist" in done.stderr

@@ -3,7 +3,20 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from pictures import ANOTHER, KINDS, Photograph, Scene, beside, cut_out, framed, small, two
+from pictures import (
+    ANOTHER,
+    KINDS,
+    Photograph,
+    Scene,
+    beside,
+    cut_out,
+    framed,
+    shaped,
+    shrunk,
+    small,
+    two,
+    two_sides,
+)
 from PIL import Image
 from scipy import ndimage
 
@@ -12,11 +25,16 @@ from fashionbench.errors import DataError
 from fashionbench.serving.preprocessing import Picture, to_fashion_mnist
 
 Pixels = npt.NDArray[np.uint8]
+DOUBTFUL = (
+    ANOTHER,
+    "a round picture on a page",
+    "one darker, one lighter than the background",
+)
 FOUND = {
     (kind, name): scene
     for kind in ("plain", "cut out", "frame", "two tones", "second thing")
     for name, scene in KINDS[kind].items()
-    if name != ANOTHER
+    if name not in DOUBTFUL
 }
 
 
@@ -77,6 +95,26 @@ def test_frames_of_any_tone_and_width_go_first(
     found = pictures_of(framed((widths, level), inside=Photograph(0.7), quality=quality), images, 4)
     for picture, without in zip(found, plain, strict=True):
         assert np.abs(picture.pixels.astype(int) - without.pixels).mean() < 12
+
+
+@pytest.mark.parametrize("scene", [two_sides, shaped(0.5, page=0), shaped(0, 10, page=255)])
+def test_what_is_left_out_and_a_picture_in_a_picture_have_a_caution(
+    images: Pixels, scene: Scene
+) -> None:
+    assert all(picture.warnings for picture in pictures_of(scene, images))
+
+
+@pytest.mark.parametrize("level", [255.0, 180.0, 128.0, 0.0])
+def test_a_photograph_in_the_size_of_the_data_set_is_framed_too(
+    images: Pixels, level: float
+) -> None:
+    keeps_outlines(shrunk(level), images)
+
+
+@pytest.mark.parametrize("tone", [0, 128, 255])
+def test_a_blank_picture_in_the_size_of_the_data_set_is_refused(tone: int) -> None:
+    with pytest.raises(DataError, match="nothing but a plain background"):
+        to_fashion_mnist(Image.new("L", (28, 28), tone))
 
 
 def test_a_framed_photograph_that_throws_a_shadow_has_a_caution(images: Pixels) -> None:

@@ -106,6 +106,18 @@ def refusal(declared: Network, *sizes: int) -> str:
             "def Net(): return nn.Linear(784, 10).double()",
             "has weight of torch.float64; make it torch.float32",
         ),
+        ("raise SystemExit(0)", "ends Python when it is imported or made"),
+        ("def Net(): raise SystemExit(0)", "ends Python when it is imported or made"),
+        (
+            "NET = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))\ndef Net(): return NET",
+            "is one and the same module whenever it is made; make a new one",
+        ),
+        (
+            "DRAWN = torch.rand(3)\n"
+            "def Net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10))",
+            "has another 1.weight when it is made again with the same seed: draw it from torch's "
+            "random numbers, and none of them when the file is imported",
+        ),
         ("def Net(width): pass", "cannot be called with arguments = {} (missing a required "
          "argument: 'width')"),
         (
@@ -213,6 +225,26 @@ def test_a_missing_file_is_refused(
          "them as a buffer"),
         ("self.numbers = torch.Generator()", "pass", "has a random generator, numbers; draw "
          "without one: each replicate seeds torch's own"),
+        ("self.first.weight.data = torch.tensor(np.random.rand(4, 784), dtype=torch.float32)",
+         "pass", "has another first.weight when it is made again with the same seed: draw it from "
+         "torch's random numbers, and none of them when the file is imported"),
+        ("torch.manual_seed(42)", "pass", "seeds torch's random numbers itself, so that all "
+         "replicates would start alike; leave that to the pipeline"),
+        ("self.unused = nn.Parameter(torch.ones(3, device='meta'))", "pass",
+         "has unused on another device, or not dense; keep it plain"),
+        ("self.unused = nn.Parameter(torch.zeros(0))", "pass",
+         "has unused without elements; leave it out"),
+        ("self.register_buffer('mean', torch.full((4,), torch.nan))", "pass",
+         "starts with mean that is not a number"),
+        ("pass", "return self.last(x).to_sparse()",
+         "returns logits on another device, or not dense"),
+        ("pass", "raise SystemExit(0)",
+         "ends Python in training for images of shape (4, 1, 28, 28)"),
+        ("self.calls = np.zeros(1)", "self.calls += 1", "changes calls when it is called, which is "
+         "lost where another process goes on; keep it in a buffer, and change that in place"),
+        ("self.kept = []; self.kept.append(self.kept)", "self.kept.append(1)",
+         "changes kept when it is called, which is lost where another process goes on; keep it in "
+         "a buffer, and change that in place"),
         ("type(self).get_extra_state = lambda self: 3", "pass", "keeps _extra_state, a int; "
          "make it a tensor"),
     ],

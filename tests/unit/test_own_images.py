@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from repositories import PROJECT
 
-from fashionbench.commands.add_dataset import add
+from fashionbench.commands.add_dataset import add, with_entry
 from fashionbench.data import own_images
 from fashionbench.data.idx import write_idx
 from fashionbench.data.sources import RAW_DIR, fetch, read_part
@@ -140,6 +140,17 @@ def spoil_pictures(name: str, content: bytes) -> Callable[[Path], Path]:
     return write
 
 
+def in_folders(*names: str) -> Callable[[Path], Path]:
+    """Return what saves the same pictures in folders of parts."""
+
+    def write(folder: Path) -> Path:
+        for name in names:
+            save_pictures(folder / "from" / name, *pixels(120, 8, 8))
+        return folder / "from"
+
+    return write
+
+
 def picture(array: np.ndarray) -> bytes:
     """Return an image as PNG."""
     file = io.BytesIO()
@@ -193,6 +204,13 @@ BLACK = np.zeros((8, 8), np.uint8)
             "has 8 x 9 pixels, and",
         ),
         (spoil_pictures("c/deep.png", picture(BLACK.astype(np.uint16))), "more than 8 bits"),
+        (spoil_pictures("c/other.tif", b"II*"), "c/other.tif is left out; taken are .png"),
+        (spoil_npz(images=np.uint8(1)), r"images are of shape \(\)"),
+        (spoil_npz(classes=np.array(0)), "must be a name each"),
+        (spoil_npz(test_images=np.zeros((3, 8, 8), np.uint8)), "and nothing else"),
+        (spoil_idx("train-images-idx3-ubyte", lambda text: text[:3] + b"\0"), "has 0 dimensions"),
+        (in_folders("train", "val"), "has the folders train, val; wanted is a folder for each"),
+        (in_folders("all"), "has the folders all; wanted is a folder for each"),
         (lambda folder: folder / "nothing", "does not exist"),
         (lambda folder: folder, "holds no labelled images"),
     ],
@@ -207,6 +225,57 @@ def test_what_cannot_be_taken_is_refused_in_one_line_and_leaves_nothing(
     assert "\n" not in str(caught.value)
     assert Path("datasets.yaml").read_text() == before
     assert not [path for path in Path("data").rglob("*") if path.is_file()]
+
+
+def test_hidden_files_and_folders_are_no_pictures(tmp_path: Path) -> None:
+    images, labels = pixels(120, 8, 8)
+    save_pictures(tmp_path / "from", images, labels)
+    for hidden in (".thumbs/a.png", "NA/.cache/a.png", "NA/._a.png", "__MACOSX/NA/a.png"):
+        path = tmp_path / "from" / hidden
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(BLACK))
+    add("mine", tmp_path / "from", None)
+    assert load_dataset("mine").classes == tuple(sorted(NAMES))
+    assert load_dataset("mine").labelled_images == 120
+
+
+@pytest.mark.parametrize("number", range(95, 102))
+def test_any_number_of_images_can_be_split(tmp_path: Path, number: int) -> None:
+    add("mine", save_npz(tmp_path, *pixels(number, 8, 8)), None)
+
+
+def test_duplicates_are_counted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images, labels = pixels(120, 8, 8)
+    test = {"test_images": images[:10], "test_labels": (labels[:10] + 1) % 3}
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels, **test)
+    add("mine", tmp_path / "mine.npz", None)
+    said = capsys.readouterr().out
+    assert "0 labelled images repeat an earlier one, 10 test images are among them" in said
+
+
+def test_pictures_are_turned_as_their_camera_says(tmp_path: Path) -> None:
+    save_pictures(tmp_path / "from", *pixels(120, 12, 10, 3))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (12, 10)).save(tmp_path / "from/NA/turned.jpg", exif=exif)
+    add("mine", tmp_path / "from", None)
+    assert load_dataset("mine").shape == (12, 10, 3)
+
+
+@pytest.mark.parametrize("inside", ["", "raw"])
+def test_nobodys_files_are_deleted(tmp_path: Path, inside: str) -> None:
+    own = save_pictures(Path("data/sets/mine") / inside, *pixels(120, 8, 8))
+    elsewhere = save_npz(tmp_path, *pixels(120, 8, 8))
+    for place in (own, elsewhere):
+        with pytest.raises(FashionbenchError, match="holds files that would be lost"):
+            add("mine", place, None)
+    assert len(list(own.rglob("*.png"))) == 120
+
+
+@pytest.mark.parametrize("text", ["{a: {b: 1}}", "  a: {b: 1}", "a: {b: 1}\n..."])
+def test_a_file_that_would_break_stays_as_it_is(text: str) -> None:
+    with pytest.raises(FashionbenchError, match="an entry cannot be appended"):
+        with_entry(text, "mine: {title: x}\n")
 
 
 def test_pictures_of_any_size_are_resized_if_that_is_asked_for(tmp_path: Path) -> None:
@@ -232,5 +301,8 @@ def test_too_few_images_for_a_batch_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FashionbenchError, match="a name starts with a lower-case letter"):
-        add("My set", tmp_path, None)
+    for name, says in (("My set", "a name starts with a lower-case letter"), ("null", "no name")):
+        with pytest.raises(FashionbenchError, match=says):
+            add(name, tmp_path, None)
+    with pytest.raises(FashionbenchError, match="--size resizes pictures"):
+        add("mine", save_npz(tmp_path, *pixels(120, 8, 8)), "8x8")

@@ -59,6 +59,7 @@ def test_a_folder_stands_for_its_pictures(photos: Path, capsys: pytest.CaptureFi
     [
         ("empty.png", "empty.png is empty; copy or download it again"),
         ("", "'' is no file name; name a picture"),
+        ("x" * 300, "'xxxx"),
         ("nothing", "nothing is a folder without pictures"),
         ("https://example.org/a.png", "https://example.org/a.png is an address; download it"),
         ("missing.png", "missing.png does not exist; name a"),
@@ -106,6 +107,20 @@ def test_many_bad_files_have_a_line_each_after_all_answers(
     assert [answer["class"] for answer in answers] == [None, "Bag", None]
     with pytest.raises(DataError, match=r"^1 of 2 files is not classified: empty.png is empty"):
         predict(names[1:], None, "json", photos)
+    capsys.readouterr()
+    with pytest.raises(DataError, match=r"^missing.png does not exist"):
+        predict(names[:1], None, "json", photos)
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert answer["error"].startswith("missing.png does not exist")
+
+
+def test_a_name_is_printed_so_that_it_changes_no_terminal(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = ":shoe:\x1b[31m\n.png"
+    (photos / "photos/b.png").rename(photos / name)
+    predict([name], None, "text", photos)
+    assert ":shoe:\\x1b[31m\\n.png: Bag 100.0%" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv"])

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from fashionbench.data.idx import write_idx
 from fashionbench.data.own_images import OwnImages, read_own
@@ -24,6 +25,8 @@ from fashionbench.terminal import open_console, print_table
 SHEET = "contact-sheet.png"
 _COLUMNS = 10
 """Images of a class on the contact sheet."""
+_NO_STRINGS = ("null", "true", "false", "nan", "inf", "yes", "no", "on", "off", "y", "n")
+"""Names that YAML, or what reads ``-S`` for DVC, takes for other values."""
 _SHARE = 6
 """A part of so many is for validation, and one for testing if there is none."""
 
@@ -35,24 +38,64 @@ def add(name: str, folder: Path, size: str | None = None) -> None:
     the whole pipeline can take them. Raises ConfigError for a name or a size that is not allowed,
     DataError for images that are not.
     """
-    if name in read_yaml(DATASETS_FILE):
+    entries = read_yaml(DATASETS_FILE)
+    if isinstance(entries, dict) and name in entries:
         raise ConfigError(
             f"{name} is in {DATASETS_FILE} already; take another name, or delete its entry"
         )
-    _declare(name, [], (8, 8), ("a", "b"), {})  # Refuses a wrong name before anything is read.
-    found = read_own(folder, _parse(size))
+    _check_name(name)
     home = SETS_DIR / name
+    _check_home(home, folder)
+    found = read_own(folder, _parse(size))
     SETS_DIR.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=SETS_DIR, prefix=".incoming-") as beside:
         incoming = Path(beside) / name
         entry, dataset = _write(name, found, incoming)
         sizes = (dataset.own.train_size or 0, dataset.own.val_size or 0)
-        draw_splits(dataset, found.parts["train"].labels, *sizes, load_params().split_seed)
+        try:
+            draw_splits(dataset, found.parts["train"].labels, *sizes, load_params().split_seed)
+        except ValueError as error:
+            raise ConfigError(f"{folder}: some class is too small to be split ({error})") from error
+        declared = with_entry(DATASETS_FILE.read_text(encoding="utf-8"), entry)
         shutil.rmtree(home, ignore_errors=True)
         incoming.rename(home)
-    text = DATASETS_FILE.read_text(encoding="utf-8")
-    replace_file(DATASETS_FILE, f"{text.rstrip()}\n\n{entry}".encode())
+    replace_file(DATASETS_FILE, declared.encode())
     _show(dataset, found, home / SHEET)
+
+
+def _check_name(name: str) -> None:
+    """Raise ConfigError for a name that is not allowed, or that ``-S dataset=`` would not take."""
+    _declare(name, [], (8, 8), ("a", "b"), {})
+    if name in _NO_STRINGS:
+        raise ConfigError(f"{name}: YAML and dvc exp run read this as no name; take another")
+
+
+def _check_home(home: Path, folder: Path) -> None:
+    """Raise ConfigError if the folder of a data set holds anything but what this command writes."""
+    if home.is_symlink() or home.is_file():
+        raise ConfigError(f"{home} is no folder; move it away, or take another name")
+    others = [path for path in (home.iterdir() if home.is_dir() else ()) if not _is_ours(path)]
+    if others or folder.resolve().is_relative_to(home.resolve()):
+        raise ConfigError(f"{home} holds files that would be lost; move them, or take another name")
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and (path.name == SHEET or path.name.endswith("-ubyte"))
+
+
+def with_entry(text: str, entry: str) -> str:
+    """Return the text of datasets.yaml with an entry appended; ConfigError if that breaks it."""
+    longer, yaml = f"{text.rstrip()}\n\n{entry}", YAML(typ="safe")
+    try:
+        is_right = yaml.load(longer) == yaml.load(text) | yaml.load(entry)
+    except (YAMLError, TypeError):
+        is_right = False
+    if not is_right:
+        raise ConfigError(
+            f"{DATASETS_FILE}: an entry cannot be appended to what is there; write it as a mapping "
+            "in block style, whose keys are not indented"
+        )
+    return longer
 
 
 def _parse(size: str | None) -> tuple[int, int] | None:
@@ -81,8 +124,10 @@ def _write(name: str, found: OwnImages, folder: Path) -> tuple[str, Dataset]:
             f"{labelled} images leave {train_size} to train on, which is less than batch_size = "
             f"{load_params().batch_size} in {PARAMS_FILE}; add images, or make it smaller"
         )
-    # A last batch of one image, which batch normalisation cannot use.
-    train_size -= train_size % load_params().batch_size == 1
+    if train_size % load_params().batch_size == 1:
+        # A last batch of one image, which batch normalisation cannot use.
+        val_size += 1
+        train_size = labelled - val_size * (1 if "test" in found.parts else 2)
     own = {
         "input_size": int(np.prod(shape)),
         "num_classes": len(found.classes),
@@ -147,8 +192,8 @@ def _show(dataset: Dataset, found: OwnImages, sheet: Path) -> None:
     print_table(console, ("Class", "Labelled images", "Test images"), rows, title=title)
     same = count_duplicates(train, test)
     console.print(
-        f"{same.train} labelled images repeat an earlier one, {same.other_label + same.in_both} "
-        f"test images are among them. Some of each class: {sheet}\n"
+        f"{same.train} labelled images repeat an earlier one, {same.in_both} test images are among "
+        f"them. Some of each class: {sheet}\n"
         f"Declared in {DATASETS_FILE}, where title, licence and source are yours to complete; "
         f"train on it: dvc exp run -S dataset={dataset.name}",
         markup=False,

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from fashionbench.analysis.result_files import COMPARISON_FILE
 from fashionbench.errors import DataError
+from fashionbench.messages import in_printable
 from fashionbench.params import load_params
 from fashionbench.paths import CHAMPIONS_DIR, champion_file
 from fashionbench.serving.preprocessing import SUFFIXES, Picture, read_picture
@@ -26,6 +27,8 @@ from fashionbench.tracking.address import store_address
 
 Form = Literal["text", "json", "csv"]
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_LONGEST_NAME, _LONGEST_SHOWN = 255, 40
+"""Characters of a file's name on common disks, and those that are printed of a longer one."""
 _SHOWN = 3
 """The number of classes printed per picture, the likeliest first."""
 
@@ -67,7 +70,7 @@ def predict(
     ConfigError for an unknown network.
     """
     params = load_params()
-    if network:
+    if network is not None:
         params.network(network)
     shape = None if params.dataset.framed else params.dataset.shape
     read = [answer for file in images for answer in _read(file, start or Path(), shape)]
@@ -78,6 +81,8 @@ def predict(
         rows = iter(found.to_dict("records"))
         said = [answer.describe(name, next(rows) if answer.picture else {}) for answer in read]
         _PRINTERS[form](said, list(found.columns))
+    elif form != "text":
+        _PRINTERS[form]([answer.describe("", {}) for answer in read], params.dataset.classes)
     _raise_for_bad([answer.error for answer in read if answer.error], len(read))
 
 
@@ -124,8 +129,9 @@ def _kept(network: str | None) -> tuple[Callable[[Any], Any], str] | None:
 def _read(name: str, start: Path, shape: tuple[int, ...] | None) -> list[Answer]:
     """Read a file, or all pictures in a folder."""
     path = start / name
-    if not name:
-        return [Answer("''", error="'' is no file name; name a picture")]
+    if not name or max(map(len, path.parts)) > _LONGEST_NAME:
+        shown = repr(name[:_LONGEST_SHOWN] + ("..." if name[_LONGEST_SHOWN:] else ""))
+        return [Answer(shown, error=f"{shown} is no file name; name a picture")]
     if _ADDRESS.match(name):
         return [Answer(name, error=f"{name} is an address; download it, and name the file")]
     try:
@@ -165,21 +171,22 @@ def _raise_for_bad(errors: Sequence[str], number: int) -> None:
         raise DataError(f"{what}: {errors[0]}")
     sys.stdout.flush()
     for error in errors:
-        sys.stderr.write(f"{' '.join(error.split())}\n")
+        sys.stderr.write(f"{in_printable(error)}\n")
     raise DataError(what)
 
 
 def _print_text(said: Sequence[dict[str, Any]], _: Sequence[str]) -> None:
     console = open_console()
-    console.print(f"classified by {said[0]['model']}", style="dim")
+    model = f"classified by {said[0]['model']}"
+    console.print(model, style="dim", markup=False, emoji=False, soft_wrap=True)
     for one in said:
         if one["class"]:
             likeliest = list(one["probabilities"].items())[:_SHOWN]
             classes = ", ".join(f"{label} {probability:.1%}" for label, probability in likeliest)
             changes = ", ".join(one["changes"]) or "used as it is"
             cautions = "".join(f"; caution: {warning}" for warning in one["warnings"])
-            line = f"{one['file']}: {classes} ({changes}){cautions}"
-            console.print(line, markup=False, soft_wrap=True)
+            line = f"{in_printable(one['file'])}: {classes} ({changes}){cautions}"
+            console.print(line, markup=False, emoji=False, soft_wrap=True)
 
 
 def _print_json(said: Sequence[dict[str, Any]], _: Sequence[str]) -> None:

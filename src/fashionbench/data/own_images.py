@@ -1,6 +1,7 @@
 """Read labelled images of the user's own: IDX files, an .npz file, or folders of pictures."""
 
 import gzip
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from fashionbench.data.splits import Split
 from fashionbench.datasets import MOST_CLASSES, Part
-from fashionbench.errors import DataError
+from fashionbench.errors import ConfigError, DataError
 from fashionbench.pipeline.machine import available_memory
 
 Array = npt.NDArray[Any]
@@ -30,8 +31,23 @@ _NAMES: Mapping[Part, Sequence[tuple[str, str]]] = {
 """What the arrays of an .npz file are called, here, by MedMNIST and by Keras."""
 _BEGINNINGS: Mapping[Part, Sequence[str]] = {"train": ("train-", ""), "test": ("t10k-", "test-")}
 """Of the names of IDX files."""
-_PACKED = (OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError)
+_PACKED = (
+    OSError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading an archive raises that is damaged, encrypted, or lies about its sizes."""
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+_PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+"""What folders of parts of a data set are called, which are no classes."""
+_DIMENSIONS = {1: "labels", 3: "images", 4: "coloured images"}
+"""What IDX files of so many dimensions hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +63,26 @@ def read_own(place: Path, size: Size | None = None) -> OwnImages:
 
     Pixels have to be bytes: (n, height, width), or (n, height, width, 3) in colour. Labels are
     whole numbers from 0 on, or the names of folders. Raises DataError for anything else, and for
-    more images than memory holds.
+    more images than memory holds, ConfigError for a ``size`` where there are no pictures.
     """
-    archives = [place] if place.suffix == ".npz" else sorted(place.glob("*.npz"))
     if not place.exists():
         raise DataError(f"{place} does not exist; name a folder, or an .npz file")
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    archives = [
+        path
+        for path in files
+        if path.suffix.lower() == ".npz" and path.is_file() and not _is_hidden(path.name)
+    ]
+    is_of_pictures = place.is_dir() and not archives and not any(place.glob("*labels*idx1*"))
+    if size and not is_of_pictures:
+        raise ConfigError(
+            f"--size resizes pictures, and {place} holds arrays; resize them yourself"
+        )
     if len(archives) == 1:
         arrays, names = _read_npz(archives[0])
     elif place.is_dir() and any(place.glob("*labels*idx1*")):
         arrays, names = {part: _read_idx_part(place, part) for part in _BEGINNINGS}, None
-    elif place.is_dir() and any(path.is_dir() for path in place.iterdir()):
+    elif is_of_pictures and any(path.is_dir() for path in files):
         arrays, names = _read_pictures(place, size)
     else:
         raise DataError(
@@ -72,6 +98,11 @@ def _checked(place: Path, images: Array, labels: Array) -> Split:
     if images.dtype != np.uint8:
         raise DataError(
             f"{place}: pixels are {images.dtype}, and must be uint8 from 0 to 255; convert them"
+        )
+    if images.ndim not in (3, 4):
+        raise DataError(
+            f"{place}: images are of shape {images.shape}, and must be (n, height, width) or "
+            "(n, height, width, 3)"
         )
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
@@ -110,7 +141,8 @@ def _checked_classes(
     counts = np.pad(counts, (0, len(names) - len(counts)))
     if not counts.all():
         missing = names[int(counts.argmin())]
-        raise DataError(f"{place}: the class {missing!r} has no training image; number from 0 on")
+        remedy = "number from 0 on" if missing.isdigit() else "give it some, or leave it out"
+        raise DataError(f"{place}: the class {missing!r} has no training image; {remedy}")
     return tuple(names)
 
 
@@ -129,19 +161,33 @@ def _read_npz(path: Path) -> tuple[dict[Part, tuple[Array, Array] | None], Seque
             _check_memory(path, sum(member.file_size for member in archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
             found: dict[Part, tuple[Array, Array] | None] = {}
+            left = {*arrays.files} - {"classes"}
             for part, pairs in _NAMES.items():
                 known = [pair for pair in pairs if {*pair} <= {*arrays.files}]
                 found[part] = (arrays[known[0][0]], arrays[known[0][1]]) if known else None
-            if not any(found.values()):
+                left -= {*known[0]} if known else set()
+            if left or not any(found.values()):
                 raise DataError(
                     f"{path} has the arrays {', '.join(arrays.files) or 'none'}; wanted are images "
-                    "and labels, and test_images and test_labels if there are any"
+                    "and labels, test_images and test_labels if there are any, classes for their "
+                    "names, and nothing else"
                 )
-            names = [str(name) for name in arrays["classes"]] if "classes" in arrays.files else None
+            held = {name: arrays[name] for name in arrays.files}
+            if not all(isinstance(array, np.ndarray) for array in held.values()):
+                raise DataError(f"{path} holds files that are no arrays; save it with np.savez")
+            names = _names_in(path, held["classes"]) if "classes" in held else None
     except _PACKED as error:
         why = "holds pickled objects, which are never read" if "pickle" in str(error) else error
         raise DataError(f"{path} cannot be read: {why}; save plain arrays with np.savez") from error
     return found, names
+
+
+def _names_in(path: Path, array: Array) -> Sequence[str]:
+    if array.ndim != 1 or array.dtype.kind not in "SUiu":
+        raise DataError(
+            f"{path}: classes are {array.dtype} of shape {array.shape}, and must be a name each"
+        )
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in array.tolist()]
 
 
 def _read_idx_part(folder: Path, part: Part) -> tuple[Array, Array] | None:
@@ -171,6 +217,10 @@ def _read_bytes(path: Path) -> Array:
                 raise DataError(f"{path} is no IDX file")
             if start[2] != 0x08:
                 raise DataError(f"{path} holds other values than bytes, which pixels must be")
+            if start[3] not in _DIMENSIONS:
+                raise DataError(
+                    f"{path} has {start[3]} dimensions, and is no IDX file of images or labels"
+                )
             shape = [int(size) for size in np.frombuffer(file.read(4 * start[3]), ">u4")]
             size = int(np.prod(shape, dtype=object)) if shape else 0
             _check_memory(path, size)
@@ -187,15 +237,17 @@ def _read_pictures(
     folder: Path, size: Size | None
 ) -> tuple[dict[Part, tuple[Array, Array] | None], Sequence[str]]:
     """Read a folder of pictures for each class, or one for train and one for test with these."""
-    tops = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
-    tops = {name: path for name, path in tops.items() if not name.startswith(".")}
+    tops = {path.name.lower(): path for path in _folders_in(folder)}
     parts: dict[Part, Path] = {"train": folder}
     if tops.keys() == {"train", "test"}:
         parts = {"train": tops["train"], "test": tops["test"]}
-    classes = sorted(
-        {path.name for top in parts.values() for path in top.iterdir() if path.is_dir()}
-        - {name for name in tops if name.startswith(".")}
-    )
+    elif tops.keys() & _PARTS or all(map(_holds_folders_alone, tops.values())):
+        names = ", ".join(path.name for path in tops.values())
+        raise DataError(
+            f"{folder} has the folders {names}; wanted is a folder for each class, or train/ and "
+            "test/ with these"
+        )
+    classes = sorted({path.name for top in parts.values() for path in _folders_in(top)})
     if len(classes) > MOST_CLASSES:
         raise DataError(f"{folder} has {len(classes)} folders; at most {MOST_CLASSES} classes")
     files = {part: list(_files_in(top, classes)) for part, top in parts.items()}
@@ -205,7 +257,7 @@ def _read_pictures(
         _open(path, _is_coloured) for of_part in files.values() for path, _ in of_part
     )
     first = files["train"][0][0]
-    height, width = size or _open(first, lambda image: (image.height, image.width))
+    height, width = size or _open(first, lambda image: _upright(image).size[::-1])
     shape = (height, width, 3) if is_coloured else (height, width)
     _check_memory(folder, sum(map(len, files.values())) * int(np.prod(shape)))
     found: dict[Part, tuple[Array, Array] | None] = {}
@@ -217,10 +269,33 @@ def _read_pictures(
     return found, classes
 
 
+def _is_hidden(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or what macOS puts into archives."""
+    return name.startswith((".", "__MACOSX"))
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [
+        path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_hidden(path.name)
+    ]
+
+
+def _holds_folders_alone(folder: Path) -> bool:
+    return bool(_folders_in(folder)) and not any(path.is_file() for path in folder.iterdir())
+
+
 def _files_in(top: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
+    """Yield pictures with their labels. Raises DataError for those with other endings."""
+    from PIL import Image
+
+    others = Image.registered_extensions().keys() - {*_ENDINGS}
     for label, name in enumerate(classes):
         for path in sorted((top / name).rglob("*")):
-            if path.suffix.lower() in _ENDINGS and not path.name.startswith("."):
+            if any(map(_is_hidden, path.relative_to(top).parts)) or not path.is_file():
+                continue
+            if path.suffix.lower() in others:
+                raise DataError(f"{path} is left out; taken are {', '.join(_ENDINGS)}; convert it")
+            if path.suffix.lower() in _ENDINGS:
                 yield path, label
 
 
@@ -236,6 +311,13 @@ def _open(path: Path, work: Callable[[Any], Any]) -> Any:
         raise DataError(f"{path} cannot be read as a picture ({error}); repair it") from error
 
 
+def _upright(image: Any) -> Any:
+    """Return a picture turned as its camera says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
+
+
 def _is_coloured(image: Any) -> bool:
     return image.mode not in ("1", "L", "LA")
 
@@ -246,6 +328,7 @@ def _pixels(image: Any, shape: tuple[int, ...], is_resized: bool) -> Array:
 
     if image.mode.startswith(("I", "F")):
         raise DataError("has more than 8 bits a pixel; save it with 8")
+    image = _upright(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)

@@ -71,7 +71,8 @@ def _inside_frame(grey: Grey) -> Box | None:
         if not is_uniform or any(abs(tone - other) <= TOLERANCE for other in tones):
             continue
         tones.append(tone)
-        labels, areas = parts_of(np.abs(grey - tone) > tolerance)
+        # A frame may be a line that is set in from the edge.
+        labels, areas = parts_of(ndimage.binary_fill_holes(np.abs(grey - tone) > tolerance))
         inside = (areas >= _SPECK * grey.size)[labels]
         if not inside.any():
             continue
@@ -150,7 +151,23 @@ def background(grey: Grey) -> tuple[Grey, float] | None:
         return np.full_like(grey, np.median(edge)), tolerance
     if tones:
         return _of_tones(grey, tones, tolerance), tolerance
+    if _meet_aslant(edge, grey.shape):
+        return None
     return _carried_inwards(edge, grey.shape), tolerance
+
+
+def _meet_aslant(edge: Grey, shape: tuple[int, ...]) -> bool:
+    """Tell whether opposite edges change their tone at once in different places.
+
+    Where tones besides change gently, neither way of carrying them inwards holds.
+    """
+    height, width = shape
+    top, right, bottom, left = np.split(edge, np.cumsum([width, height, width]))
+    for one, other in ((top, bottom[::-1]), (right, left[::-1])):
+        apart = ndimage.median_filter(one - other, 2 * round(0.03 * len(one)) + 1)
+        if len(apart) > 4 and np.abs(apart[4:] - apart[:-4]).max() > 2 * TOLERANCE:
+            return True
+    return False
 
 
 def _of_tones(grey: Grey, tones: list[float], tolerance: float) -> Grey:

@@ -10,8 +10,9 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
+from scipy.spatial import ConvexHull, QhullError
 
 from fashionbench.errors import DataError
 from fashionbench.serving.background import (
@@ -31,11 +32,14 @@ from fashionbench.serving.classifier import BRIGHTEST
 
 SIDE = 28
 """Pixels along each side of an image of Fashion-MNIST."""
+_SHORTEST = 25
+"""Pixels of the longer side of an article that is as those of the data set are: none has fewer."""
 _SMALLEST_SIDE = 14
 """Pixels of an article's longer side below which too little of it is left: with 13, n5 and n8 have
 about 77% of the accuracy that they have with 28, with 11 about 70%."""
 _NOT_PLAIN = "its background is not plain, so that the whole picture was taken"
 _SEVERAL = "it shows several things, of which the one nearest the middle was taken"
+_TWO_SIDES = "parts of it are lighter and others darker than the background, and some are left out"
 _TOUCHES = "the article touches all edges of the picture: it may be cut off, or be in a frame"
 _RECTANGLE = "the article has the corners of a photograph; if it is one, cut it out first"
 
@@ -55,8 +59,15 @@ _TRANSPARENT = 0.05
 """Opacity below which nothing is seen."""
 _SHADOW = 0.6
 """Opacity below which something is a shadow, in that of the article."""
-_ROUNDED, _ELLIPSE = 0.94, 0.97
-"""Share of its box that a rectangle with round corners fills, and likeness to an ellipse."""
+_CONVEX = 0.96
+"""Area of a rectangle, an ellipse or the like in that of its convex hull, at least."""
+_RIM, _RIM_SHARE = 0.02, 0.85
+"""Width of a picture's rim in its shorter side, and the share of it that has a single tone."""
+_PICTURE_SHARES = 0.02, 0.8
+"""Share of what lies within such a rim that is of other tones."""
+_OPPOSITE = 0.15
+"""Area in that of the article from which something lighter than the background beside a darker
+article, or the other way round, may have been meant, too."""
 _DARK, _LIGHT = 80, 190
 """Mean grey values of articles that contrast with one of white and black only."""
 _SMALL_PHOTOGRAPH = 0.6
@@ -96,12 +107,12 @@ def frame(grey: Grey, alpha: Grey | None = None, *, keeps_frame: bool = False) -
     """Frame the article in a picture, given as grey values and, if it has one, an alpha channel.
 
     Both are of shape (height, width), the latter from 0 for transparent to 1. A picture that
-    ``keeps_frame`` is neither cropped nor resized. Raises DataError for a picture that shows
-    nothing but its background.
+    ``keeps_frame`` is neither cropped nor resized if it looks like those of the data set. Raises
+    DataError for a picture that shows nothing but its background.
     """
     if alpha is not None:
         return _cut_out(grey, alpha, keeps_frame)
-    if keeps_frame:
+    if keeps_frame and _is_of_the_data_set(grey):
         return _as_it_is(grey)
     photograph = grey[inside_frames(grey)]
     found = _on_background(photograph)
@@ -114,14 +125,24 @@ def frame(grey: Grey, alpha: Grey | None = None, *, keeps_frame: bool = False) -
     return found
 
 
+def _is_of_the_data_set(grey: Grey) -> bool:
+    """Tell whether an article is trimmed to its outline, on black or on white."""
+    level = float(np.median(edge_values(grey)))
+    article = np.abs(grey - level) > TOLERANCE
+    is_extreme = min(level, BRIGHTEST - level) <= TOLERANCE
+    if not is_extreme or not article.any() or max(_size(article)) < _SHORTEST:
+        return False
+    box = inside_frames(grey)
+    # Beside an article that is a rectangle its background looks like a frame on two sides.
+    return not all(part.start > 0 and part.stop < SIDE for part in box)
+
+
 def _as_it_is(grey: Grey) -> Framed:
     """Invert a picture of 28 x 28 pixels if its border is light, and do nothing else."""
     level = float(np.median(edge_values(grey)))
     is_inverted = level > BRIGHTEST // 2
     pixels = (BRIGHTEST - grey if is_inverted else grey).astype(np.uint8)
-    article = np.abs(grey - level) > TOLERANCE
-    warnings = _too_small(article) if article.any() else ()
-    return Framed(pixels, is_inverted, warnings=warnings)
+    return Framed(pixels, is_inverted)
 
 
 def _on_background(grey: Grey) -> Framed | None:
@@ -144,9 +165,12 @@ def _on_background(grey: Grey) -> Framed | None:
     margin = max(2, round(_MARGIN * max(_size(article))))
     around = widened(box_of(article), margin, light.shape)
     outlined = _outlined(light[around], tolerance, is_dark)
-    if outlined[inside_frames(outlined)].size < outlined.size:
+    if outlined[inside_frames(outlined)].size < outlined.size or _is_a_picture(outlined, tolerance):
         # Probably a framed photograph that lies on the background, perhaps with a shadow.
         warnings = (*warnings, _RECTANGLE)
+    opposite = differing & ((away > 0) if is_dark else (away < 0))
+    if _SEVERAL not in warnings and parts_of(opposite)[1].max() >= _OPPOSITE * article.sum():
+        warnings = (*warnings, _TWO_SIDES)
     if all(side.any() for side in (article[0], article[-1], article[:, 0], article[:, -1])):
         warnings = (*warnings, _TOUCHES)
     warnings = (*warnings, *_too_small(article))
@@ -186,11 +210,33 @@ def _cut_out(grey: Grey, alpha: Grey, keeps_frame: bool) -> Framed:
 
 
 def _is_plain_shape(mask: Mask) -> bool:
-    """Tell whether a mask, cut to its box, is a rectangle, also a rounded one, or an ellipse."""
-    y, x = (np.linspace(-1, 1, length) for length in mask.shape)
-    ellipse = y[:, None] ** 2 + x[None] ** 2 <= 1
-    likeness = (mask & ellipse).sum() / (mask | ellipse).sum()
-    return bool(mask.mean() >= _ROUNDED or likeness >= _ELLIPSE)
+    """Tell whether a mask, cut to its box, is convex, as a rectangle is at any angle."""
+    rim = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    try:
+        corners = rim[ConvexHull(rim).vertices]
+    except (QhullError, ValueError):
+        return False  # A line or a point.
+    hull = Image.new("1", mask.shape[::-1])
+    ImageDraw.Draw(hull).polygon([(int(x), int(y)) for y, x in corners], fill=1)
+    return bool(mask.sum() >= _CONVEX * np.asarray(hull).sum())
+
+
+def _is_a_picture(light: Grey, tolerance: float) -> bool:
+    """Tell whether what was found has a plain shape, a rim of one tone, and other tones within."""
+    mask = ndimage.binary_fill_holes(light > tolerance)
+    width = max(1, round(_RIM * min(mask.shape)))
+    outer, inner = (_eroded(mask, lines) for lines in (width, 3 * width))
+    rim = outer & ~inner
+    if not inner.any() or not rim.any() or not _is_plain_shape(mask):
+        return False
+    is_plain = np.abs(light - np.median(light[rim])) <= TOLERANCE
+    least, most = _PICTURE_SHARES
+    return bool(is_plain[rim].mean() >= _RIM_SHARE and least <= np.mean(~is_plain[inner]) <= most)
+
+
+def _eroded(mask: Mask, lines: int) -> Mask:
+    """Return a mask without its outermost lines, also where it ends with the picture."""
+    return np.asarray(ndimage.binary_erosion(np.pad(mask, 1), iterations=lines)[1:-1, 1:-1])
 
 
 def _is_light(grey: Grey, article: Mask) -> bool:

@@ -27,6 +27,8 @@ SUFFIXES = (
 )
 """Endings of the names of pictures; what cannot be read of them is said."""
 _READ = "PNG, JPEG, WebP, AVIF, GIF or BMP"
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")
+"""Of files of these formats but AVIF, however little is left of them."""
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _DAMAGED = (
     OSError,
@@ -102,7 +104,7 @@ def read_picture(path: Path, shape: tuple[int, ...] | None = None) -> Picture:
     except PermissionError as error:
         raise DataError(f"{path} may not be read ({error.strerror}); try chmod +r") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} {_what_it_is(path)}; convert it to one") from error
+        raise DataError(f"{path} {_what_is_wrong(path)}") from error
     except _DAMAGED as error:
         raise DataError(f"{path} cannot be read ({error}); is it damaged?") from error
 
@@ -181,10 +183,11 @@ def resized(image: Image.Image, shape: tuple[int, ...], *, is_cut: bool = False)
 def to_fashion_mnist(image: Image.Image, *, is_cut: bool = False) -> Picture:
     """Convert an image of any size and mode to the format of Fashion-MNIST.
 
-    One of 28 x 28 pixels keeps its frame, and is inverted if its border is light. Any other is
-    framed as the data set is: see :mod:`fashionbench.serving.framing`. Where an alpha channel gives
-    the article's outline, it is put on black or white, whichever contrasts. What is missing of a
-    file that ``is_cut`` is said. Raises DataError for a plain background.
+    One of 28 x 28 pixels that is trimmed, on black or white, keeps its frame, and is inverted if
+    its border is light. Any other is framed as the data set is: see
+    :mod:`fashionbench.serving.framing`. Where an alpha channel gives the article's outline, it is
+    put on black or white, whichever contrasts. What is missing of a file that ``is_cut`` is said.
+    Raises DataError for a plain background.
     """
     changes: list[str] = []
     warnings: list[str] = []
@@ -196,6 +199,8 @@ def to_fashion_mnist(image: Image.Image, *, is_cut: bool = False) -> Picture:
     if is_cut:
         changes.append("read although its file is cut off")
         top, bottom = _rows_there(reduced)
+        if top == bottom:
+            raise DataError("is cut off before its first pixels")
         missing = 1 - (bottom - top) / reduced.height
         if missing >= _NOTICEABLE:
             warnings.append(f"its file is cut off, and up to {missing:.0%} of the picture missing")
@@ -221,7 +226,7 @@ def to_fashion_mnist(image: Image.Image, *, is_cut: bool = False) -> Picture:
     if framed.size:
         width, height = (round(length * scale) for length in framed.size)
         changes.append(f"cropped to {width} x {height}")
-    if size != (SIDE, SIDE):
+    if framed.size or size != (SIDE, SIDE):
         changes.append(f"resized from {size[0]} x {size[1]}")
     return Picture(framed.pixels, tuple(changes), (*warnings, *framed.warnings))
 
@@ -250,7 +255,9 @@ def _reduced(image: Image.Image) -> Image.Image:
 def _of_16_bits(image: Image.Image) -> Image.Image:
     """Return a grey image of 16 bits as one of 8, and transparent where the file says so."""
     values = np.asarray(image)
-    grey = Image.fromarray((values >> 8).clip(0, BRIGHTEST).astype(np.uint8))
+    # Some programs save 8 bits in 16 as they are.
+    high = values >> 8 if values.max() > BRIGHTEST else values
+    grey = Image.fromarray(high.clip(0, BRIGHTEST).astype(np.uint8))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         opaque = np.where(values == transparent, 0, BRIGHTEST).astype(np.uint8)
@@ -263,12 +270,14 @@ def _rows_there(image: Image.Image) -> tuple[int, int]:
     grey = np.asarray(image.getchannel("L"))
     is_filled = np.logical_or.reduce([(grey == value).all(axis=1) for value in _FILLINGS])
     there = np.flatnonzero(~is_filled)
-    return (int(there[0]), int(there[-1]) + 1) if len(there) else (0, len(grey))
+    return (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
 
 
-def _what_it_is(path: Path) -> str:
+def _what_is_wrong(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(12)
     if start[4:8] == b"ftyp" and start[8:] in _HEIF_BRANDS:
-        return f"is a HEIC image, which is not one of {_READ}"
-    return f"is not a {_READ} image"
+        return f"is a HEIC image, which is not one of {_READ}; convert it to one"
+    if start.startswith(_BEGINNINGS) or start[4:] == b"ftypavif":
+        return "is damaged or cut off; copy or download it again"
+    return f"is not a {_READ} image; convert it to one"

@@ -32,6 +32,7 @@ def run() -> None:
     params = load_params()
     read_declared()
     check_sizes(params.dataset, params.train_size, params.val_size)
+    _check_rest(params)
     processor.check_processor()
     if not processor.is_x86():
         _log.warning(
@@ -60,6 +61,18 @@ def _check_code() -> None:
     for file in re.findall(r"^ +- (src/\S+)$", PIPELINE_FILE.read_text(), flags=re.M):
         if not Path(file).exists():
             raise ConfigError(describe_not_copied(file))
+
+
+def _check_rest(params: Params) -> None:
+    """Raise ConfigError if the split leaves images over, but too few to be drawn by class."""
+    dataset, classes = params.dataset, len(params.dataset.classes)
+    drawn = params.train_size + params.val_size * (1 if dataset.has_test_part else 2)
+    left = dataset.labelled_images - drawn
+    if 0 < left < classes:
+        raise ConfigError(
+            f"train_size = {params.train_size}: leaves {left} images over, fewer than there are "
+            f"classes; make it {left} larger, or {classes - left} smaller"
+        )
 
 
 def _check_modules(params: Params) -> None:
