@@ -71,6 +71,9 @@ def test_questions_are_read(
         ("loss a > 1 on Shirt", 15, "losses are not kept by class"),
         ("a > 1% with luck", 13, "with probabilities or logits"),
         ("a > 1% on test on test", 23, "the images was given before: test"),
+        ("a - a > 0", 5, "'a': is the same network; name another"),
+        ("accuracy loss a < 2 nats", 15, "'a': expected >, <, or in"),
+        ("loss a > 1e999", 10, "no such number can be compared"),
         ("a > 1% or so", 8, "'or': expected on IMAGES, with LOSS, or the end"),
     ],
 )
@@ -162,3 +165,29 @@ def test_to_ask_loads_neither_torch_nor_mlflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("splits/n2_mlp > 80%", "not run yet: make study NAME=splits"),
+        ("transfer/n2_mlp_digits > 80% on Shirt", "is of other classes than Shirt: 0, 1, 2"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_what_a_study_lacks_is_named(
+    text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "splits" in text and (PROJECT / "studies/splits/metrics").exists():
+        pytest.skip("the study has run")
+    assert cli.main(["ask", text]) == 1
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("project")
+def test_networks_without_a_common_seed_are_not_compared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for form in ((), ("--json",), ("--markdown",)):
+        assert cli.main(["ask", "seeds/n2_mlp - n2_mlp > 0", *form]) == 0
+        assert "seeds" in capsys.readouterr().out

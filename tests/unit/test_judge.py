@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -129,10 +130,62 @@ def test_wrong_runs_are_named(
     table: pd.DataFrame, claims: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pd.concat([table, table]).to_csv("twice.csv", index=False)
+    for name, changed in (("infinite", "inf"), ("text", "12,5")):
+        table.astype({"score": object}).replace({"score": table["score"][3]}, changed).to_csv(
+            f"{name}.csv", index=False
+        )
+    table.astype(str).replace({"random_state": "1"}, "").to_csv("blank.csv", index=False)
+    table.assign(score=table["score"] * 1e-9).to_csv("small.csv", index=False)
     for words, complaint in (
         (("twice.csv", *NAMES), "has several runs of bayes with random_state 0; --seed names"),
         (("twice.csv",), "twice.csv has no column model; --model names it"),
         (("no.csv",), "no.csv cannot be read"),
+        (("infinite.csv", *NAMES), "of stump with seed 1 is inf and no finite number"),
+        (("text.csv", *NAMES), "of stump with seed 1 is 12,5 and no finite number"),
+        (("blank.csv", *NAMES), "blank.csv, line 4: random_state is empty; give the run one"),
+        (("small.csv", *NAMES), "multiply it by a power of ten, in the claims as well"),
+        (("twice.csv", "--model=score", "--seed=score"), "--model and --seed are both score"),
+        (("twice.csv", *NAMES, "--page=."), "--page = .: is a folder; name a file"),
+        (("https://me:secret@127.0.0.1:9#x",), "***@127.0.0.1"),
     ):
         assert cli.main(["judge", claims, *words]) == 1
-        assert complaint in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert complaint in said
+        assert "secret" not in said
+
+
+@pytest.mark.parametrize(
+    "metric", ["train_accuracy", "accuracy", "gap", "split", "accuracy top5", "[/x]"]
+)
+def test_no_metric_of_theirs_is_taken_for_one_of_ours(
+    table: pd.DataFrame, claims: str, metric: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nor is a seed or a model, whatever their columns are called.
+    theirs = table.rename(columns={"score": metric}).assign(seed=0, model="x")
+    theirs.assign(**{"accuracy rare": 0.0}).to_csv("runs.csv", index=False)
+    Path(claims).write_text(CLAIMS.replace("value: score", f"value: '{metric}'"))
+    assert cli.main(["judge", claims, "runs.csv", *NAMES]) == 0
+    said = capsys.readouterr().out
+    assert metric in said
+    assert_judged(said)
+
+
+def test_runs_are_judged_in_pairs_though_one_is_missing_and_in_any_order(
+    claims: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeds = np.arange(10)
+    rows = [
+        {"estimator": name, "random_state": seed, "score": 0.05 * seed + by}
+        for name, by in (("bayes", 0.2 + 0.001 * seeds[::-1]), ("stump", 0 * seeds))
+        for seed, by in zip(seeds, by, strict=True)
+    ]
+    runs = pd.DataFrame(rows).drop(index=[19])
+    said = []
+    for order in (runs, runs.sample(frac=1, random_state=0)):
+        order.to_csv("runs.csv", index=False)
+        assert cli.main(["judge", claims, "runs.csv", *NAMES, "--markdown"]) == 0
+        captured = capsys.readouterr()
+        assert captured.err.startswith("1 of 19 runs are left out")
+        said.append(captured.out)
+    assert "holds in 9 of 9 seeds" in said[0]
+    assert said[0] == said[1]

@@ -13,6 +13,7 @@ as ``n5_batch_norm - n2_mlp > 1 point on Shirt with logits``::
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -132,8 +133,12 @@ def ask(text: str, form: str = "text") -> None:
 
 def describe(record: VerdictRecord) -> dict[str, str]:
     """Return the answers behind a verdict on one condition, by their names; none is empty."""
+    if not record.conditions:
+        return {"not tested": record.remark}
     condition = record.conditions[0]
     crossed = words.describe_crossed(condition)
+    if crossed and len(condition.runs) > 1:
+        crossed += ", in pairs of common seeds"
     pairs = "" if record.pairs is None else f"{100 * record.pairs:.0f}% of all combinations"
     rows = {
         "over seeds and images": crossed.replace(" over seeds and images", ""),
@@ -163,6 +168,11 @@ def answer(text: str) -> tuple[Question, VerdictRecord]:
     for asked in question.networks:
         folder, name = _find(asked, question, project)
         table = read_table(folder / network_table(name, "scores"))
+        if question.label and f"accuracy {question.label}" not in table:
+            known = conjoin(class_names(table))
+            raise QuestionError(
+                asked.place, question.text, f"is of other classes than {question.label}: {known}"
+            )
         scores[asked.name] = _asked(table, question)
         seeds = {name: table["seed"].unique().tolist()}
         number = classes.index(question.label) if question.label else None
@@ -204,6 +214,8 @@ def _find(asked: Name, question: Question, project: Params) -> tuple[Path, str]:
     if name not in points:
         raise QuestionError(asked.place, question.text, _unknown(name, list(points)))
     scores = file.parent / network_table(points[name], "scores")
+    if not scores.exists():
+        raise QuestionError(asked.place, question.text, f"not run yet: make study NAME={here}")
     if scores.is_file() and not scores.stat().st_size:
         raise QuestionError(asked.place, question.text, f"study {here} could not get its data set")
     return file.parent, points[name]
@@ -224,9 +236,12 @@ def parse(text: str, classes: Sequence[str]) -> Question:
     for kind in get_args(Value):
         if reader.take(rf"{kind}(\s+of)?(?=\s+[\w/])"):
             value = kind
+            break
     networks = [reader.name()]
     if reader.take("-"):
         networks.append(reader.name())
+        if networks[0].name == networks[1].name:
+            raise QuestionError(networks[1].place, text, "is the same network; name another")
     unit: Unit = "nats" if value == "loss" else "accuracy"
     if unit == "accuracy" and (value == "gap" or len(networks) > 1):
         unit = "points"
@@ -297,6 +312,8 @@ class _Reader:
     def amount(self, unit: Unit) -> float:
         number = self.take(r"[-+]?\s*(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", "expected a number")
         value = float(number.replace(" ", ""))
+        if not math.isfinite(value):
+            raise self.fail("no such number can be compared", back=len(number))
         given = self.take("%|points?|nats")
         if not given and (unit == "nats" or value == 0):
             return value

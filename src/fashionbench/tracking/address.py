@@ -35,6 +35,11 @@ def store_address() -> tuple[str, Path | None]:
     return f"{_SQLITE}{quote(str(database))}", database
 
 
+def without_password(error: Exception | str) -> str:
+    """Return a message as one line, without user and password of any URL in it."""
+    return re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))
+
+
 def artifacts_folder(database: Path) -> Path:
     """Return the folder beside a SQLite store in which its runs and models keep their files."""
     return database.parent / "mlartifacts"

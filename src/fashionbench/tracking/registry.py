@@ -24,7 +24,7 @@ from fashionbench.networks import own
 from fashionbench.params import Network, Params, Precision
 from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
 from fashionbench.pipeline.dependencies import digest
-from fashionbench.tracking.address import artifacts_folder, store_address
+from fashionbench.tracking.address import artifacts_folder, store_address, without_password
 from fashionbench.tracking.log import KEY_TAG, has_file
 from fashionbench.tracking.run_spec import NETWORK_TAG
 from fashionbench.tracking.store import (
@@ -32,7 +32,6 @@ from fashionbench.tracking.store import (
     belongs_to_user,
     store_calls,
     store_to_read,
-    without_password,
 )
 
 BEST_MODEL = "fashionbench"

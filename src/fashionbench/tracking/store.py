@@ -7,7 +7,6 @@ goes wrong in a call to MLflow is the store's failure (StoreError), and nothing 
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -38,6 +37,7 @@ from fashionbench.tracking.address import (
     artifacts_folder,
     remember_experiment,
     store_address,
+    without_password,
 )
 from fashionbench.tracking.private_tables import relocate, versions_in
 
@@ -216,7 +216,8 @@ def store_calls() -> Iterator[None]:
         remedy = f"; pip install {package}" if package else ""
         raise StoreError(f"{error}{remedy}") from error
     except Exception as error:
-        message = shorten(str(error), _LONGEST, placeholder=" ...") or type(error).__name__
+        message = shorten(without_password(error), _LONGEST, placeholder=" ...")
+        message = message or type(error).__name__
         raise StoreError(message, str(getattr(error, "error_code", ""))) from error
 
 
@@ -231,11 +232,6 @@ class _Guarded:
 def guarded(client: MlflowClient) -> MlflowClient:
     """Return a client whose methods raise StoreError and no other error."""
     return cast(MlflowClient, _Guarded(client))
-
-
-def without_password(error: Exception | str) -> str:
-    """Return a message of MLflow as one line, without user and password of any URL in it."""
-    return re.sub(r"//[^/\s]*@", "//***@", " ".join(str(error).split()))
 
 
 def warn(error: Exception | str) -> None:
