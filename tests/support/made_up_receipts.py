@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from fashionbench.commands.verify import compare, read_hashes
@@ -38,6 +38,8 @@ def write(made: Mapping[str, str] | None = None, minute: int = 0) -> Path:
     committed = read_hashes(Path("dvc.lock"))
     hashes = committed | dict(made or {})
     outputs = compare(committed, hashes)
+    committed_on = datetime.fromisoformat(git("log", "-1", "--format=%cI"))
+    begun = committed_on.astimezone(UTC) + timedelta(minutes=minute)
     differing = [output for output in outputs if not output.is_identical]
     return write_receipt(
         git("rev-parse", "HEAD"),
@@ -49,9 +51,6 @@ def write(made: Mapping[str, str] | None = None, minute: int = 0) -> Path:
             outputs=len(outputs),
             differences=differing,
         ),
-        Metadata(
-            started_on=datetime(2026, 11, 29, 11, minute, tzinfo=UTC),
-            finished_on=datetime(2026, 11, 29, 12, tzinfo=UTC),
-        ),
+        Metadata(started_on=begun, finished_on=begun + timedelta(hours=1)),
         "mailto:jane@example.org",
     )

@@ -1,5 +1,6 @@
 """Receipts of rebuilds: true ones are believed, and edited ones are not."""
 
+import hashlib
 import json
 from functools import reduce
 from operator import getitem
@@ -28,6 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a repository with two commits, each with another lock, on a known machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(rebuilds, "this_machine", lambda: MACHINE)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-11-29T11:00:00Z")
     for name in ("dvc.yaml", "params.yaml", "requirements.txt"):
         Path(name).write_text(name)
     git("init", "-q")
@@ -71,6 +73,9 @@ def edit(path: Path, way: tuple[str | int, ...], value: object) -> None:
 MADE_OF = ("predicate", "buildDefinition", "resolvedDependencies")
 PROCESSOR = ("predicate", "buildDefinition", "internalParameters", "processor")
 COMPARISON = ("predicate", "runDetails", "fashionbench_comparison")
+RUN = ("predicate", "buildDefinition", "externalParameters")
+TIMES = ("predicate", "runDetails", "metadata")
+SAME = {"path": "data", "committed": "aa.dir", "now": "aa.dir"}
 NO_DIFFERENCE = {"outcome": "identical", "outputs": 3, "differences": []}
 ANOTHER_NAME = "its contents are those of a file named"
 ANOTHER_DIGEST = "its digest is not that of the outputs"
@@ -85,10 +90,18 @@ ANOTHER_DIGEST = "its digest is not that of the outputs"
         ((*COMPARISON, "differences", 0, "now"), "a" * 32, ANOTHER_DIGEST),
         (("subject", 0, "digest", "sha256"), "0" * 64, ANOTHER_DIGEST),
         ((*MADE_OF, -1, "digest", "sha256"), "0" * 64, "requirements.txt of commit"),
+        ((*MADE_OF, -1, "digest", "gitCommit"), "1" * 40, "it is not of one commit and of files"),
+        ((*MADE_OF, 0, "name"), "sources", "it is not of one commit and of files"),
         ((*MADE_OF, 1), None, "it does not give the digest of dvc.lock"),
+        ((*MADE_OF, 2), None, "it does not give the digest of requirements.txt"),
+        (("subject", 0, "name"), "outputs", "its subject is named outputs"),
+        ((*RUN, "study"), "logits", ANOTHER_NAME),
+        ((*COMPARISON, "differences"), [SAME], "dvc.lock has another hash of data"),
+        ((*COMPARISON, "outcome"), "not comparable", "not comparable, on Linux x86_64"),
+        ((*TIMES, "finishedOn"), "2099-11-29T12:00:00Z", "it ends in the future"),
         ((*COMPARISON, "outcome"), "identical", "identical, with 1 differences"),
         (
-            ("predicate", "runDetails", "metadata", "finishedOn"),
+            (*TIMES, "finishedOn"),
             "2026-11-29T10:00:00Z",
             "it ended before it began",
         ),
@@ -111,8 +124,12 @@ def test_an_edited_receipt_is_refused(
 
 @pytest.mark.parametrize(
     ("commit", "reason"),
-    [("HEAD~", "dvc.lock of commit"), ("", "git has no dvc.lock of commit 1111111")],
-    ids=["another", "none"],
+    [
+        ("HEAD~", "dvc.lock of commit"),
+        ("HEAD^{tree}", "git has no commit"),
+        ("", "git has no commit 1111111"),
+    ],
+    ids=["another", "tree", "none"],
 )
 def test_a_receipt_renamed_to_another_commit_is_refused_as_well(
     place: Path, capsys: pytest.CaptureFixture[str], commit: str, reason: str
@@ -131,6 +148,9 @@ def test_what_has_another_form_is_no_receipt(place: Path) -> None:
         ('"outcome": "identical"', '"outcome": "fine"'),
         ('"torch"', '"pytorch"'),
         ("mailto:jane@example.org", "Jane"),
+        ('"study": null', '"study": null, "study": null'),
+        ('"outputs": 3', '"outputs": "3"'),
+        ("Linux x86_64", "Linux\\n"),
         ("{", "["),
     ):
         path.write_text(path.read_text().replace(old, new, 1))
@@ -155,3 +175,35 @@ def test_the_page_names_the_processors_of_the_latest_commit(
     assert summarise(read_receipts()) == {
         f"full, commit {commit}": "AMD EPYC-Milan, Haswell (emulated)"
     }
+
+
+def test_a_receipt_of_before_its_commit_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write()
+    edit(path, (*TIMES, "startedOn"), "2001-11-29T11:00:00Z")
+    path.rename(read_receipt(path).file)
+    assert main(["receipts", "--check"]) == 1
+    assert "it began before its commit was made, on 2026-11-29" in capsys.readouterr().err
+
+
+def test_a_receipt_of_other_settings_or_of_no_lock_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = "\n    params: {params.yaml: {num_epochs: 1}}"
+    Path("dvc.lock").write_text(LOCK.replace("  prepare:", f"  prepare:{params}"))
+    Path("params.yaml").write_text("num_epochs: 2")
+    git("add", "-A")
+    git("-c", "user.name=T", "-c", "user.email=t@localhost", "commit", "-qm", "parameters")
+    path = write()
+    assert main(["receipts", "--check"]) == 1
+    assert "num_epochs has another value than in dvc.lock" in capsys.readouterr().err
+    edit(path, (*RUN, "settings"), ["num_epochs=1"])
+    assert main(["receipts", "--check"]) == 0
+    text = path.read_text().replace("dvc.lock", "params.yaml")
+    locks = (Path(name).read_bytes() for name in ("dvc.lock", "params.yaml"))
+    old, new = (hashlib.sha256(content).hexdigest() for content in locks)
+    path.write_text(text.replace(old, new))
+    path.rename(read_receipt(path).file)
+    assert main(["receipts", "--check"]) == 1
+    assert "params.yaml is no lock of DVC" in capsys.readouterr().err

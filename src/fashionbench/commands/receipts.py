@@ -10,20 +10,25 @@ import os
 import random
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from fashionbench.analysis.result_files import LOCK_FILE
 from fashionbench.commands.verify import clone, hashes_of, read_hashes, run_dvc
 from fashionbench.errors import VerificationError
 from fashionbench.messages import counted
-from fashionbench.paths import MODELS_DIR, network_table, project_folder
+from fashionbench.paths import MODELS_DIR, STUDIES_DIR, network_table, project_folder
 from fashionbench.pipeline.rebuilds import (
     FOLDER,
     IDENTICAL,
     NOBODY,
+    PACKAGES_LOCK,
     SHORT,
     Receipt,
     digest_of,
@@ -31,6 +36,8 @@ from fashionbench.pipeline.rebuilds import (
 )
 from fashionbench.terminal import open_console, print_table
 
+_CLOCKS = timedelta(days=1)
+"""By how much the clocks of two machines may differ."""
 _STAGE = "train@"
 """Begins the name of a stage that trains the replicates of one network."""
 
@@ -78,28 +85,92 @@ def mistakes(path: Path, receipt: Receipt) -> Iterator[str]:
     """Yield what in a receipt cannot be true, by the files of its commit in git."""
     if path.name != receipt.file.name:
         yield f"its contents are those of a file named {receipt.file.name}"
-    sources = receipt.predicate.build_definition.resolved_dependencies
-    for source in sources:
-        if "gitCommit" not in source.digest:
-            digest = hashlib.sha256(_committed(receipt, Path(source.name))).hexdigest()
-            if source.digest != {"sha256": digest}:
-                yield f"{source.name} of commit {receipt.commit[:SHORT]} has the sha256 {digest}"
-    lock, comparison = receipt.run.lock, receipt.comparison
-    if lock not in (source.name for source in sources):
-        yield f"it does not give the digest of {lock}"
-    hashes = hashes_of(_lock_of(receipt))
+    lock, comparison, times = receipt.run.lock, receipt.comparison, receipt.metadata
+    first, *files = receipt.predicate.build_definition.resolved_dependencies
+    kinds = [[*source.digest] for source in (first, *files)]
+    if first.name != "source" or kinds != [["gitCommit"], *([["sha256"]] * len(files))]:
+        yield "it is not of one commit and of files with a sha256 each"
+    made_on = _date_of(receipt.commit)
+    for source in files:
+        digest = hashlib.sha256(_committed(receipt, Path(source.name))).hexdigest()
+        if source.digest != {"sha256": digest}:
+            yield f"{source.name} of commit {receipt.commit[:SHORT]} has the sha256 {digest}"
+    listed = _git("ls-tree", "--name-only", receipt.commit, lock, PACKAGES_LOCK.as_posix())
+    for name in listed.decode().split():
+        if name not in (source.name for source in files):
+            yield f"it does not give the digest of {name}"
+    folder, *below = Path(lock).parts
+    if receipt.run.study != (below[0] if folder == STUDIES_DIR.name and below else None):
+        yield f"{lock} is not a lock of study {receipt.run.study}"
+    (subject,) = receipt.subject
+    if subject.name != f"outputs of {lock}":
+        yield f"its subject is named {subject.name}"
+    try:
+        hashes = hashes_of(_lock_of(receipt))
+    except (YAMLError, LookupError, TypeError, ValueError, AttributeError):
+        yield f"{lock} is no lock of DVC"
+        return
     for output in comparison.differences:
-        if output.committed != hashes.get(output.path) or output.is_identical:
+        if output.committed != hashes.get(output.path) or output.committed == output.now:
             yield f"{lock} has another hash of {output.path}"
     changes = {output.path: output.now for output in comparison.differences}
+    if len(changes) != len(comparison.differences):
+        yield "it lists an output twice"
     made = {name: found for name, found in (hashes | changes).items() if found is not None}
-    (subject,) = receipt.subject
     if len(made) != comparison.outputs or subject.digest != {"sha256": digest_of(made)}:
         yield f"its digest is not that of the outputs in {lock} with the differences that it lists"
     if (comparison.outcome == IDENTICAL) == bool(changes):
         yield f"{comparison.outcome}, with {len(changes)} differences"
-    if receipt.metadata.finished_on < receipt.metadata.started_on:
+    if changes and (comparison.outcome == "different") != ("x86_64" in receipt.machine.system):
+        yield f"{comparison.outcome}, on {receipt.machine.system}"
+    if comparison.outcome == IDENTICAL and (name := _unlike(receipt)):
+        yield f"with its settings {name} has another value than in {lock}"
+    if times.finished_on < times.started_on:
         yield "it ended before it began"
+    if times.started_on < made_on - _CLOCKS:
+        yield f"it began before its commit was made, on {made_on:%Y-%m-%d}"
+    if times.finished_on > max(datetime.now(UTC), _date_of("HEAD")) + _CLOCKS:
+        yield "it ends in the future"
+
+
+def _date_of(commit: str) -> datetime:
+    """Return when a commit was made; VerificationError if git has no commit of this name."""
+    found, _, date = _git("log", "-1", "--format=%H %cI", commit).decode().strip().partition(" ")
+    if commit not in (found, "HEAD"):
+        raise VerificationError(
+            f"git has no commit {commit[:SHORT] or 'unnamed'}, of which there is a receipt; "
+            "git fetch it if it is real"
+        )
+    return datetime.fromisoformat(date)
+
+
+def _git(*arguments: str) -> bytes:
+    """Return what git answers; nothing if it refuses."""
+    return subprocess.run(["git", *arguments], capture_output=True, check=False).stdout
+
+
+def _unlike(receipt: Receipt) -> str:
+    """Return a parameter whose value in a lock is not that of its commit with the settings."""
+    recorded: dict[str, object] = {
+        name: value
+        for stage in _lock_of(receipt)["stages"].values()
+        for name, value in stage.get("params", {}).get("params.yaml", {}).items()
+    }
+    if receipt.run.study or not recorded:
+        return ""
+    read, name = YAML(typ="safe", pure=True).load, ""
+    values = read(_committed(receipt, Path("params.yaml")).decode())
+    try:
+        for setting in receipt.run.settings:
+            name, _, text = setting.partition("=")
+            *above, last = name.split(".")
+            reduce(getitem, above, values)[last] = read(text)
+        for name, value in recorded.items():
+            if reduce(getitem, name.split("."), values) != value:
+                return name
+    except (LookupError, TypeError, YAMLError):
+        return name or "one"
+    return ""
 
 
 def remake(path: Path, receipt: Receipt, count: int) -> Iterator[str]:

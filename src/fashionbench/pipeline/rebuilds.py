@@ -7,6 +7,7 @@ and the others are in the lock of the commit. docs/receipt.schema.json has the f
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -44,7 +45,7 @@ _MODEL = "QEMU_CPU"
 
 Outcome = Literal["identical", "different", "not comparable"]
 Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40,64}$")]
-Text = Annotated[str, StringConstraints(min_length=1)]
+Text = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class _Record(BaseModel):
@@ -238,15 +239,26 @@ def write_receipt(
 def read_receipt(path: Path) -> Receipt:
     """Read a receipt; DataError if it cannot be read, or has another form."""
     try:
-        return Receipt.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        json.loads(text, object_pairs_hook=_without_repetition)
+        return Receipt.model_validate_json(text, strict=True, by_alias=True, by_name=False)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); name a receipt") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+    except (ValueError, RecursionError) as error:
+        place, why = "the whole", str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            place, why = ".".join(map(str, first["loc"])) or place, first["msg"]
         raise DataError(
-            f"{path} is no receipt: {place}: {in_one_line(first['msg'])}; make verify writes them"
+            f"{path} is no receipt: {place}: {in_one_line(why)}; make verify writes them"
         ) from error
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; ValueError if a key stands there twice: readers take either value."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError(f"a key of {', '.join(found)} stands there twice")
+    return found
 
 
 def read_receipts(folder: Path = FOLDER) -> list[Receipt]:
