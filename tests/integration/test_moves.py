@@ -72,6 +72,9 @@ def test_files_that_were_cleaned_away_come_back(copied: Repository) -> None:
     client, before = client_of(copied), contents(client_of(copied))
     shutil.rmtree(copied.path / "mlartifacts")
     copied.run("dvc", "repro")
+    damaged = next((copied.path / "mlartifacts/models").rglob("*.safetensors"))
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    copied.run("dvc", "repro")
     assert {name: run["files"] for name, run in contents(client).items() if "files" in run} == {
         name: run["files"] for name, run in before.items() if "files" in run
     }

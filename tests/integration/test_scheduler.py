@@ -1,5 +1,6 @@
 """A Dask scheduler that cannot be reached: one line that says why, and what to correct."""
 
+import struct
 import subprocess
 import sys
 import time
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 from clusters import Cluster
 from repositories import PROJECT
-from servers import HOST, free_port, silent_server
+from servers import HOST, free_port, greeting_server, silent_server
 
 from fashionbench.errors import WorkerError
+from fashionbench.workers import scheduler
 from fashionbench.workers.local import open_workers
 from fashionbench.workers.scheduler import SCHEDULER_VARIABLE
 
@@ -31,6 +33,7 @@ def start_worker(
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``fashionbench worker`` until it fails."""
     (folder / "ca.pem").write_text("no certificate\n")
+    (folder / "key.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
     (folder / "malformed.yaml").write_text("distributed:\n  comm: [unclosed\n")
     command = [sys.executable, "-m", "fashionbench", "worker", *arguments]
     return subprocess.run(
@@ -57,6 +60,9 @@ def start_worker(
         (("", ""), {f"{COMM}REQUIRE_ENCRYPTION": "True"}, "", "answers (encryption required"),
         (("", ""), {f"{COMM}TIMEOUTS__CONNECT": "abc"}, "", "time unit: abc. Valid"),
         (("", ""), {f"{COMM}TIMEOUTS__TCP": "abc"}, "", f"settings ({COMM}TIMEOUTS__TCP, the"),
+        (("", ""), {f"{COMM}TIMEOUTS__CONNECT": "None"}, "", "connect = None is no time"),
+        (("", ""), {f"{COMM}RETRY__COUNT": "many"}, "", f"settings ({COMM}RETRY__COUNT, the"),
+        (("", ""), {}, "--tls-key key.pem", "(the key has a pass phrase, which Dask cannot"),
         (("", ""), {"DASK_CONFIG": "malformed.yaml"}, "", "malformed.yaml' is malformed, "),
         (("", ""), {}, "--host nowhere.invalid", "error: [Errno -"),
         (("", ""), {}, "--nworkers", "error: Option '--nworkers' requires an argument"),
@@ -88,6 +94,26 @@ def test_a_port_where_something_else_listens_is_not_waited_for_without_end(tmp_p
     sign, error = done.stderr.splitlines()
     assert sign == f"still waiting for the Dask scheduler at {address}"
     assert "does not speak as a scheduler; its dashboard has another port); start one" in error
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"SSH-2.0-OpenSSH_9.2\r\n" * 9, struct.pack("<QQ", 8, 0) + b"x" * 40]
+)
+def test_a_program_of_another_kind_is_told_by_what_it_says(tmp_path: Path, greeting: bytes) -> None:
+    with greeting_server(greeting) as address:
+        done = start_worker(tmp_path, {f"{COMM}TIMEOUTS__CONNECT": "3s"}, address)
+    error = done.stderr.splitlines()[-1]
+    assert "does not speak as a scheduler; its dashboard has another port); start one" in error
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_is_resolved_too_slowly_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_: time.sleep(20))
+    monkeypatch.setattr(scheduler, "PATIENCE_S", 0.1)
+    began = time.monotonic()
+    with pytest.raises(WorkerError, match=r"the name slow\.example was not resolved in 0\.1 sec"):
+        scheduler.reach("tcp://slow.example:8786")
+    assert time.monotonic() - began < 10
 
 
 def test_a_port_where_nobody_listens_is_refused(tmp_path: Path) -> None:

@@ -91,15 +91,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("postgresql+pg8000://me@localhost/runs", "No module named 'pg8000'; pip install pg8000"),
         ("postgresql+psycopg2://me@127.0.0.1:1/runs", "refused"),
         ("gopher://localhost", "gopher"),
+        ("sqlite:///", "is a folder; move it away, or correct MLFLOW_TRACKING_URI"),
+        ("sqlite:///link.db", "link.db is a link to nothing; remove it"),
         ("./mlruns", r"migrate to a database backend \(.*sqlite:///mlflow.db"),
     ],
 )
 def test_a_store_that_cannot_be_opened_is_a_store_error(
     monkeypatch: pytest.MonkeyPatch, uri: str, says: str
 ) -> None:
+    Path("link.db").symlink_to("nothing.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(StoreError, match=says), locked_store():
         pass
+    assert not Path(f"{Path().resolve()}.lock").exists()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("value", ["-1", "abc", ""])
+def test_a_patience_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", value)
+    with pytest.raises(StoreError, match=rf"MAX_RETRIES = '{value}': must be a whole number"):
+        check_store("postgresql+psycopg2://me@127.0.0.1:1/runs")
 
 
 @pytest.mark.usefixtures("folder")

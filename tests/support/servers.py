@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -189,6 +189,25 @@ def silent_server() -> Iterator[str]:
     """Give the address of a server that takes connections and never answers."""
     with socket.create_server((HOST, 0)) as listening:
         yield f"http://{HOST}:{listening.getsockname()[1]}"
+
+
+@contextmanager
+def greeting_server(greeting: bytes) -> Iterator[str]:
+    """Give the address of a server that speaks first, as other protocols do."""
+
+    def greet() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listening.accept()
+                client.sendall(greeting)
+                clients.append(client)
+
+    clients: list[socket.socket] = []
+    with socket.create_server((HOST, 0)) as listening:
+        Thread(target=greet, daemon=True).start()
+        yield f"tcp://{HOST}:{listening.getsockname()[1]}"
+    for client in clients:
+        client.close()
 
 
 @contextmanager

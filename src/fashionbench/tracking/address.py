@@ -60,7 +60,7 @@ def view_address(view: str = SCORES) -> str | None:
     uri, database = store_address()
     if database and not database.is_file():
         return None
-    experiment = _remembered(uri) or _ask(uri)
+    experiment = _remembered(uri) or _ask()
     # Without user and password, for which a browser asks.
     server = re.sub(r"//[^/]*@", "//", uri).rstrip("/") if uri.startswith("http") else LOCAL_SERVER
     return f"{server}/#{view_path(experiment, view)}" if experiment else None
@@ -89,7 +89,7 @@ def _file(uri: str) -> Path:
     return repository_folder() / SCRATCH_DIR / name
 
 
-def _ask(uri: str) -> str:
+def _ask() -> str:
     # Imported here: importing MLflow takes seconds.
     from fashionbench.tracking.store import store_to_read
 
@@ -97,6 +97,4 @@ def _ask(uri: str) -> str:
         found = store_to_read().get_experiment_by_name(EXPERIMENT)
     except StoreError:
         return ""
-    if found:
-        remember_experiment(uri, str(found.experiment_id))
     return str(found.experiment_id) if found else ""

@@ -169,7 +169,7 @@ class Runs:
             return False
         above = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
         return (parent in (None, above) or not in_workspace()) and all(
-            has_file(run.info.artifact_uri, f"{folder}/{file.name}" if folder else file.name)
+            (Path(folder) / file.name).as_posix() in sizes_in(run.info.artifact_uri, folder or None)
             for file, folder in results.files.items()
         )
 
@@ -258,16 +258,15 @@ def study_run(client: MlflowClient, experiment: str) -> str | None:
     return log.run
 
 
-def has_file(address: str, path: str) -> bool:
-    """Tell whether a run or a model, by the address of its files, has one with this path.
+def sizes_in(address: str, folder: str | None = None) -> dict[str, int]:
+    """Return the bytes of each file in a folder of a run or a model, by the address of its files.
 
     Raises StoreError.
     """
-    above = path.rpartition("/")[0] or None
     # A client would also look for a run's models, which servers before 3.0 do not know.
     with store_calls():
-        files = get_artifact_repository(address).list_artifacts(above)
-    return any(file.path == path for file in files)
+        files = get_artifact_repository(address).list_artifacts(folder)
+    return {file.path: file.file_size or 0 for file in files if not file.is_dir}
 
 
 def _as_tags(tags: Mapping[str, str]) -> list[RunTag]:

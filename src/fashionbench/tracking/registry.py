@@ -25,7 +25,7 @@ from fashionbench.params import Network, Params, Precision
 from fashionbench.paths import OWN_NETWORKS_DIR, in_workspace, project_folder
 from fashionbench.pipeline.dependencies import digest
 from fashionbench.tracking.address import artifacts_folder, store_address, without_password
-from fashionbench.tracking.log import KEY_TAG, has_file
+from fashionbench.tracking.log import KEY_TAG, sizes_in
 from fashionbench.tracking.run_spec import NETWORK_TAG
 from fashionbench.tracking.store import (
     MISSING,
@@ -44,6 +44,7 @@ CARD_TAG = "fashionbench.card_sha256"
 """Tags a version with a digest of its card, by which one that its user has changed is known."""
 
 _PACKAGE = Path(__file__).parents[1]
+_WEIGHTS = ".safetensors"
 _MODEL_CODE = _PACKAGE / "serving" / "mlflow_model.py"
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "safetensors", "torch")
 """The packages that the served code imports; a test loads a model with them alone."""
@@ -85,7 +86,7 @@ def log_model(client: MlflowClient, experiment: str, run: str, model: Model) -> 
     """
     for found in client.search_logged_models([experiment], f"source_run_id = '{run}'"):
         is_ready = found.status == LoggedModelStatus.READY and found.tags.get(KEY_TAG) == model.key
-        if is_ready and has_model(client, found.model_id):
+        if is_ready and has_model(client, found.model_id, model):
             return str(found.model_id)
     config = {
         "network": asdict(model.network),
@@ -149,12 +150,16 @@ def keeps_models(client: MlflowClient, experiment: str) -> bool:
     return True
 
 
-def has_model(client: MlflowClient, model: str | None) -> bool:
-    """Tell whether a model, given by its id, is there with its files."""
-    if not model:
+def has_model(client: MlflowClient, logged: str | None, model: Model) -> bool:
+    """Tell whether a model is there under its id, with files as large as they have to be."""
+    if not logged:
         return False
     try:
-        return has_file(client.get_logged_model(model).artifact_location, "MLmodel")
+        address = client.get_logged_model(logged).artifact_location
+        weights = [
+            size for path, size in sizes_in(address, "artifacts").items() if path.endswith(_WEIGHTS)
+        ]
+        return bool(sizes_in(address).get("MLmodel")) and weights == [model.weights.stat().st_size]
     except StoreError as error:
         if error.code in MISSING:
             return False
@@ -242,16 +247,22 @@ def load_champion(network: str | None) -> tuple[PyFuncModel, str]:
     try:
         client = store_to_read()
         found = client.get_model_version_by_alias(name, CHAMPION)
+    except StoreError as error:
+        why = without_password(error)
+        if error.code in (*MISSING, "INVALID_PARAMETER_VALUE"):
+            why = f"MLflow has no model {name}@{CHAMPION} ({why}); run dvc repro"
+        raise DataError(why) from error
+    try:
         # Hides MLflow's messages on downloads.
         with catch_warnings(), store_calls():
             simplefilter("ignore", UserWarning)
             # Skips MLflow's comparison of package versions, which takes seconds.
             model = mlflow.pyfunc.load_model(_files_of(found), suppress_warnings=True)
     except StoreError as error:
-        why = without_password(error)
-        if error.code in (*MISSING, "INVALID_PARAMETER_VALUE"):
-            why = f"MLflow has no model {name}@{CHAMPION} ({why}); run dvc repro"
-        raise DataError(why) from error
+        raise DataError(
+            f"{name}@{CHAMPION} cannot be loaded ({without_password(error)}); where its files are "
+            "damaged, dvc repro logs them again"
+        ) from error
     which = f"{found.tags[NETWORK_TAG]} seed {found.tags[MODEL_SEED_TAG]}"
     return model, f"{which}, version {found.version} of {name}"
 

@@ -7,6 +7,7 @@ goes wrong in a call to MLflow is the store's failure (StoreError), and nothing 
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -86,6 +87,7 @@ def locked_store() -> Iterator[tuple[MlflowClient, str]]:
     uri, database = store_address()
     lock = repository_folder() / SCRATCH_DIR / "mlflow.lock"
     if database:
+        _check_place(database)
         lock = database.with_name(f"{database.name}.lock")
     with ExitStack() as held:
         with store_calls():
@@ -154,6 +156,7 @@ def check_store(uri: str, database: Path | None = None, *, may_be_empty: bool = 
     server, this does nothing.
     """
     if database and not database.is_file():
+        _check_place(database)
         if may_be_empty:
             return
         raise StoreError(f"there is no {database}", MISSING[0])
@@ -164,10 +167,10 @@ def check_store(uri: str, database: Path | None = None, *, may_be_empty: bool = 
     if database:
         only_read = {"mode": "ro", "uri": "true"}
         url = URL.create("sqlite", database=f"file:{quote(str(database))}", query=only_read)
-    seconds = int(os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"))
-    timeout = {_TIMEOUTS[kind]: seconds}
+    timeout = {_TIMEOUTS[kind]: _number("MLFLOW_HTTP_REQUEST_TIMEOUT", 10)}
+    retries = _number("MLFLOW_HTTP_REQUEST_MAX_RETRIES", 1)
     engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=timeout)
-    for left in reversed(range(1 + int(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")))):
+    for left in reversed(range(1 + retries)):
         try:
             with engine.connect() as connection:
                 revision = MigrationContext.configure(connection).get_current_revision()
@@ -180,6 +183,21 @@ def check_store(uri: str, database: Path | None = None, *, may_be_empty: bool = 
         _usable.add(uri)
     elif not may_be_empty:
         raise StoreError(f"{without_password(uri)} is empty", MISSING[0])
+
+
+def _check_place(database: Path) -> None:
+    """Raise StoreError where no file of a database can be; MLflow would try for minutes."""
+    if database.is_dir():
+        raise StoreError(f"{database} is a folder; move it away, or correct MLFLOW_TRACKING_URI")
+    if database.is_symlink() and not database.exists():
+        raise StoreError(f"{database} is a link to nothing; remove it, or make what it names")
+
+
+def _number(variable: str, default: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise StoreError(f"{variable} = {text!r}: must be a whole number from 0 on")
+    return int(text)
 
 
 def _check_revision(engine: Engine, uri: str, revision: str) -> None:

@@ -135,7 +135,8 @@ def _is_logged(
             for spec, of_seed in results.replicates.values()
         )
         and (
-            not (with_model and results.model) or has_model(client, parent.data.tags.get(MODEL_TAG))
+            not (with_model and results.model)
+            or has_model(client, parent.data.tags.get(MODEL_TAG), results.model)
         )
     )
 

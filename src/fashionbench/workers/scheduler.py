@@ -7,10 +7,13 @@ listens. Here whatever keeps it from a scheduler is one line within half a minut
 import asyncio
 import logging
 import os
+import socket
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Timer
+from queue import Empty, Queue
+from threading import Thread, Timer
 from typing import Any
 
 from fashionbench.errors import WorkerError
@@ -24,7 +27,12 @@ _SIGN_S = 5.0
 """Seconds after which the wait is announced."""
 _ANSWER_S = 4.0
 """Seconds in which whoever has accepted a connection has to answer as a scheduler does."""
-_TIMEOUT = "distributed.comm.timeouts.connect"
+_COMM = "distributed.comm"
+"""Where Dask's settings of connections begin."""
+_TIMEOUT = f"{_COMM}.timeouts.connect"
+_OTHER_PROGRAM = (
+    "whatever listens there does not speak as a scheduler; its dashboard has another port"
+)
 _NOT_READ = "Error during deserialization of the task graph"
 """What Dask's client says if its scheduler cannot import what a task calls."""
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate")
@@ -57,16 +65,30 @@ def reach(address: str, role: str = "client", **tls: str | None) -> None:
         configured = dask.config.get(_TIMEOUT)
         is_ours = configured == defaults["distributed"]["comm"]["timeouts"]["connect"]
         timeout = PATIENCE_S if is_ours else parse_timedelta(configured, default="s")
+        if timeout is None or timeout <= 0:
+            raise ValueError(f"{_TIMEOUT} = {configured} is no time")
+        # Read here, since Dask reads them when a result comes back.
+        int(dask.config.get(f"{_COMM}.retry.count"))
+        for end in ("min", "max"):
+            parse_timedelta(dask.config.get(f"{_COMM}.retry.delay.{end}"), default="s")
         security = Security(**{name: path for name, path in tls.items() if path})
         # Checked here, since Dask would retry with a wrong address until the time is over.
         scheme, location = parse_address(address)
         get_backend(scheme)
-        if not 0 < parse_host_port(location)[1] < 65536:
+        host, port = parse_host_port(location)
+        if not 0 < port < 65536:
             raise ValueError("ports are 1 to 65535")
         for name, value in security.get_tls_config_for_role(role).items():
             # A setting may also hold the certificate itself.
-            if name != "ciphers" and value and "\n" not in value and not Path(value).is_file():
+            is_text = name == "ciphers" or not value or "\n" in value
+            if not is_text and not Path(value).is_file():
                 raise ValueError(f"{name} = {value} is not a file")
+            content = value if is_text else Path(value).read_text(errors="replace")
+            if name == "key" and content and "ENCRYPTED" in content:
+                raise ValueError("the key has a pass phrase, which Dask cannot ask for")
+        # Dask prints the traceback of what it cannot read.
+        logging.getLogger("distributed.protocol.core").setLevel(logging.CRITICAL + 1)
+        _resolve(host, timeout)
         asyncio.run(_ask(address, timeout, security.get_connection_args(role)))
 
 
@@ -112,6 +134,22 @@ def _settings() -> str:
     return ", ".join([*sorted(names), "the files in ~/.config/dask"])
 
 
+def _resolve(host: str, timeout: float) -> None:
+    """Raise OSError if a name is not resolved in time; the system's own patience is longer."""
+    ended: Queue[bool] = Queue()
+
+    def look_up() -> None:
+        with suppress(OSError):  # Which Dask will tell.
+            socket.getaddrinfo(host, None)
+        ended.put(True)
+
+    Thread(target=look_up, daemon=True).start()
+    try:
+        ended.get(timeout=timeout)
+    except Empty:
+        raise OSError(f"the name {host} was not resolved in {timeout:g} seconds") from None
+
+
 async def _ask(address: str, timeout: float, arguments: dict[str, Any]) -> None:
     """Ask a scheduler who it is. Raises OSError, also for something else."""
     from distributed.core import connect, send_recv
@@ -126,12 +164,15 @@ async def _ask(address: str, timeout: float, arguments: dict[str, Any]) -> None:
     try:
         answer = await asyncio.wait_for(ask(), timeout + _ANSWER_S)
     except TimeoutError as error:
-        raise OSError(
-            "whatever listens there does not speak as a scheduler; its dashboard has another port"
-        ) from error
+        raise OSError(_OTHER_PROGRAM) from error
     except ValueError as error:  # tornado's, if the other side speaks before it is asked.
         if "SSL" in str(error):
             raise OSError("it does not encrypt") from None
+        raise
+    except Exception as error:
+        # What another program says is taken for the lengths of messages.
+        if isinstance(error.__cause__ or error, MemoryError | struct.error | LookupError):
+            raise OSError(_OTHER_PROGRAM) from None
         raise
     kind = answer.get("type") if isinstance(answer, dict) else None
     if kind != "Scheduler":
