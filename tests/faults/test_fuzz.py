@@ -12,14 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
-from repositories import DATASET, PROJECT
-from ruamel.yaml import YAML
+from repositories import DATASET
 from safetensors.torch import save_file
 from trainings import network
 
-from fashionbench.errors import ConfigError, DataError, FashionbenchError
+from fashionbench.errors import DataError, FashionbenchError
 from fashionbench.networks.declared import build, weights_of
-from fashionbench.params import load_params
 from fashionbench.serving import Classifier
 from fashionbench.serving.preprocessing import read_picture
 
@@ -30,7 +28,6 @@ FUZZ = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 DECLARED = network(hidden_sizes=(4,))
-PARAMS = YAML(typ="safe").load(PROJECT / "params.yaml")
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -127,20 +124,3 @@ def test_any_request_gets_probabilities_or_a_line(classifier: Classifier, images
     if probabilities is not None:
         assert np.isfinite(probabilities).all()
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-
-
-@FUZZ
-@given(name=st.one_of(st.sampled_from(sorted(PARAMS)), st.text(max_size=10)), value=ODD)
-def test_any_value_of_a_parameter_is_taken_or_named(tmp_path: Path, name: str, value: Any) -> None:
-    path = tmp_path / "params.yaml"
-    with path.open("w", encoding="utf-8") as file:
-        YAML(typ="safe").dump(PARAMS | {name: value}, file)
-    answer_or_line(lambda: load_params(path), ConfigError)
-
-
-@FUZZ
-@given(text=st.text(max_size=60))
-def test_any_text_as_a_parameter_file_is_one_line(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(text, encoding="utf-8", errors="replace")
-    answer_or_line(lambda: load_params(path), ConfigError)

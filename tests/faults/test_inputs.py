@@ -25,8 +25,6 @@ def rarely(*case: object) -> Any:
     [
         ({"dropout_prob": 1.5}, "dropout_prob = 1.5: input should be less than 1"),
         ({"networks": {"$(touch hacked)": NINTH_NETWORK}}, "$(touch hacked)"),
-        rarely({"networks": {"n1": {**NINTH_NETWORK, "dropout": "rest"}}}, "networks.n1.dropout"),
-        rarely({"networks": 5}, "stages.train.foreach"),
         rarely({"train_size": 350}, "train_size = 350 and val_size = 100: together they must be"),
         rarely({"device": "cuda"}, "device = 'cuda': there is no CUDA device here; use cpu"),
         rarely({"networks": {"big": ABSURD}}, f"networks.big: training {AT_ONCE} of its 2 repl"),
@@ -47,25 +45,14 @@ def test_nothing_is_touched(finished_alone: Repository, changes: dict[str, Any],
     assert not (finished_alone.path / "hacked").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a: [", "params.yaml"),
-        rarely("", "Could not find 'networks'"),
-        rarely("seeds: [0]\nseeds: [1]\n", "params.yaml"),
-        rarely("- 1\n", "params.yaml"),
-    ],
-)
-def test_a_file_that_is_no_mapping_touches_nothing(
-    finished_alone: Repository, text: str, says: str
-) -> None:
+def test_a_file_that_is_no_yaml_touches_nothing(finished_alone: Repository) -> None:
     before = finished_alone.hashes(*UNTOUCHED)
     params = finished_alone.path / "params.yaml"
     whole = params.read_text()
-    params.write_text(text)
+    params.write_text("a: [")
     said = refusal(finished_alone)
     params.write_text(whole)
-    assert says in said
+    assert "params.yaml" in said
     assert finished_alone.hashes(*UNTOUCHED) == before
 
 

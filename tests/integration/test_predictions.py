@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import shutil
 
 import pytest
 from PIL import Image
@@ -61,19 +60,3 @@ def test_scripts_can_read_the_answers_also_beside_a_bad_file(finished: Repositor
     rows = list(csv.DictReader(io.StringIO(said)))
     assert [row["class"] for row in rows] == [CLASSES[expected.argmax()], ""]
     assert "is not a PNG" in rows[1]["error"]
-
-
-@pytest.mark.slow
-def test_predict_says_what_it_cannot_ask(copied: Repository) -> None:
-    unknown = copied.run("fashionbench", "predict", "--network", "n2", "a.png", check=False)
-    assert unknown.returncode == 1
-    assert "network 'n2' is not declared" in unknown.stderr
-    (copied.path / "mlflow.db").unlink()
-    shutil.rmtree(copied.path / "data/champions")
-    image = copied.path / ".dvc/tmp/plain.png"
-    Image.new("L", (28, 28)).save(image)
-    missing = copied.run("fashionbench", "predict", str(image), check=False)
-    assert missing.returncode == 1
-    assert "MLflow has no model fashionbench@champion" in missing.stderr
-    assert "run dvc repro" in missing.stderr
-    assert "Traceback" not in missing.stderr

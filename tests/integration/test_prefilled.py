@@ -79,17 +79,3 @@ def start_two(repository: Repository, cluster: Cluster) -> "subprocess.Popen[byt
     )
     cluster.wait_for_workers(2)
     return process
-
-
-@pytest.mark.slow(minutes=1)
-def test_a_network_too_large_for_a_worker_is_named(
-    with_own_code: Repository, tmp_path: Path
-) -> None:
-    huge = {**SLOW_NETWORK, "conv_filters": [], "hidden_sizes": [1_000_000, 1_000_000]}
-    with_own_code.change_params(networks={"huge": huge})
-    with Cluster(tmp_path / "cluster") as cluster:
-        cluster.start_worker(with_own_code.path)
-        done = on_cluster(with_own_code, cluster).run(*PREFILL, check=False)
-    (line,) = [line for line in done.stderr.splitlines() if "error:" in line]
-    assert "huge seed " in line
-    assert "on a worker no memory is left" in line

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -22,6 +23,7 @@ from trainings import made_up_epoch, network, nothing_watched
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
 from fashionbench.pipeline import environment
+from fashionbench.pipeline.processes import Owner
 from fashionbench.tracking import log, store
 from fashionbench.tracking import runs as tracking_runs
 from fashionbench.tracking.runs import TrainingRuns, track_training
@@ -188,6 +190,26 @@ def test_a_training_that_breaks_off_is_marked(
     assert statuses == {"tiny": status, "tiny seed 0": "FAILED", "tiny seed 5": status}
     reason = found["tiny seed 0"].data.tags["fashionbench.failure"]
     assert reason == "the loss of epoch 3 is not a finite number"
+
+
+def test_a_run_whose_process_is_dead_is_marked_by_whoever_comes_next(
+    root: Path, hyperparameters: Hyperparameters
+) -> None:
+    track(hyperparameters)
+    client = client_of(Repository(root))
+    alive, dead, whole = runs_of(client)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    owners = {alive: Owner.current(), dead: replace(Owner.current(), number=ended.pid)}
+    for run, owner in owners.items():
+        client.update_run(run.info.run_id, "RUNNING")
+        client.set_tag(run.info.run_id, log.OWNER_TAG, str(owner))
+    with locked_store() as (guarded, experiment):
+        log.Runs(guarded, experiment, network="another")
+        assert client.get_run(dead.info.run_id).info.status == "RUNNING"
+        log.Runs(guarded, experiment)
+    statuses = [client.get_run(run.info.run_id).info.status for run in (alive, dead, whole)]
+    assert statuses == ["RUNNING", "KILLED", "FINISHED"]
 
 
 def test_of_a_short_training_a_failure_alone_is_told(

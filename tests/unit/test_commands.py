@@ -1,23 +1,6 @@
 """No command that somebody is told to type is left untried."""
 
-from readme import commands_of, offered, tried
-
-TEXT = """
-To `compare`, run `dvc repro` or:
-
-```sh
-make          # everything
-make quick    # a preview
-export HOME=/tmp
-```
-
-| speed | `make bench`, `fashionbench table --rev NAME` | `dvc` |
-"""
-
-
-def test_commands_are_found_in_blocks_and_between_backticks() -> None:
-    expected = {"dvc repro", "make", "make quick", "make bench", "fashionbench table --rev NAME"}
-    assert commands_of(TEXT) == expected
+from readme import offered, tried
 
 
 def test_every_command_of_the_documents_the_makefile_and_mlproject_is_run_by_a_test() -> None:

@@ -29,56 +29,6 @@ def test_a_stage_runs_code_of_its_own(stage: str) -> None:
     assert not [file for file in code_of(stage, PROJECT) if "/tracking/" in file]
 
 
-PIPELINE = """\
-# Comments stay.
-stages:
-  first:
-    cmd: python -m made_up first
-    deps:
-      - data/b  # And here.
-      - data/a
-      - src/fashionbench/stages/gone.py
-      - src/fashionbench/page.jinja
-      - studies
-    outs:
-      - plots:
-          y: [train, val]
-
-  # And here.
-  second:
-    foreach: ${networks}
-    do:
-      deps:
-        - data/a
-      params: ["seeds"]
-  last:
-    deps:
-      - data/b
-    always_changed: true
-"""
-
-
-def test_only_the_lists_of_code_are_rewritten_and_once_is_enough(tmp_path: Path) -> None:
-    stages = tmp_path / "src/fashionbench/stages"
-    stages.mkdir(parents=True)
-    (stages / "first.py").write_text(
-        "from fashionbench import tables, errors, tracking\nimport fashionbench.data.idx"
-    )
-    (stages / "second.py").write_text("value = 2")
-    for name in ("tables", "errors", "tracking/live", "data/__init__", "data/idx"):
-        (stages.parent / name).parent.mkdir(exist_ok=True)
-        (stages.parent / f"{name}.py").write_text("value = 3")
-    written = with_dependencies(PIPELINE, tmp_path)
-    first, second = (f"- src/fashionbench/stages/{name}.py\n" for name in ("first", "second"))
-    expected = PIPELINE.replace(
-        "- src/fashionbench/stages/gone.py\n      - src/fashionbench/page.jinja\n",
-        f"- src/fashionbench/data\n      - src/fashionbench/page.jinja\n      {first}"
-        "      - src/fashionbench/tables.py\n",
-    ).replace("        - data/a\n      params", f"        - data/a\n        {second}      params")
-    assert written == expected
-    assert with_dependencies(written, tmp_path) == written
-
-
 @pytest.fixture
 def made_up(tmp_path: Path) -> Path:
     """Write a small package whose modules import each other in every way."""
