@@ -15,9 +15,11 @@ import bits
 import layers
 import pytest
 from repositories import PROJECT
+from trainings import forget_kernels
 
+from fashionbench.portable import kernels
 from fashionbench.portable.processor import is_x86
-from fashionbench.training.self_test import DIGESTS
+from fashionbench.training import self_test
 
 QEMU = "qemu-x86_64"
 PROCESSORS = ("Haswell", "EPYC-Milan")
@@ -67,6 +69,24 @@ def test_other_processors_give_the_same_bits(processor: str) -> None:
     what = ("operations", "networks", "example")
     here = made(what=what)
     # What is compared is right: the committed bits, and all of it portable.
-    assert here["networks"][bits.WHOLE] == DIGESTS[bits.WHOLE]
+    assert here["networks"][bits.WHOLE] == self_test.DIGESTS[bits.WHOLE]
     assert "outside of the table: ()" in here["example"]["example"]
     assert differing(made(QEMU, "-cpu", processor, what=what), here) == []
+
+
+def test_kernels_for_avx2_make_the_committed_bits() -> None:
+    code = "from fashionbench.training import self_test; print(self_test.differing())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | CAPPED,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_other_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernels, "CHUNK", 64)
+    assert self_test.differing(["n2_mlp"]) == ["n2_mlp"]
+    forget_kernels()  # What was chosen for other chunks.

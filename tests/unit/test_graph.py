@@ -1,5 +1,7 @@
 """dvc.yaml against the code: no stage leaves out a file that can change its results."""
 
+import hashlib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,60 @@ def test_no_stage_that_computes_depends_on_the_whole_parameter_file() -> None:
         assert "params.yaml" not in named_parameters(stage)
         whole = "params.yaml" in DECLARED[stage].get("deps", [])
         assert whole == (stage in ("check", "report"))
+
+
+def reruns() -> dict[str, set[str]]:
+    """Return the stages of dvc.yaml by the file or parameter of which a change reruns them."""
+    found = defaultdict(set)
+    for stage in STAGES:
+        for name in (*DECLARED[stage].get("deps", ()), *named_parameters(stage)):
+            found[name].add(stage)
+    return found
+
+
+OF_NETWORKS = {"train", "evaluate"}
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("batch_size", {"train"}),
+        # The comparison counts the operations of all epochs.
+        ("num_epochs", {"train", "compare"}),
+        ("learning_rate", OF_NETWORKS),
+        ("loss_input", OF_NETWORKS),
+        ("seeds", OF_NETWORKS),
+        ("networks.${key}", OF_NETWORKS),
+        ("split_seed", {"prepare"}),
+        ("train_size", {"prepare", "compare"}),
+        # Any parameter: to check it, and to show it on the page.
+        ("params.yaml", {"check", "report"}),
+        ("page/figures.py", {"compare", "report"}),
+        ("claims/judging.py", {"report"}),
+        ("evaluation/trained.py", {"evaluate"}),
+        ("page/captions.py", {"report"}),
+        ("data/sources.py", {"download", "duplicates", "prepare"}),
+        ("training/epoch.py", {"train"}),
+        ("pipeline/stage_lock.py", set()),
+        ("tracking/sync.py", set()),
+        ("messages.py", set()),
+    ],
+)
+def test_a_change_reruns_the_stages_that_use_it_and_no_others(name: str, stages: set[str]) -> None:
+    found = reruns()
+    if name.endswith(".py"):
+        path = Path("src/fashionbench") / name
+        assert (PROJECT / path).exists()
+        # A stage may depend on the whole package.
+        assert found[path.as_posix()] | found[path.parent.as_posix()] == stages
+    else:
+        assert found[name] == stages
+
+
+def test_committed_results_are_what_the_lock_says() -> None:
+    """They may be those of earlier code, which the lock then names, but of no other run."""
+    lock = YAML(typ="safe").load((PROJECT / "dvc.lock").read_text())["stages"]
+    outs = [out for stage in lock.values() for out in stage.get("outs", [])]
+    files = {out["path"]: out["md5"] for out in outs if (PROJECT / out["path"]).is_file()}
+    assert "metrics/comparison.csv" in files
+    assert {path: hashlib.md5((PROJECT / path).read_bytes()).hexdigest() for path in files} == files
