@@ -12,9 +12,16 @@ _IN_PLAIN_WORDS = {
     "dict_type": "input should be a mapping",
     "model_type": "input should be a mapping",
     "tuple_type": "input should be a list",
-    "string_pattern_mismatch": "a name starts with a lower-case letter, followed by at most 39 "
-    "lower-case letters, digits or underscores",
 }
+_FORMS = {
+    r"^[a-z][a-z0-9_]{0,39}$": "a name starts with a lower-case letter, followed by at most 39 "
+    "lower-case letters, digits or underscores",
+    r"^[0-9a-f]{64}$": "must be 64 digits from 0 to f",
+    r"^([0-9a-f]{7,40})?$": "must be the hash of a commit",
+    r"^[1-9]\d*[a-z]?$": "must be a number, such as 3, or a part of one, such as 9a",
+    r"^[\w-][\w.-]{0,99}$": "must be the name of a file without its folder",
+}
+"""What texts have to look like, by their patterns, in plain words."""
 
 _VALUES = Repr()
 _VALUES.maxstring = _VALUES.maxother = _VALUES.maxlong = 60
@@ -29,7 +36,9 @@ def explain(error: ErrorDetails, known: Iterable[str]) -> str:
         return f"{name} is missing"
     if error["type"] == "extra_forbidden":
         return f"{name} is not a parameter{did_you_mean(location[-1], known)}"
-    message = _IN_PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    form = _FORMS.get(error.get("ctx", {}).get("pattern", ""))
+    message = form or _IN_PLAIN_WORDS.get(error["type"], error["msg"])
+    message = message.removeprefix("Value error, ")
     message = in_one_line(message)
     if not location:
         return message

@@ -302,7 +302,8 @@ def test_a_pipeline_that_fails_is_not_verified(repository: Repository) -> None:
     ("words", "complaint"),
     [
         (("--study", "none"), "there is no study 'none'; choose from: none"),
-        (("--lock", "missing.lock"), "missing.lock cannot be read"),
+        (("--lock", "missing.lock"), "has no missing.lock; name a lock in git"),
+        (("--lock", "params.yaml"), "params.yaml is no lock of DVC; name one"),
         (("--by", "Jane"), "'Jane' is no URI; name yourself by one"),
     ],
 )

@@ -246,9 +246,10 @@ def test_any_number_of_images_can_be_split(tmp_path: Path, number: int) -> None:
 
 def test_duplicates_are_counted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images, labels = pixels(120, 8, 8)
-    test = {"test_images": images[:10], "test_labels": (labels[:10] + 1) % 3}
-    np.savez(tmp_path / "mine.npz", images=images, labels=labels, **test)
-    add("mine", tmp_path / "mine.npz", None)
+    first, others = images[:10], (labels[:10] + 1) % 3
+    file = tmp_path / "mine.npz"
+    np.savez(file, images=images, labels=labels, test_images=first, test_labels=others)
+    add("mine", file, None)
     said = capsys.readouterr().out
     assert "0 labelled images repeat an earlier one, 10 test images are among them" in said
 

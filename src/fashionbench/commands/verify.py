@@ -22,7 +22,7 @@ from rich.console import Console
 from fashionbench import paths
 from fashionbench.analysis.result_files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import estimate
-from fashionbench.errors import VerificationError
+from fashionbench.errors import ConfigError, VerificationError
 from fashionbench.files import read_yaml, replace_file
 from fashionbench.paths import METRICS_DIR, STUDIES_DIR
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
@@ -77,6 +77,8 @@ def verify(
             run_pipeline(folder, settings, study)
             replace_file(lock, (folder / place / LOCK_FILE).read_bytes())
             return
+        if not (folder / lock).is_file():
+            raise VerificationError(f"commit {commit[:SHORT]} has no {lock}; name a lock in git")
         committed = read_hashes(folder / lock)
         # Committed scores are of the parameters as committed.
         scores = {} if settings else read_scores(folder / place)
@@ -201,8 +203,12 @@ def run_dvc(repository: Path, settings: Sequence[str], *arguments: str) -> None:
 
 
 def read_hashes(lock: Path) -> dict[str, str]:
-    """Return the hash of each output in a lock file of DVC; ConfigError if it cannot be read."""
-    return hashes_of(read_yaml(lock))
+    """Return the hash of each output in a lock file of DVC; ConfigError if it is none."""
+    content = read_yaml(lock)
+    try:
+        return hashes_of(content)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{lock.name} is no lock of DVC; name one, such as dvc.lock") from error
 
 
 def hashes_of(lock: Any) -> dict[str, str]:
