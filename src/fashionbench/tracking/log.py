@@ -39,7 +39,6 @@ LAUNCHER = os.environ.get("MLFLOW_RUN_ID")
 Read on import, since MLflow deletes the variable whenever it ends a run.
 """
 _ANY_CURVE = "val_loss"  # The metrics of an epoch are logged together, so all have the same steps.
-_LARGEST_BATCH = 1000  # Metrics that MLflow accepts in one call.
 _LONGEST_REASON = 5000  # Characters of a tag in MLflow's tables.
 
 Rows = Sequence[Mapping[str, float]]
@@ -93,8 +92,8 @@ class Log:
             for name, value in results.scores.items()
             if isfinite(value) and self._scores.get(name) != value
         ]
-        for first in range(0, len(metrics), _LARGEST_BATCH):
-            self._client.log_batch(self.run, metrics[first : first + _LARGEST_BATCH])
+        if metrics:
+            self._client.log_batch(self.run, metrics)
         self._epochs |= {int(row["epoch"]) for row in results.curve}
         for file, folder in results.files.items():
             self._client.log_artifact(self.run, str(file), folder or None)
