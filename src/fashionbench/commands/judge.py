@@ -6,8 +6,7 @@ Claims are about metrics by their names, such as ``{value: f1, of: forest, minus
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,12 @@ from fashionbench.analysis.results import Results
 from fashionbench.analysis.statistics import estimate
 from fashionbench.claims import words
 from fashionbench.claims.judging import judge as judge_claims
-from fashionbench.claims.language import DeclaredClaim, Points, read_declared
+from fashionbench.claims.language import (
+    DeclaredClaim,
+    DeclaredCondition,
+    Points,
+    read_declared,
+)
 from fashionbench.claims.quantities import Labels, make_claims, named
 from fashionbench.errors import ConfigError, DataError
 from fashionbench.files import replace_file
@@ -64,7 +68,9 @@ def judge(
     metrics = [str(name) for name in table.columns if name not in ("seed", "model")]
     declared = [_as_own(claim, claims) for claim in read_declared(claims, metrics)]
     used = [*dict.fromkeys(one.value for claim in declared for one in claim.conditions)]
-    table = _comparable(table.rename(columns={name: _own(name) for name in metrics}), used, runs)
+    judged = {name for claim in declared for one in claim.conditions for name in _models(one)}
+    table = table.rename(columns={name: _own(name) for name in metrics})
+    table = _comparable(table, used, judged, runs)
     scores = {str(name): rows.assign(split="val") for name, rows in table.groupby("model")}
 
     def find(points: Points) -> Labels:
@@ -129,10 +135,19 @@ def _as_own(claim: DeclaredClaim, claims: Path) -> DeclaredClaim:
     return claim.model_copy(update={"conditions": tuple(conditions)})
 
 
-def _comparable(table: pd.DataFrame, used: Sequence[str], runs: str) -> pd.DataFrame:
+def _models(condition: DeclaredCondition) -> Iterator[str]:
+    for points in (condition.of, condition.minus):
+        if isinstance(points, Points):
+            yield from points.names
+
+
+def _comparable(
+    table: pd.DataFrame, used: Sequence[str], judged: Set[str], runs: str
+) -> pd.DataFrame:
     """Return the runs that have all metrics that are ``used``, in pairs of seeds if nearly all are.
 
-    What is left out is told. Raises DataError for values that cannot be compared.
+    The pairs are those of the models that are ``judged``. What is left out is told. Raises
+    DataError for values that cannot be compared.
     """
     for metric in used:
         numbers = pd.to_numeric(table[metric], errors="coerce")
@@ -150,8 +165,8 @@ def _comparable(table: pd.DataFrame, used: Sequence[str], runs: str) -> pd.DataF
                 "compared; multiply it by a power of ten, in the claims as well"
             )
     whole = table.dropna(subset=used)
-    seeds = [set(rows["seed"]) for _, rows in whole.groupby("model")]
-    everything, common = (reduce(join, seeds) for join in (set.union, set.intersection))
+    seeds = [set(rows["seed"]) for name, rows in whole.groupby("model") if name in judged]
+    everything, common = set().union(*seeds), set(whole["seed"]).intersection(*seeds)
     if len(common) >= max(_FEWEST, _COMMON * len(everything)):
         whole = whole[whole["seed"].isin(common)]
     if left_out := len(table) - len(whole):
