@@ -26,7 +26,11 @@ from fashionbench.params import load_params
 from fashionbench.paths import split_file
 from fashionbench.pipeline.rebuilds import read_receipts, summarise
 from fashionbench.studies.published import COUNTERPART, read_counterpart, read_published
+from fashionbench.studies.records import StudyRecord
 from fashionbench.tables import read_table
+
+_MOST_FIGURES = 3
+"""Figures of a study on the project's page, which stays small; the study's own page has all."""
 
 
 def run() -> None:
@@ -79,13 +83,17 @@ def run() -> None:
         ),
         explorer=explore(results, comparison, pd.concat(pairs), _answers(own)),
         studies=[
-            render_section(study.name, study.record, study.figures)
+            render_section(study.name, _abridged(study.record), study.figures)
             for study in (read_published() if is_judged else ())
             if study.name != COUNTERPART  # It is the second arm.
         ],
         not_judged="" if is_judged else why_not_judged(about),
     )
     PAGE_FILE.write_text(render(page), encoding="utf-8")
+
+
+def _abridged(study: StudyRecord) -> StudyRecord:
+    return study.model_copy(update={"figures": study.figures[:_MOST_FIGURES]})
 
 
 def _answers(results: Results) -> Answers | None:
