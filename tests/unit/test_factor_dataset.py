@@ -165,6 +165,18 @@ def test_a_network_of_the_project_has_no_data_set_of_its_own(
         check.run()
 
 
+def test_images_that_cannot_be_left_over_by_class_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parents[1])
+    text = Path("params.yaml").read_text()
+    assert "train_size: 50000" in text
+    for size, says in ((49_999, "leaves 1 image over"), (49_991, "leaves 9 images over")):
+        Path("params.yaml").write_text(text.replace("train_size: 50000", f"train_size: {size}"))
+        with pytest.raises(ConfigError, match=f"train_size = {size}: {says}, fewer than there are"):
+            check.run()
+
+
 def test_a_replicate_is_identified_by_the_images_that_it_sees(
     hyperparameters: Hyperparameters,
 ) -> None:

@@ -104,6 +104,14 @@ def test_what_is_left_out_and_a_picture_in_a_picture_have_a_caution(
     assert all(picture.warnings for picture in pictures_of(scene, images))
 
 
+def test_tones_that_change_gently_and_meet_aslant_have_a_caution(images: Pixels) -> None:
+    down, across = np.mgrid[:280, :280]
+    wall = 250 - 60 * down / 280
+    level = np.where(down - 0.2 * (across - 140) < 182, wall, wall - 50).astype(np.float32)
+    found = pictures_of(Photograph(0.6, level), images)
+    assert np.mean([bool(picture.warnings) for picture in found]) > 0.8
+
+
 @pytest.mark.parametrize("level", [255.0, 180.0, 128.0, 0.0])
 def test_a_photograph_in_the_size_of_the_data_set_is_framed_too(
     images: Pixels, level: float

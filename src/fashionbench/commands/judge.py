@@ -126,7 +126,7 @@ def _as_own(claim: DeclaredClaim, claims: Path) -> DeclaredClaim:
     """Return a claim about the metrics of another project. Raises ConfigError."""
     conditions = []
     for one in claim.conditions:
-        if one.loss or one.split or one.quantity.needs or one.over or one.start:
+        if one.loss or one.split or one.quantity.needs:
             raise ConfigError(
                 f"{claims}: claim {claim.number}: loss, split and epochs are those of this "
                 "project's networks; leave them out"

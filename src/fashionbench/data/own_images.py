@@ -46,8 +46,8 @@ _PACKED = (
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 _PARTS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 """What folders of parts of a data set are called, which are no classes."""
-_DIMENSIONS = {1: "labels", 3: "images", 4: "coloured images"}
-"""What IDX files of so many dimensions hold."""
+_DIMENSIONS = (1, 3, 4)
+"""Those of IDX files of labels, of grey and of coloured images."""
 
 
 @dataclass(frozen=True, kw_only=True)

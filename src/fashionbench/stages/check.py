@@ -13,6 +13,7 @@ from fashionbench.claims.language import read_declared
 from fashionbench.data.splits import check_sizes
 from fashionbench.errors import ConfigError
 from fashionbench.files import replace_file
+from fashionbench.messages import counted
 from fashionbench.networks import own
 from fashionbench.params import OF_IMAGES, Device, Params, load_params
 from fashionbench.paths import describe_not_copied, in_workspace, network_file
@@ -70,8 +71,8 @@ def _check_rest(params: Params) -> None:
     left = dataset.labelled_images - drawn
     if 0 < left < classes:
         raise ConfigError(
-            f"train_size = {params.train_size}: leaves {left} images over, fewer than there are "
-            f"classes; make it {left} larger, or {classes - left} smaller"
+            f"train_size = {params.train_size}: leaves {counted(left, 'image')} over, fewer than "
+            f"there are classes; make it {left} larger, or {classes - left} smaller"
         )
 
 
