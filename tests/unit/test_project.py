@@ -12,46 +12,36 @@ from repositories import PROJECT
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"dropout_prob": "0.3"}, {"seeds": "[0, 1]", "networks.n1_mlp.own": "{}"}]
+    ("entry_point", "given", "words"),
+    [
+        ("main", {}, "repro"),
+        ("main", {"stages": "report"}, "repro|report"),
+        ("main", {"stages": "check train@n2_mlp"}, "repro|check|train@n2_mlp"),
+        ("experiment", {}, "exp|run|--temp"),
+        ("experiment", {"dropout_prob": "0.3"}, "exp|run|--temp|-S|dropout_prob=0.3"),
+        (
+            "experiment",
+            {"seeds": "[0, 1]", "networks.n1_mlp.own": "{}"},
+            "exp|run|--temp|-S|seeds=[0, 1]|-S|networks.n1_mlp.own={}",
+        ),
+    ],
 )
-def test_an_experiment_of_mlproject_changes_what_it_is_given_and_nothing_else(
-    given: dict[str, str], tmp_path: Path
+def test_dvc_is_called_with_what_an_entry_point_is_given_and_nothing_else(
+    entry_point: str, given: dict[str, str], words: str, tmp_path: Path
 ) -> None:
-    settings = [word for name, value in given.items() for word in ("-S", f"{name}={value}")]
-    assert given_to_dvc("experiment", given, tmp_path) == ["exp", "run", "--temp", *settings]
-
-
-@pytest.mark.parametrize("stages", ["", "report", "train@n2_mlp evaluate@n2_mlp"])
-def test_the_main_entry_point_runs_all_or_the_stages_that_are_named(
-    stages: str, tmp_path: Path
-) -> None:
-    given = {"stages": stages} if stages else {}
-    assert given_to_dvc("main", given, tmp_path) == ["repro", *stages.split()]
-
-
-def given_to_dvc(entry_point: str, given: dict[str, str], folder: Path) -> list[str]:
-    """Return the words that an entry point of MLproject calls DVC with."""
-    dvc = folder / "dvc"
-    dvc.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    dvc = tmp_path / "dvc"
+    dvc.write_text("#!/bin/sh\nIFS='|'; printf '%s' \"$*\"\n")
     dvc.chmod(0o755)
     project: Any = load_project(str(PROJECT))  # type: ignore[no-untyped-call]
-    command = project.get_entry_point(entry_point).compute_command(given, str(folder))
-    done = subprocess.run(
-        ["bash", "-c", command],
-        env={"PATH": f"{folder}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.splitlines()
+    command = project.get_entry_point(entry_point).compute_command(given, str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert subprocess.check_output(["bash", "-c", command], env=environment, text=True) == words
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "requirements.txt",
-        "requirements-bench.txt",
-        "requirements-cluster.txt",
+        *(path.name for path in PROJECT.glob("requirements*.txt")),
         "dvc.lock",
         "quick.lock",
         "pyproject.toml",
