@@ -7,25 +7,13 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 from rich.live import Live
-from trainings import network
+from trainings import made_up_epoch, network
 
 from fashionbench.params import Hyperparameters
 from fashionbench.training import progress
-from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.training.epoch import Replicate
 from fashionbench.training.progress import TrainingProgress
 from fashionbench.training.replicates import FinishedEpoch
-
-
-def row(seed: int, epoch: int) -> Epoch:
-    return Epoch(
-        seed=seed,
-        epoch=epoch,
-        train_objective=1.7,
-        train_loss=1.6 + seed / 10,
-        train_accuracy=0.8,
-        val_loss=1.5,
-        val_accuracy=0.85,
-    )
 
 
 @pytest.fixture
@@ -46,13 +34,10 @@ def show(networks: dict[str, list[Replicate]], terminal: bool) -> str:
     with TrainingProgress(networks, console) as shown:
         for epoch in (1, 2):
             for replicate in networks["n2_mlp"]:
+                seed = replicate.seed
+                row = made_up_epoch(seed, epoch, train_loss=1.6 + seed / 10, val_accuracy=0.85)
                 shown.advance(
-                    FinishedEpoch(
-                        replicate=replicate,
-                        row=row(replicate.seed, epoch),
-                        weights=None,
-                        is_restored=False,
-                    )
+                    FinishedEpoch(replicate=replicate, row=row, weights=None, is_restored=False)
                 )
     return file.getvalue()
 
@@ -64,7 +49,7 @@ def test_a_log_gets_one_plain_line_an_epoch_with_means(
     lines = show(networks, terminal=False).splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(
-        "n2_mlp: epoch 1/2, train loss 1.6500 accuracy 0.8000, val loss 1.5000 accuracy 0.8500, "
+        "n2_mlp: epoch 1/2, train loss 1.6500 accuracy 0.5000, val loss 1.0000 accuracy 0.8500, "
     )
     assert lines[1].endswith("0:00:00 left")
     assert "\x1b" not in "".join(lines)
@@ -89,7 +74,7 @@ def test_a_terminal_gets_bars_with_scores_and_remaining_time(
     assert "n2_mlp" in shown
     assert "starting" in shown
     assert "epoch 2" in shown
-    assert "val loss 1.5000" in shown
+    assert "val loss 1.0000" in shown
     assert "left" in shown
 
 

@@ -1,7 +1,5 @@
 """Scores from logits and labels."""
 
-import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,12 +58,8 @@ def test_tables_name_splits_and_classes() -> None:
     confusion = confusion_rows(by_seed, CLASSES)
     assert len(confusion) == 100
     assert sum(int(str(row["images"])) for row in confusion) == 5
-    assert {
-        "seed": 4,
-        "actual": "Pullover",
-        "predicted": "Trouser",
-        "images": 1,
-    } in confusion
+    row = {"seed": 4, "actual": "Pullover", "predicted": "Trouser", "images": 1}
+    assert row in confusion
 
 
 def test_predictions_are_named_by_split_and_seed_and_in_the_order_of_the_images() -> None:
@@ -83,27 +77,23 @@ def test_predictions_are_named_by_split_and_seed_and_in_the_order_of_the_images(
     }
 
 
-class Trap:
-    """Creates a folder when it is unpickled."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (self.folder,)
-
-
-@pytest.mark.parametrize("content", ["missing", "truncated", "other network", "pickle"])
-def test_weights_of_another_network_are_refused_by_name(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        Path.unlink,
+        lambda path: path.write_bytes(path.read_bytes()[:-1]),
+        lambda path: save_file(weights_of(build(network(hidden_sizes=(3,)))), path),
+        # A pickle that makes a folder when it is read.
+        lambda path: path.write_text(f"cos\nmkdir\n(V{path.parent / 'sprung'}\ntR."),
+    ],
+    ids=["missing", "truncated", "other network", "pickle"],
+)
+def test_weights_of_another_network_are_refused_by_name(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
     path = tmp_path / "seed_0.safetensors"
-    if content == "other network":
-        save_file(weights_of(build(network(hidden_sizes=(3,)))), path)
-    elif content == "truncated":
-        save_file(weights_of(build(network())), path)
-        path.write_bytes(path.read_bytes()[:-1])
-    elif content == "pickle":
-        # Unpickled, it would leave a trace.
-        path.write_bytes(pickle.dumps(Trap(str(tmp_path / "sprung"))))
+    save_file(weights_of(build(network())), path)
+    spoil(path)
     task = EvaluationTask(
         network=network(),
         loss_input="logits",
