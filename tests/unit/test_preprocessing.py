@@ -94,13 +94,10 @@ def test_a_picture_of_nothing_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGBA", "P"])
 def test_a_transparent_background_counts_as_white(tmp_path: Path, mode: str) -> None:
-    image = Image.new(mode, (28, 28), (0, 0, 0, 0) if mode == "RGBA" else 0)
-    if mode == "P":
-        image.putpalette([0, 200, 0, 0, 0, 0])
-        image.info["transparency"] = 0
-    image.paste((0, 0, 0, 255) if mode == "RGBA" else 1, (10, 1, 18, 27))
-    image.save(tmp_path / "cut.png")
-    picture = read_picture(tmp_path / "cut.png")
+    image = Image.new("RGBA", (28, 28), (0, 200, 0, 0))
+    image.paste("black", (10, 1, 18, 27))
+    cut = image.quantize() if mode == "P" else image
+    picture = read_picture(saved(cut, tmp_path / "cut.png"))
     assert picture.changes == ("put on white", "made grey", "inverted")
     np.testing.assert_array_equal(picture.pixels > 128, ARTICLE > 128)
 
@@ -151,18 +148,16 @@ def test_the_first_frame_of_any_format_of_the_web_is_read(tmp_path: Path, name: 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "does not exist; name a PNG, JPEG, WebP, AVIF, GIF or BMP image"),
-        (b"", "article.png is empty; copy or download it again"),
         (b"GIF89a" + bytes(50), "is damaged or cut off; copy or download it again"),
         (b"II*" + bytes(50), "is not a PNG, JPEG, WebP, AVIF, GIF or BMP image; convert it"),
         (b"\0\0\0\x18ftypheic" + bytes(50), "is a HEIC image, which is not one of PNG"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "article.png "),
+        (b"RIFF$\0\0\0WEBPVP8L" + bytes(24), "article.png (cannot be read|is damaged)"),
     ],
 )
-def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "article.png"
-    if content is not None:
-        path.write_bytes(content)
+    path.write_bytes(content)
     with pytest.raises(DataError, match=complaint):
         read_picture(path)
 
@@ -188,13 +183,6 @@ def test_a_jpeg_without_its_last_two_bytes_loses_nothing(tmp_path: Path) -> None
     np.testing.assert_array_equal(cut.pixels, whole.pixels)
     assert cut.warnings == ()
     assert cut.changes == ("read although its file is cut off", *whole.changes)
-
-
-def test_a_file_of_which_nothing_can_be_read_is_named(tmp_path: Path) -> None:
-    path = saved(Image.new("L", (64, 64)), tmp_path / "article.webp")
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(DataError, match=r"article.webp (cannot be read|is not a PNG)"):
-        read_picture(path)
 
 
 @pytest.mark.parametrize("kind", ["zTXt", "iTXt", "tEXt", "iCCP", "broken"])
