@@ -21,29 +21,23 @@ def read(folder: Path, text: str) -> Params:
 
 
 def test_the_report_is_the_default(params: Params) -> None:
-    hyperparameters = params.hyperparameters
-    assert (
-        hyperparameters.learning_rate,
-        hyperparameters.batch_size,
-        hyperparameters.num_epochs,
-    ) == (0.001, 64, 20)
-    assert params.network("n4_dropout").dropout_prob == 0.5
-    assert params.network("n6_l1").l1_strength == 0.001
-    assert params.network("n7_l2").l2_strength == 0.001
+    assert (params.learning_rate, params.batch_size, params.num_epochs) == (0.001, 64, 20)
 
 
-def test_a_network_gets_only_the_strengths_that_it_names(params: Params) -> None:
-    strengths = {
-        name: (network.dropout_prob, network.l1_strength, network.l2_strength)
-        for name in params.networks
-        for network in [params.network(name)]
-        if any((network.dropout_prob, network.l1_strength, network.l2_strength))
-    }
-    assert strengths == {
-        "n4_dropout": (0.5, 0, 0),
-        "n6_l1": (0, 0.001, 0),
-        "n7_l2": (0, 0, 0.001),
-    }
+@pytest.mark.parametrize(
+    ("name", "strengths"),
+    [
+        ("n2_mlp", (0, 0, 0)),
+        ("n4_dropout", (0.5, 0, 0)),
+        ("n6_l1", (0, 0.001, 0)),
+        ("n7_l2", (0, 0, 0.001)),
+    ],
+)
+def test_a_network_gets_only_the_strengths_that_it_names(
+    params: Params, name: str, strengths: tuple[float, ...]
+) -> None:
+    network = params.network(name)
+    assert (network.dropout_prob, network.l1_strength, network.l2_strength) == strengths
 
 
 def with_own(values: str) -> str:
@@ -63,40 +57,29 @@ def test_a_network_may_have_values_of_its_own(tmp_path: Path) -> None:
     assert params.network("n5_batch_norm").dropout_prob == 0.25
     assert params.network("n4_dropout").dropout_prob == 0.5
     assert params.of("n4_dropout") is params
-    with pytest.raises(ConfigError, match="network 'n5' is not declared"):
-        params.of("n5")
 
 
 def test_a_number_of_own_seeds_means_the_first_of_the_shared_ones(tmp_path: Path) -> None:
     for shared, expected in (([4, 9, 2], (4, 9)), ([0], (0,))):
         text = with_own("seeds: 2").replace(SEEDS, f"seeds: {shared}")
         assert read(tmp_path, text).of("n5_batch_norm").seeds == expected
-    with pytest.raises(
-        ConfigError, match=r"networks.n5_batch_norm.own: seeds = 0: input should be a"
-    ):
-        read(tmp_path, with_own("seeds: 0"))
 
 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (
-            "dropout_prob: 1.5",
-            "networks.n5_batch_norm.own: dropout_prob = 1.5: input should be less",
-        ),
-        ("seeds: [1, 1]", "networks.n5_batch_norm.own: seeds = [1, 1]: each seed may appear only"),
-        ("batch_size: 1", "networks.n5_batch_norm.own: batch_size = 1: makes a batch of one image"),
-        (
-            "seads: [1]",
-            "networks.n5_batch_norm.own.seads = 'seads': input should be 'learning_rate'",
-        ),
-        ("input_size: 10", "networks.n5_batch_norm.own.input_size = 'input_size': input should be"),
+        ("dropout_prob: 1.5", ": dropout_prob = 1.5: input should be less"),
+        ("seeds: [1, 1]", ": seeds = [1, 1]: each seed may appear only"),
+        ("seeds: 0", ": seeds = 0: input should be a"),
+        ("batch_size: 1", ": batch_size = 1: makes a batch of one image"),
+        ("seads: [1]", ".seads = 'seads': input should be 'learning_rate'"),
+        ("input_size: 10", ".input_size = 'input_size': input should be"),
     ],
 )
 def test_own_values_have_the_same_limits(tmp_path: Path, values: str, says: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, with_own(values))
-    assert says in str(caught.value)
+    assert f"networks.n5_batch_norm.own{says}" in str(caught.value)
 
 
 def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
@@ -119,11 +102,7 @@ def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("num_epochs: 20", "num_epochs: 20\nnum_epochs: 3", 'duplicate key "num_epochs"'),
         ("batch_size: 64", "batch_size: 50001", "must be at most train_size = 50000"),
         ("batch_size: 64", "batch_size: 49999", "makes a batch of one image"),
-        (
-            "input_size: 784",
-            "input_size: 1024",
-            "input_size = 1024: must be 784, since dataset = fashion_mnist has grey",
-        ),
+        ("input_size: 784", "input_size: 1024", "784, since dataset = fashion_mnist has grey"),
         ("num_classes: 10", "num_classes: 9", "num_classes = 9: must be 10"),
         (SEEDS, "seeds: []", "seeds = []"),
         (SEEDS, "seeds: [1, 1]", "each seed may appear only once"),
@@ -132,22 +111,15 @@ def test_numbers_read_as_dvc_reads_them(tmp_path: Path) -> None:
         ("loss_input: probabilities", "loss_input: probs", "'probabilities' or 'logits'"),
         ("input_size: 784", "input_size: 784.0", "input_size = 784.0: input should be a whole"),
         ("batch_size: 64", "batch_size: 1", "makes a batch of one image"),
-        ("optimizer: adam", "optimizer: sdg", "did you mean sgd?"),
         ("device: cpu", "device: gpu", "device = 'gpu': input should be 'cpu' or 'cuda'"),
         ("precision: float32", "precision: float23", "did you mean float32?"),
         (SEEDS, "seeds: 3", "seeds = 3: input should be a list"),
         (SEEDS, "seeds: [4294967296]", "seeds.0 = 4294967296: input should be"),
-        (
-            "hidden_sizes: [128]",
-            "hidden_sizes: [1000001]",
-            "less than or equal to 1000000",
-        ),
+        ("hidden_sizes: [128]", "hidden_sizes: [1000001]", "less than or equal to 1000000"),
         ("n1_mlp:", "$(ls):", "'$(ls)': a name starts with a lower-case letter"),
         ("n1_mlp:", '"a\\nb":', "a name starts with a lower-case letter"),
         ("learning_rate: 0.001", "learning_rate: &a [*a]", "learning_rate = [["),
         ("learning_rate: 0.001", "learning_rate:", "learning_rate = None: input should be"),
-        ("dropout_prob: 0.5", "dropout_prob: .inf", "dropout_prob = inf"),
-        ("n1_mlp:", "../n1:", "'../n1'"),
         ("hidden_sizes: [128]", "hidden_sizes: []", "needs at least one layer"),
         ("hidden_sizes: [128]", "hidden_sizes: [9], conv_dropout: 0.1", "0.1: is for convolutions"),
         ("hidden_sizes: [128]", "hidden_size: [128]", "did you mean hidden_sizes?"),
@@ -165,9 +137,14 @@ def test_a_wrong_parameter_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+NO_YAML = ["a: [", "a: \0", "? {a}: b"]
+# These make the reader itself fail, with errors of other kinds.
+NO_YAML += ["[" * 5000, "a: 2001-13-45", "a: !!bool x", "a: !!int x", "a: " + "9" * 5000]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("", "not NoneType"), ("- 1", "not list"), ("a: [", "is not YAML"), ("a: \0", "is not YAML")],
+    [("", "not NoneType"), ("- 1", "not list"), *((text, "is not YAML") for text in NO_YAML)],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
@@ -180,8 +157,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_network_is_refused_with_a_guess(params: Params) -> None:
-    with pytest.raises(ConfigError, match="did you mean n4_dropout"):
-        params.network("n4_dropot")
+    for look_up in (params.network, params.of):
+        with pytest.raises(ConfigError, match="did you mean n4_dropout"):
+            look_up("n4_dropot")
 
 
 NASTY = st.one_of(
@@ -237,19 +215,3 @@ def test_any_file_is_either_valid_or_refused_in_one_line(
         return
     assert len(refusal.splitlines()) == 1
     assert len(refusal) < 1000
-
-
-BREAKING = [
-    "[" * 5000,
-    "a: 2001-13-45",
-    "a: !!bool x",
-    "a: !!int x",
-    "a: " + "9" * 5000,
-    "? {a}: b",
-]
-
-
-@pytest.mark.parametrize("text", BREAKING)
-def test_what_makes_the_yaml_reader_itself_fail_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match="is not YAML"):
-        read(tmp_path, text)
