@@ -1,9 +1,9 @@
 """Verdicts as records, and in words: for a terminal, for Markdown and for the page."""
 
-import io
 import json
 from dataclasses import replace
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -68,10 +68,7 @@ def test_records_survive_their_file() -> None:
     ("text", "complaint"),
     [
         ("{", "claims.json is not as this version writes it .*Invalid JSON.*; run dvc repro"),
-        (
-            '{"logits": {"seeds": "x"}}',
-            r"\(logits.seeds: .*valid integer.*\); run dvc repro",
-        ),
+        ('{"logits": {"seeds": "x"}}', r"\(logits.seeds: .*valid integer.*\); run dvc repro"),
         ('{"logits": [{"claim": 1}]}', r"\(logits: .*\); run dvc repro"),
     ],
 )
@@ -171,14 +168,14 @@ def test_they_are_printed_for_a_terminal_and_for_markdown() -> None:
         read_verdicts()
     on_logits = judge(CLAIMS, replace(results(), loss_input="logits"))
     arms = {"probabilities": arm(), "logits": on_logits}
-    printed = {}
-    for markdown in (False, True):
-        console = Console(file=io.StringIO(), width=80)
-        print_verdicts(arms, console=console, markdown=markdown)
-        assert isinstance(console.file, io.StringIO)
-        printed[markdown] = console.file.getvalue()
-    assert "15a. N8 (convolution)" in printed[False]
-    summary, own, other = re_split(printed[True])
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as plain:
+        print_verdicts(arms, console=console)
+    assert "15a. N8 (convolution)" in plain.get()
+    with console.capture() as markdown:
+        print_verdicts(arms, console=console, markdown=True)
+    lines = groupby(markdown.get().splitlines(), lambda line: line.startswith("|"))
+    summary, own, other = (list(table) for is_table, table in lines if is_table)
     assert summary[0] == (
         "|  | Claim | With probabilities | With logits | Other on the test images |"
     )
@@ -191,14 +188,3 @@ def test_they_are_printed_for_a_terminal_and_for_markdown() -> None:
     for table in (own, other):
         assert len(table) == 2 + len(CLAIMS)
         assert {line.count("|") for line in table} == {5}
-
-
-def re_split(text: str) -> list[list[str]]:
-    """Return the lines of each table."""
-    tables: list[list[str]] = [[]]
-    for line in text.splitlines():
-        if line.startswith("|"):
-            tables[-1].append(line)
-        elif tables[-1]:
-            tables.append([])
-    return [table for table in tables if table]
