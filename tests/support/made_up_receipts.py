@@ -28,9 +28,10 @@ MACHINE = Machine(
 
 
 def git(*arguments: str) -> str:
-    """Return what git answers."""
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    """Return what git answers to somebody with a name."""
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def write(made: Mapping[str, str] | None = None, minute: int = 0) -> Path:

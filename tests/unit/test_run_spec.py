@@ -2,12 +2,12 @@
 
 import hashlib
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up_receipts import git
 from repositories import PROJECT
 from ruamel.yaml import YAML
 from trainings import network, nothing_watched
@@ -21,12 +21,6 @@ from fashionbench.tracking.run_spec import (
     provenance_of_restored,
     run_name,
 )
-
-
-def git(*arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_runs_are_described_in_words(hyperparameters: Hyperparameters) -> None:
