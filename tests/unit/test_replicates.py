@@ -1,11 +1,12 @@
 """Many replicates: on any executor, in any company, the same bits."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -43,12 +44,9 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
     return Checkpoints(tmp_path / "checkpoints", nothing_watched())
 
 
-def last_weights(
-    workers: Workers, replicates: list[Replicate], split: Path, checkpoints: Checkpoints
-) -> dict[int, bytes]:
-    events = list(train_replicates(workers, replicates, split, split, checkpoints))
-    shutil.rmtree(checkpoints._folder)
-    return {event.row.seed: event.weights for event in finished(events) if event.weights}
+def diverging(replicate: Replicate, name: str) -> Replicate:
+    wild = replace(replicate.hyperparameters, learning_rate=1e30)
+    return replace(replicate, network=replace(replicate.network, name=name), hyperparameters=wild)
 
 
 class Inline(Executor):
@@ -74,44 +72,59 @@ def on(executor: Executor) -> LocalWorkers:
     return LocalWorkers(executor, 1)
 
 
+Train = Callable[..., Iterator[FinishedEpoch | Divergence]]
+
+
+@pytest.fixture
+def train(split: Path, tmp_path: Path) -> Train:
+    """Return what trains replicates: by default in this process, and from the first epoch on."""
+
+    def train(
+        replicates: list[Replicate],
+        workers: Workers | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> Iterator[FinishedEpoch | Divergence]:
+        kept = checkpoints or Checkpoints(Path(mkdtemp(dir=tmp_path)), nothing_watched())
+        return train_replicates(workers or on(Inline()), replicates, split, split, kept)
+
+    return train
+
+
 @pytest.mark.usefixtures("all_cores")
 def test_processes_threads_and_one_process_give_the_same_bits(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train
 ) -> None:
-    expected = last_weights(on(Inline()), replicates, split, checkpoints)
+    expected = results(train(replicates))
     with open_workers(2) as workers:
-        assert last_weights(workers, replicates, split, checkpoints) == expected
+        assert results(train(replicates, workers)) == expected
     with ThreadPoolExecutor(1) as thread:
-        assert last_weights(on(thread), replicates, split, checkpoints) == expected
+        assert results(train(replicates, on(thread))) == expected
 
 
 def test_a_replicate_does_not_depend_on_its_companions(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train
 ) -> None:
-    together = last_weights(on(Inline()), replicates, split, checkpoints)
-    alone = last_weights(on(Inline()), replicates[1:2], split, checkpoints)
-    assert alone == {1: together[1]}
+    together, alone = results(train(replicates)), results(train(replicates[1:2]))
+    assert len(alone) == 2
+    assert alone < together
 
 
 def test_epoch_by_epoch_is_the_same_as_in_one_go(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train, split: Path
 ) -> None:
     examples = load_examples(split, "cpu")
     rows, state = train_replicate(replicates[0], examples, examples)
-    events = list(train_replicates(on(Inline()), replicates[:1], split, split, checkpoints))
-    assert [event.row for event in finished(events)] == rows
-    last = load(finished(events)[-1].weights or b"")
+    events = finished(train(replicates[:1]))
+    assert [event.row for event in events] == rows
+    last = load(events[-1].weights or b"")
     assert last.keys() == weights(state).keys()
     assert all((last[name] == tensor).all() for name, tensor in weights(state).items())
 
 
 def test_a_replicate_that_diverges_ends_and_the_others_go_on(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train
 ) -> None:
-    wild = replace(
-        replicates[1], hyperparameters=replace(replicates[1].hyperparameters, learning_rate=1e30)
-    )
-    events = train_replicates(on(Inline()), [replicates[0], wild], split, split, checkpoints)
+    events = train([replicates[0], diverging(replicates[1], "tiny")])
     seen = list(islice(events, 3))
     with pytest.raises(TrainingError, match=r"diverged with seed 1 \(.*\); try a learning_rate"):
         next(events)
@@ -122,20 +135,12 @@ def test_a_replicate_that_diverges_ends_and_the_others_go_on(
 
 
 def test_networks_that_diverge_are_all_named_at_the_end(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train
 ) -> None:
-    wild = [
-        replace(
-            replicate,
-            network=replace(replicate.network, name=name),
-            hyperparameters=replace(replicate.hyperparameters, learning_rate=1e30),
-        )
-        for replicate, name in zip(replicates, "ba", strict=False)
-    ]
-    events = train_replicates(on(Inline()), [*wild, replicates[2]], split, split, checkpoints)
+    first, second, good = replicates
     named = r"^a diverged with seed 1 \(.*\); try .*; b diverged with seed 0 \(.*\); try a"
     with pytest.raises(TrainingError, match=named):
-        list(events)
+        list(train([diverging(first, "b"), diverging(second, "a"), good]))
 
 
 def test_trained_at_once_what_is_finished_is_kept_though_others_diverge(
@@ -148,12 +153,7 @@ def test_trained_at_once_what_is_finished_is_kept_though_others_diverge(
     for name in ("train", "val"):
         paths.split_file(name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(split, paths.split_file(name))
-    wild = replace(
-        replicates[0],
-        network=replace(replicates[0].network, name="wild"),
-        hyperparameters=replace(replicates[0].hyperparameters, learning_rate=1e30),
-    )
-    networks = {"tiny": replicates, "wild": [wild]}
+    networks = {"tiny": replicates, "wild": [diverging(replicates[0], "wild")]}
     with pytest.raises(TrainingError, match="wild diverged with seed 0 "):
         train_at_once(on(Inline()), networks, lambda _: nothing_watched())
     assert len(list(tmp_path.glob("checkpoints/*.finished"))) == len(replicates)
@@ -170,41 +170,34 @@ class Failing:
         return {}
 
 
-def test_any_other_error_is_raised_at_once(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
-) -> None:
+def test_any_other_error_is_raised_at_once(replicates: list[Replicate], train: Train) -> None:
     with pytest.raises(WorkerError, match="died"):
-        list(train_replicates(Failing(), replicates, split, split, checkpoints))
+        list(train(replicates, Failing()))
 
 
 def test_only_new_seeds_are_trained(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train, checkpoints: Checkpoints
 ) -> None:
-    first = list(train_replicates(on(Inline()), replicates[:2], split, split, checkpoints))
+    first = results(train(replicates[:2], checkpoints=checkpoints))
     checkpoints.finish(replicates[:2])
     more = Inline()
-    events = list(train_replicates(on(more), replicates, split, split, checkpoints))
+    events = list(train(replicates, on(more), checkpoints))
     assert more.submitted == 2
-    assert results(events[:4]) == results(first)
+    assert results(events[:4]) == first
     checkpoints.finish(replicates)
-    again = Inline(most=0)
-    assert results(train_replicates(on(again), replicates, split, split, checkpoints)) == results(
-        events
-    )
+    assert results(train(replicates, on(Inline(most=0)), checkpoints)) == results(events)
 
 
 def test_finished_epochs_are_not_trained_again_and_the_rest_gets_the_same_bits(
-    replicates: list[Replicate], split: Path, checkpoints: Checkpoints
+    replicates: list[Replicate], train: Train, checkpoints: Checkpoints
 ) -> None:
-    straight = list(train_replicates(on(Inline()), replicates, split, split, checkpoints))
-    shutil.rmtree(checkpoints._folder)
     with pytest.raises(KeyboardInterrupt):
-        list(train_replicates(on(Inline(most=4)), replicates, split, split, checkpoints))
+        list(train(replicates, on(Inline(most=4)), checkpoints))
     rest = Inline()
-    resumed = list(train_replicates(on(rest), replicates, split, split, checkpoints))
+    resumed = list(train(replicates, on(rest), checkpoints))
     assert rest.submitted == 2
     assert [event.is_restored for event in finished(resumed)] == [True] * 4 + [False] * 2
-    assert results(resumed) == results(straight)
+    assert results(resumed) == results(train(replicates))
 
 
 def finished(events: Iterable[FinishedEpoch | Divergence]) -> list[FinishedEpoch]:
