@@ -7,8 +7,7 @@ import io
 import json
 import re
 from dataclasses import replace
-from itertools import pairwise
-from pathlib import Path
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -19,20 +18,13 @@ from pages import OWN, a_page, an_explorer, answers, with_studies
 from PIL import Image
 from repositories import PROJECT
 
-from fashionbench.analysis.calibration_and_robustness import (
-    TrustTables,
-    compare_calibration,
-    compare_robustness,
-)
+from fashionbench.analysis.calibration_and_robustness import compare_calibration, compare_robustness
 from fashionbench.analysis.explanations import Words
 from fashionbench.analysis.results import choose, disputed
 from fashionbench.claims.words import SYMBOLS
-from fashionbench.errors import DataError
 from fashionbench.page.captions import TRUST_HEADINGS, describe_trust, trust_rows
 from fashionbench.page.explorer import COLUMNS, sprite
 from fashionbench.page.page import Figure, inline, render
-from fashionbench.paths import network_table
-from fashionbench.tables import write_table
 
 COMMITTED = PROJECT / "metrics/report.html"
 MOST_WORDS = 4_000
@@ -87,12 +79,7 @@ def test_what_comes_from_parameters_is_escaped() -> None:
     )
     text = render(page)
     assert evil not in text
-    scripts = re.findall("<script[^>]*>", text)
-    assert scripts == [
-        '<script type="application/json" id="data">',
-        "<script>",
-        '<script type="module">',
-    ]
+    assert len(re.findall("<script[^>]*>", text)) == 3
     assert text.count("&lt;script&gt;") >= 8
     assert 'aria-label="&#34;&lt;script' in text
 
@@ -118,16 +105,12 @@ def test_the_page_is_short_with_all_studies() -> None:
     assert len(text.split()) < MOST_WORDS
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance as of WCAG 2.2."""
-    parts = np.array(to_rgb(colour))
+def contrast(*colours: str) -> float:
+    """Return the contrast of two colours as of WCAG 2.2."""
+    parts = np.array([to_rgb(colour) for colour in colours])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
-
-
-def contrast(first: str, second: str) -> float:
-    brighter, darker = sorted((luminance(first), luminance(second)), reverse=True)
-    return (brighter + 0.05) / (darker + 0.05)
+    darker, brighter = sorted(linear @ (0.2126, 0.7152, 0.0722))
+    return float((brighter + 0.05) / (darker + 0.05))
 
 
 def test_letters_have_the_contrast_that_aa_asks_for_in_each_scheme() -> None:
@@ -136,9 +119,7 @@ def test_letters_have_the_contrast_that_aa_asks_for_in_each_scheme() -> None:
     assert len(schemes) == 3
     for scheme in schemes:
         colours = dict(re.findall(r"--([\w-]+): (#\w+)", scheme))
-        pairs = [
-            (letters, back) for letters in ("ink", "quiet", "link") for back in ("paper", "card")
-        ]
+        pairs = [*product(("ink", "quiet", "link"), ("paper", "card"))]
         pairs += [(name, f"{name}-back") for name in ("yes", "no", "maybe", "void")]
         for letters, back in pairs:
             assert contrast(colours[letters], colours[back]) >= 4.5, (letters, back)
@@ -151,19 +132,6 @@ def test_rows_have_percentages_with_half_their_intervals() -> None:
     )
     assert rows == [("good", "2.0 ± 0.0", "+2.0 ± 0.0", "60.0"), ("bad", "30.0", "-30.0", "10.0")]
     assert all(len(row) == len(TRUST_HEADINGS) for row in rows)
-
-
-def test_tables_are_read_below_the_folder_of_an_arm(tmp_path: Path) -> None:
-    written = {"calibration": calibration(0.1), "robustness": robustness(0.8)}
-    for table, content in written.items():
-        path = tmp_path / network_table("good", table)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_table(content, path)
-    found = TrustTables.read(tmp_path, ["good"])
-    assert found.calibration["good"]["images"].sum() == written["calibration"]["images"].sum()
-    assert len(found.robustness["good"]) == len(written["robustness"])
-    with pytest.raises(DataError, match=r"bad/calibration.csv cannot be read"):
-        TrustTables.read(tmp_path, ["bad"])
 
 
 def test_each_arm_has_its_table_and_figures_on_the_page() -> None:
