@@ -19,7 +19,6 @@ from fashionbench.claims.sensitivity import ALL, CHOICES, with_multiverse
 from fashionbench.claims.words import describe_runs
 
 NOTHING = Results(curves={}, scores={"any": pd.DataFrame()}, weights={})
-FIVE_PERCENT = 0.05
 
 
 def condition(
@@ -33,10 +32,14 @@ def condition(
     return Condition("a made-up effect", lambda _: found, "points", low, high, reported)
 
 
-def decide(*conditions: Condition, level: float = FIVE_PERCENT) -> Decision:
+def evidence_of(*conditions: Condition) -> Evidence:
     evidence = examine(Claim("1", "words", conditions, "why"), NOTHING).evidence
     assert evidence is not None
-    return evidence.decide(level)
+    return evidence
+
+
+def decide(*conditions: Condition) -> Decision:
+    return evidence_of(*conditions).decide(0.05)
 
 
 SCATTERED = [0.01, 0.01, 0.02, 0.03, 0.03]
@@ -70,12 +73,9 @@ def test_the_interval_of_the_mean_is_one_answer(
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_p_value_may_be_as_small_as_it_likes(bounds: dict[str, float], sign: int) -> None:
     values = [sign * (1 + value / 10) for value in SCATTERED * 4]
-    claim = Claim("1", "words", (condition(values, **bounds),), "why")
-    evidence = examine(claim, NOTHING).evidence
-    assert evidence is not None
     expected = ttest_1samp(values, 0).pvalue
     assert 0 < expected < 1e-40
-    assert evidence.p() == pytest.approx(expected, abs=0)
+    assert evidence_of(condition(values, **bounds)).p() == pytest.approx(expected, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -224,20 +224,11 @@ def test_runs_that_lost_a_class_are_set_aside_if_they_are_the_minority() -> None
     assert (record.conditions[0].runs, record.conditions[0].others) == ((5,), ())
 
 
-def about_weights(networks: dict[str, MadeUp]) -> tuple[Verdict, str]:
+def test_what_makes_a_claim_vacuous_is_said() -> None:
+    collapsed = MadeUp(near_zero=near(0.5), accuracy=(0.1,) * 5)
     claims = [claim for claim in CLAIMS if claim.number == "13"]
-    (record,) = judge(claims, results(networks)).claims
-    return record.verdict, record.remark
-
-
-def test_weights_of_a_network_that_learned_nothing_make_a_claim_vacuous() -> None:
-    sparse = MadeUp(near_zero=near(0.5))
-    assert about_weights({"n6_l1": sparse}) == ("reproduced", "")
-    collapsed = replace(sparse, accuracy=(0.1,) * 5)
-    assert about_weights({"n6_l1": collapsed}) == ("vacuous", "true, but n6_l1 learned nothing")
-    # What is not true is not true of a collapsed network either.
-    wrong = replace(collapsed, near_zero=tuple(near(0.05)))
-    assert about_weights({"n6_l1": wrong})[0] == "contradicted"
+    (record,) = judge(claims, results({"n6_l1": collapsed})).claims
+    assert (record.verdict, record.remark) == ("vacuous", "true, but n6_l1 learned nothing")
 
 
 def test_a_verdict_stands_in_the_analyses_that_give_it_too() -> None:
