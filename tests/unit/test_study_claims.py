@@ -20,8 +20,6 @@ U: Verdict = "inconclusive"
 DOSES = (0.1, 0.3, 0.5)
 LABELS = ("n4_dropout_dropout_prob_0_1", "n4_dropout_dropout_prob_0_3", "n4_dropout")
 FACTOR = {"dropout_prob": list(DOSES)}
-SCATTERED = 0.2
-
 
 Declared = Mapping[str, object] | Sequence[Mapping[str, object]]
 
@@ -46,13 +44,11 @@ def crossing(*train: Curve | float, spread: float = 0.001) -> Results:
     return made_up(dict.fromkeys(LABELS, 0.85), values, spread=spread)
 
 
-def shifted(second: float, spread: float = 0.0) -> Results:
-    """Return results in which seeds of n4_dropout alone lie ``spread`` a step from each other."""
-    results = doses(0.85, 0.85, second, spread=spread)
+def scattered(last: float) -> Results:
+    """Return results in which seeds of n4_dropout alone lie far from each other."""
+    results = doses(0.85, 0.85, last, spread=0.2)
     steady = doses(0.85, 0.85, 0.85).scores
-    scores = {label: steady[label] for label in LABELS[:2]} | {
-        "n4_dropout": results.scores["n4_dropout"]
-    }
+    scores = steady | {"n4_dropout": results.scores["n4_dropout"]}
     return Results(curves=results.curves, scores=scores, weights={})
 
 
@@ -73,12 +69,6 @@ CROSSING = (
 )
 FINAL = {"value": "accuracy", "of": "n4_dropout", "between": [0.84, 0.86]}
 ON_TEST = {"value": "accuracy", "of": "n4_dropout", "split": "test", "above": 0.84}
-DIFFERENCE = {
-    "value": "accuracy",
-    "of": "n4_dropout",
-    "minus": "n4_dropout_dropout_prob_0_1",
-    "above": 0.005,
-}
 
 
 @pytest.mark.parametrize(
@@ -86,27 +76,21 @@ DIFFERENCE = {
     [
         (GAIN, R, doses(0.84, 0.88, 0.85)),  # One of the two is enough.
         (GAIN, C, doses(0.84, 0.855, 0.85)),
-        (GAIN, U, shifted(0.83, SCATTERED)),
+        (GAIN, U, scattered(0.83)),
         (RANGE, R, doses(0.84, 0.85, 0.88)),
         (RANGE, C, doses(0.850, 0.852, 0.851)),
-        (RANGE, U, shifted(0.86, SCATTERED)),
+        (RANGE, U, scattered(0.86)),
         (LEAD, R, doses(0.84, 0.855, 0.85)),
         (LEAD, C, doses(0.84, 0.87, 0.85)),
-        (LEAD, U, shifted(0.85, SCATTERED)),
+        (LEAD, U, scattered(0.85)),
         (CROSSING, R, crossing(0.88, 0.86, 0.80)),
         (CROSSING, C, crossing(0.80, 0.79, 0.78)),  # Validation is above from the first.
         (CROSSING, C, crossing(0.88, 0.89, 0.80)),  # It does not rise.
         (CROSSING, C, crossing(0.90, 0.88, 0.87)),  # It stays below.
         (CROSSING, U, crossing(0.8500, 0.84, 0.80)),
-        (FINAL, R, doses(0.84, 0.85, 0.85)),
-        (FINAL, C, doses(0.84, 0.85, 0.88)),
-        (FINAL, U, doses(0.84, 0.85, 0.85, spread=0.02)),
         (ON_TEST, R, doses(0.84, 0.85, 0.85)),
         (ON_TEST, C, doses(0.84, 0.85, 0.83)),
         (ON_TEST, U, doses(0.84, 0.85, 0.84)),
-        (DIFFERENCE, R, doses(0.84, 0.85, 0.86)),
-        (DIFFERENCE, C, doses(0.85, 0.85, 0.852)),
-        (DIFFERENCE, U, shifted(0.86, SCATTERED)),
     ],
 )
 def test_each_kind_comes_out_in_all_ways(
@@ -155,19 +139,15 @@ def test_a_condition_about_some_shows_the_strongest_and_pays_for_the_choice(
     (condition,) = record.conditions
     assert name_comparison(condition) == "0.3, the strongest of 2"
     assert condition.mean == pytest.approx(0.03)
-    alone = judged(params, GAIN | {"of": {"dropout_prob": [0.3]}}, shifted_little())
-    both = judged(params, GAIN, shifted_little())
-    assert alone.p is not None
-    assert both.p == pytest.approx(2 * alone.p, rel=1e-3)
-    assert both.pairs is None
-
-
-def shifted_little() -> Results:
-    """Return results in which 0.3 is a little better in all seeds, and by more in some."""
+    # In all seeds 0.3 is a little better, and by more in some.
     results = doses(0.80, 0.87, 0.85)
     table = results.scores[LABELS[1]]
     table["accuracy"] += 0.002 * (table["seed"] % 3)
-    return results
+    alone = judged(params, GAIN | {"of": {"dropout_prob": [0.3]}}, results)
+    both = judged(params, GAIN, results)
+    assert alone.p is not None
+    assert both.p == pytest.approx(2 * alone.p, rel=1e-3)
+    assert both.pairs is None
 
 
 @pytest.mark.parametrize(
