@@ -26,6 +26,7 @@ from fashionbench.params import Hyperparameters, LossInput, Params
 from fashionbench.studies.design import Design
 from fashionbench.studies.outcomes import effects_of
 from fashionbench.studies.records import (
+    FigureRecord,
     StudyArmRecord,
     StudyRecord,
     describe_effect,
@@ -64,22 +65,16 @@ def dose_results(design: Design) -> Results:
     return made_up(val, train)
 
 
-def record_of(design: Design, arms: Mapping[LossInput, Results]) -> StudyRecord:
-    drawn = figures_of(design, arms, pd.DataFrame())
+def record_of(
+    arms: dict[LossInput, StudyArmRecord], figures: tuple[FigureRecord, ...] = (), points: int = 1
+) -> StudyRecord:
     return StudyRecord(
         title="Made <up>",
         question="Why?",
-        points=len(design.points),
-        replicates=SEEDS * len(design.points),
-        arms={
-            loss_input: StudyArmRecord(
-                claims=judge(design.claims(), results),
-                effects=effects_of(design, results),
-                report=(),
-            )
-            for loss_input, results in arms.items()
-        },
-        figures=tuple(figure.record for figure in drawn),
+        points=points,
+        replicates=SEEDS * points,
+        arms=arms,
+        figures=figures,
     )
 
 
@@ -172,9 +167,11 @@ def test_figures_of_epochs_mark_what_is_read_and_where_the_report_ends(params: P
 def test_a_section_has_claims_effects_and_figures_and_escapes_text(params: Params) -> None:
     design = dose_design(params, losses=["probabilities", "logits"])
     results = dose_results(design)
-    arms: dict[LossInput, Results] = {"probabilities": results, "logits": results}
-    record = record_of(design, arms)
-    drawn = figures_of(design, arms, pd.DataFrame())
+    claims, effects = judge(design.claims(), results), effects_of(design, results)
+    arm = StudyArmRecord(claims=claims, effects=effects, report=())
+    drawn = figures_of(design, {"probabilities": results, "logits": results}, pd.DataFrame())
+    shown = tuple(figure.record for figure in drawn)
+    record = record_of({"probabilities": arm, "logits": arm}, shown, len(design.points))
     svg = {figure.record.name: figures.svg_text(figure.figure) for figure in drawn}
     section = str(render_section("doses", record, svg, is_whole=True))
     assert "Made &lt;up&gt;" in section
@@ -205,14 +202,7 @@ def test_the_reports_claims_stand_side_by_side_by_the_number_of_seeds(
         effects=(),
         report=(judge(CLAIMS, of_report(seeds=seeds)), judge(CLAIMS, of_report())),
     )
-    record = StudyRecord(
-        title="More seeds",
-        question="Why?",
-        points=1,
-        replicates=SEEDS,
-        arms={"probabilities": arm},
-        figures=(),
-    )
+    record = record_of({"probabilities": arm})
     section = render_section("seeds", record, {}, is_whole=True)
     assert f"Probabilities, {words}<" in section
     assert "1 network, 5 trainings." in section
