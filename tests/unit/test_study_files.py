@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_up import NETWORKS
 from made_up_studies import design_of
 from repositories import PROJECT
 from write_dependencies import code_of
@@ -103,9 +104,9 @@ def test_a_point_with_a_networks_name_is_that_network(
 
 def test_the_logits_study_differs_from_the_project_in_the_loss_alone(params: Params) -> None:
     points = load_params(STUDIES["logits"] / "params.yaml")
-    assert list(points.networks) == [f"{name}_logits" for name in params.networks]
+    assert list(points.networks) == [f"{name}_logits" for name in NETWORKS]
     on_logits = params.model_copy(update={"loss_input": "logits"})
-    for name in params.networks:
+    for name in NETWORKS:
         point = points.of(f"{name}_logits")
         assert point.hyperparameters == on_logits.of(name).hyperparameters
         assert point.seeds == params.of(name).seeds
