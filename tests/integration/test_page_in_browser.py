@@ -12,7 +12,7 @@ from browser import HEIGHT, PATIENCE_S, Opened, opened, started
 from made_up import NETWORKS
 from pages import COSTS, OWN, a_page, answers, with_studies
 from playwright.sync_api import Browser, Page, expect
-from repositories import PROJECT
+from repositories import CLASSES, PROJECT
 
 from fashionbench.analysis.comparison import compare_networks
 from fashionbench.analysis.pairs import compare_pairs, mcnemar_p
@@ -223,6 +223,16 @@ def test_head_to_head_says_how_two_networks_differ(shown: Opened, how: str) -> N
     page.locator("[name=second]").select_option("n8_conv")
     shown.wait_until_drawn()
     assert "two different networks" in page.inner_text("#pair-words")
+
+
+def test_an_arm_may_lack_a_network_that_has_been_added(shown: Opened) -> None:
+    page = look(shown, "#arm=logits&first=n7_l2&second=n8_conv")
+    assert [one.partition(":")[0] for one in words(page, "scores")] == [
+        name for name in NETWORKS if name not in ("n6_l1", "n7_l2")
+    ]
+    for place in ("pair-words", "chart-difference"):
+        assert "On logits, n7_l2 has not been trained." in page.inner_text(f"#{place}")
+    assert len(words(page, "pair-classes")) == len(CLASSES)
 
 
 def test_images_on_which_two_networks_disagree_are_shown_with_both_answers(shown: Opened) -> None:

@@ -44,7 +44,13 @@ OWN = results(
     }
 )
 """Results to explore."""
-LOGITS = replace(results(), loss_input="logits")
+LOGITS = replace(
+    results(),
+    loss_input="logits",
+    curves={name: of for name, of in results().curves.items() if name != "n7_l2"},
+    scores={name: of for name, of in results().scores.items() if name != "n7_l2"},
+)
+"""The other arm, which lacks a network as if that had been added later."""
 PAIRS = compare_pairs(OWN).query("split == 'test'")
 COSTS = {
     name: Costs(parameters=1000 * 2**place, train_teraflop=place)

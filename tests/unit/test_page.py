@@ -198,7 +198,8 @@ def test_the_data_hold_every_replicate() -> None:
         == OWN.score("n8_conv", "val", "accuracy").tolist()
     )
     assert np.shape(own["curves"]["n1_mlp"]["val_loss"]) == (5, 12)
-    assert len(data["arms"]["logits"]["pairs"]) == 2 * 28
+    # Of seven networks: validation and test accuracy of each pair.
+    assert len(data["arms"]["logits"]["pairs"]) == 2 * 21
     assert data["chosen"]["seeds"] == choose(OWN) == {name: 4 for name in NETWORKS} | {"n6_l1": 0}
 
 

@@ -116,6 +116,15 @@ def test_the_same_but_for_the_loss_is_a_counterpart() -> None:
     assert [record.claim for record in found.record.claims] == [claim.number for claim in CLAIMS]
 
 
+@pytest.mark.usefixtures("published")
+def test_a_counterpart_may_lack_a_network_that_has_been_added() -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(f"{text}\n  n9_added: {{hidden_sizes: [3]}}\n")
+    found = read_counterpart(load_params())
+    assert found is not None
+    assert list(found.comparison["network"]) == list(NETWORKS)
+
+
 @pytest.mark.parametrize(
     ("path", "old", "new", "network"),
     [

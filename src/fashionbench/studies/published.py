@@ -107,10 +107,10 @@ def read_published() -> list[Published]:
 
 
 def read_counterpart(params: Params) -> Counterpart | None:
-    """Read the study of the textbook's loss, if it has the networks, seeds, code and data of a run.
+    """Read the study of the textbook's loss, if it has the seeds, code and data of a run.
 
-    ``params`` are those of the run. Logs what is different, and the remedy; not in an experiment,
-    which no study was made for.
+    ``params`` are those of the run, which may have networks that the study lacks. Logs what is
+    different, and the remedy; not in an experiment, which no study was made for.
     """
     folder = PUBLISHED_DIR / COUNTERPART
     difference = _difference(folder, params)
@@ -161,9 +161,10 @@ def _difference(folder: Path, params: Params) -> str:
         return "it has not been run"
     on_logits = params.model_copy(update={"loss_input": "logits"})
     recorded = json.loads((folder / _IDENTITY).read_text(encoding="utf-8"))
-    if recorded.keys() != {_name(name) for name in params.networks}:
+    shared = [name for name in params.networks if _name(name) in recorded]
+    if len(shared) < len(recorded):
         return "it has other networks"
-    for name, identity in identities(on_logits, params.networks).items():
+    for name, identity in identities(on_logits, shared).items():
         if recorded[_name(name)] != identity:
             return f"{name} was trained there with other parameters, seeds, code or data"
     judged = read_record(folder / RECORD_FILE.name).arms["logits"].report[0]

@@ -251,6 +251,8 @@ function drawCosts(view) {
 
 /** Difference by class of two networks, seed by seed: first minus second. */
 function drawDifference(view) {
+  const missing = missingOf(view);
+  if (missing) return missing;
   const how = { place: (x) => PERCENT * x, write: (x) => signed(PERCENT * x), unit: " points" };
   const [one, other] = [view.first, view.second].map((name) => scoresOf(view, name).classes);
   const common = commonSeeds(view.first, view.second);
@@ -277,6 +279,11 @@ function drawDifference(view) {
 
 function scoresOf(view, network) {
   return data.arms[view.arm].scores[network][view.split];
+}
+
+/** Tell whether an arm has results of a network. */
+function isTrained(network, arm) {
+  return network in data.arms[arm].scores;
 }
 
 /** Number the rows of a series, for the arrow keys. */

@@ -12,9 +12,10 @@ const charts = {
 const explorer = document.getElementById("explorer");
 let drawing = Promise.resolve();
 
-/** The two networks, in the order of the page. */
+/** The two networks that have results in the arm, in the order of the page. */
 function pairOf(view) {
-  return data.networks.filter((name) => name === view.first || name === view.second);
+  const pair = data.networks.filter((name) => name === view.first || name === view.second);
+  return pair.filter((name) => isTrained(name, view.arm));
 }
 
 /** Draw the view; a view that has changed meanwhile is drawn after it. */

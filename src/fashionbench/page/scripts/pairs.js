@@ -6,6 +6,8 @@ const SHOWN = 24; // images of a group
 function describePair(view) {
   const { first, second } = view;
   if (first === second) return ["Choose two different networks."];
+  const missing = missingOf(view);
+  if (missing) return [missing];
   const split = view.split === "train" ? "test" : view.split;
   const found = findPair(view.arm, split, first, second);
   const range = (low, high) => `[${signed(PERCENT * low)}, ${signed(PERCENT * high)}]`;
@@ -33,6 +35,12 @@ function describePair(view) {
   sentences.push(`A run of ${first} beats a run of ${second} in ${percent(found.superiority)} of all pairs of runs.`);
   if (found.mcnemar_for !== null) sentences.push(describeMcNemar(found, first, second));
   return sentences;
+}
+
+/** Say which of the two networks has no results in the arm: one added after a study of another loss. */
+function missingOf({ arm, first, second }) {
+  const missing = [first, second].filter((name) => !isTrained(name, arm));
+  return missing.length ? `On ${arm}, ${missing.join(" and ")} has not been trained.` : "";
 }
 
 function describeMcNemar(found, first, second) {

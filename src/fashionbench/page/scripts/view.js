@@ -83,10 +83,10 @@ function readForm() {
   return Object.fromEntries(names.map((name) => [name, filled.getAll(name).join(",")]));
 }
 
-/** Return the view: each choice by its name, and the networks chosen, in the order of the page. */
+/** Return the view: each choice by its name, and the networks chosen that have results in its arm. */
 function readView() {
   const chosen = readForm();
-  return { ...chosen, networks: chosen.network.split(",").filter(Boolean) };
+  return { ...chosen, networks: chosen.network.split(",").filter((name) => isTrained(name, chosen.arm)) };
 }
 
 /** Write the view into the address bar, without a step in the browser's history. */
