@@ -236,14 +236,17 @@ def test_scores_are_compared_with_the_interval_of_the_committed_ones() -> None:
     assert second[3:] == ["0.5000", "0.5000", "to", "0.5000", "0.6000", "OUTSIDE"]
 
 
-def test_code_that_git_does_not_know_is_named_before_anything_runs(repository: Repository) -> None:
-    mine = repository.path / "src/mine.py"
+@pytest.mark.parametrize("path", ["src/mine.py", "networks/mine.py"])
+def test_code_that_git_does_not_know_is_named_before_anything_runs(
+    repository: Repository, path: str
+) -> None:
+    mine = repository.path / path
     mine.parent.mkdir()
     mine.write_text("VALUE = 1")
     refused = repository.run(*VERIFY, check=False)
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
-    assert "a clone would lack src/mine.py, which git does not know; git add and commit" in line
+    assert f"a clone would lack {path}, which git does not know; git add and commit" in line
 
 
 def test_other_parameters_have_a_lock_of_their_own(repository: Repository) -> None:

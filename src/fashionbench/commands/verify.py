@@ -24,7 +24,7 @@ from fashionbench.analysis.result_files import KINDS, LOCK_FILE
 from fashionbench.analysis.statistics import estimate
 from fashionbench.errors import ConfigError, VerificationError
 from fashionbench.files import read_yaml, replace_file
-from fashionbench.paths import METRICS_DIR, STUDIES_DIR
+from fashionbench.paths import METRICS_DIR, OWN_NETWORKS_DIR, STUDIES_DIR
 from fashionbench.pipeline.dependencies import PIPELINE_FILE
 from fashionbench.pipeline.rebuilds import (
     FOLDER,
@@ -164,7 +164,8 @@ def _refuse_changes(commit: str) -> None:
         raise VerificationError(
             f"there are changes that are not in commit {commit[:SHORT]}; commit or stash them first"
         )
-    if unknown := _git("ls-files", "--others", "--exclude-standard", "src").splitlines():
+    code = ("src", OWN_NETWORKS_DIR.as_posix())
+    if unknown := _git("ls-files", "--others", "--exclude-standard", *code).splitlines():
         raise VerificationError(
             f"a clone would lack {unknown[0]}, which git does not know; git add and commit it, or "
             "move it away"
