@@ -1,7 +1,7 @@
 """How fast fashionbench is on this machine: ``make bench`` prints it and keeps it beside this file.
 
 results.md has the tables; accuracy.svg sets each network's accuracy against the time it takes to
-train. ``--small`` runs the same code in little time.
+train. ``--small FOLDER`` runs the same code in little time.
 """
 
 import subprocess
@@ -16,14 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from steps import Measured, measure
 from timing import (
+    FOLDER,
     FULL,
     SMALL,
     Sizes,
     describe_machine,
+    folder_of_trial,
     in_turns,
     keep,
     one_core,
-    parse_arguments,
     table,
 )
 from together import measure_workers
@@ -41,18 +42,15 @@ _STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines
 
 def main() -> None:
     """Measure everything, print it and write it; what the user can mend is told in one line."""
-    parsed = parse_arguments(
-        "Measure how fast fashionbench is on this machine.",
-        small_help="run the same code on little: its times say nothing",
-    )
-    sizes = SMALL if parsed.small else FULL
+    small = folder_of_trial("Measure how fast fashionbench is on this machine.")
+    sizes, folder = (SMALL, small) if small else (FULL, FOLDER)
     try:
         params = load_params()
         measured = {found.network: found for found in _on_one_core(params, sizes)}
-        keep(_report(params, sizes, measured), parsed.output / "results.md")
+        keep(_report(params, sizes, measured), folder / "results.md")
         if COMPARISON_FILE.exists():
             drawing = draw_accuracy(measured, read_table(COMPARISON_FILE), params)
-            save_svg(drawing, parsed.output / "accuracy.svg")
+            save_svg(drawing, folder / "accuracy.svg")
     except FashionbenchError as error:
         sys.exit(f"bench.py: error: {error}")
 

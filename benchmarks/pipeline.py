@@ -1,8 +1,8 @@
 """Where the time of the whole pipeline goes: ``make bench-pipeline`` runs it in a clone.
 
 Nothing is taken from DVC's cache, so it takes as long as the first ``make``. pipeline.md keeps, of
-each stage, its seconds and how much of the cores' time it left unused. ``--small`` goes no further
-than the first network.
+each stage, its seconds and how much of the cores' time it left unused. ``--small FOLDER`` goes no
+further than the first network.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 import psutil
-from timing import describe_machine, keep, parse_arguments, table
+from timing import FOLDER, describe_machine, folder_of_trial, keep, table
 
 from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.pipeline.machine import available_cores
@@ -42,15 +42,12 @@ class StageTime:
 
 def main() -> None:
     """Run the pipeline of the commit in a clone, print the times and keep them."""
-    parsed = parse_arguments(
-        "Measure where the time of the whole pipeline goes.",
-        small_help="only until the first network is evaluated",
-    )
+    small = folder_of_trial("Measure where the time of the whole pipeline goes.")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
         first = next(iter(load_params(Path(folder) / PARAMS_FILE).networks))
-        times = run_stages(folder, [f"evaluate@{first}"] if parsed.small else [])
-    keep(_report(times, only_first=parsed.small), parsed.output / "pipeline.md")
+        times = run_stages(folder, [f"evaluate@{first}"] if small else [])
+    keep(_report(times, only_first=bool(small)), (small or FOLDER) / "pipeline.md")
 
 
 def _report(times: Sequence[StageTime], *, only_first: bool) -> str:

@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,24 +63,13 @@ SMALL = Sizes(
 )
 
 
-def parse_arguments(description: str, small_help: str) -> Namespace:
-    """Return a script's arguments: whether ``small``, and the folder ``output``.
-
-    Ends the script if little is to be measured and kept in place of the results in git.
-    """
+def folder_of_trial(description: str) -> Path | None:
+    """Return the argument of ``--small``; None if everything is to be measured and kept."""
     parser = ArgumentParser(description=description)
-    parser.add_argument("--small", action="store_true", help=f"{small_help}; needs --output")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=FOLDER,
-        metavar="FOLDER",
-        help="where to write the results (beside this script)",
-    )
-    parsed = parser.parse_args()
-    if parsed.small and parsed.output.resolve() == FOLDER:
-        parser.error("--small needs --output, and a folder other than that of the kept results")
-    return parsed
+    words = "measure little, whose times say nothing, and write them to this folder"
+    parser.add_argument("--small", type=Path, metavar="FOLDER", help=words)
+    small: Path | None = parser.parse_args().small
+    return small
 
 
 def keep(report: str, path: Path) -> None:

@@ -110,11 +110,9 @@ def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
 
 
 @pytest.mark.slow(minutes=2)
-@pytest.mark.tries(
-    "make bench", "make bench-pipeline", 'make bench BENCH="--small --output=FOLDER"'
-)
+@pytest.mark.tries("make bench", "make bench-pipeline", "make bench BENCH=--small=FOLDER")
 def test_speed_is_measured_at_a_small_size(short: Repository) -> None:
-    small = "BENCH=--small --output=measured"
+    small = "BENCH=--small=measured"
     short.run("make", "bench", small)
     short.run("make", "bench-pipeline", small)
     assert short.run("git", "status", "--porcelain", "benchmarks").stdout == ""
