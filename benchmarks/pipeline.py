@@ -61,8 +61,7 @@ def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
             *(["Made with `--small`: it ends with the first network."] if only_first else []),
             f"\n{describe_machine()}",
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
-            f"the rest {1 - training / total:.1%}",
-            f"- the largest process: {_largest_process() / 1e6:.0f} MB of memory\n",
+            f"the rest {1 - training / total:.1%}\n",
             table("Stage", "Seconds", "Cores idle", rows=rows),
         ]
     )
@@ -95,12 +94,6 @@ def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
         StageTime(stage, wall=following[1] - started, computing=following[2] - computed)
         for (stage, started, computed), following in pairwise(marks)
     ]
-
-
-def _largest_process() -> int:
-    """Return the bytes that the largest of all processes that have ended had in memory."""
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): kilobytes on Linux.
 
 
 def _computing_of_ended_children() -> float:
