@@ -352,14 +352,13 @@ def rows(classifiers: dict[str, Classifier], split: Split, workers: Executor) ->
 def main() -> None:
     """Print the table, and write it into docs/pictures.md unless ``--images`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", action="append", help="instead of n5_batch_norm and n8_conv")
     parser.add_argument("--images", type=int, help="so many, and the page stays as it is")
     parsed = parser.parse_args()
     params = load_params()
     served = (params.precision, params.dataset.classes)
     classifiers = {
         network: Classifier(params.network(network), champion_file(network), *served)
-        for network in parsed.network or NETWORKS
+        for network in NETWORKS
     }
     split = load_split(split_file("test")).take(np.arange(parsed.images or IMAGES))
     lines = [
