@@ -10,8 +10,7 @@ import pytest
 import write_docs
 from packages import PACKAGES
 from repositories import PROJECT
-from result_blocks import studies
-from write_docs import documents, renew
+from write_docs import documents, renew, studies
 
 DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)]
 FIRST_SCREEN = 24
