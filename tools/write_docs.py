@@ -46,8 +46,6 @@ PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
 SCHEMA_FILE = Path("docs/receipt.schema.json")
 
-# What dvc.yaml writes in place of a parameter's name.
-_TEMPLATES = {"networks": "networks.${key}", "dataset": "datasets.yaml"}
 _LOSSES = {
     "probabilities": "With the report's loss, cross-entropy of softmax outputs",
     "logits": "With the textbook's loss, cross-entropy of logits",
@@ -292,17 +290,13 @@ def read_arms(folder: Path) -> VerdictsByArm:
 
 
 def _readers(parameter: str, stages: Mapping[str, Any]) -> list[str]:
-    names = {parameter, _TEMPLATES.get(parameter, parameter)}
+    key = "datasets.yaml" if parameter == "dataset" else parameter
     return [
         name
         for name, stage in stages.items()
+        for entry in stage.get("do", stage).get("params", ())
         # An entry for another file is a mapping.
-        if names
-        & {
-            key
-            for entry in stage.get("do", stage).get("params", ())
-            for key in ([entry] if isinstance(entry, str) else entry)
-        }
+        if key == entry or (not isinstance(entry, str) and key in entry)
     ]
 
 
