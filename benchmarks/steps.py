@@ -112,8 +112,14 @@ def _epochs(
         "fashionbench": fashionbench(network, hyperparameters, train),
         "bfloat16": fashionbench(network, low, train),
     }
-    strengths = (network.dropout_prob, network.l1_strength, network.l2_strength)
-    if network.batch_norm or any(strengths):
+    plain = Network(
+        name=network.name,
+        shape=network.shape,
+        num_classes=network.num_classes,
+        conv_filters=network.conv_filters,
+        hidden_sizes=network.hidden_sizes,
+    )
+    if network != plain:
         return epochs
     size = hyperparameters.batch_size
     in_memory, loaded = _in_memory(train, size), _of_dataloader(len(train.labels), size)
