@@ -10,7 +10,7 @@ import pytest
 from made_up_studies import design_of
 from repositories import PROJECT
 from write_dependencies import code_of
-from write_studies import check_all_numbers, files_of, studies, write_study
+from write_studies import check_all_numbers, files_of, studies
 
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml
@@ -175,14 +175,6 @@ def test_seeds_may_differ_by_network_and_loss(params: Params) -> None:
         "n1_mlp_logits": (0, 1, 2, 3),
         "n8_conv_logits": (0, 1),
     }
-
-
-def test_files_are_written_once(tmp_path: Path) -> None:
-    folder = tmp_path / "dropout"
-    folder.mkdir()
-    (folder / "study.yaml").write_text((STUDIES["dropout"] / "study.yaml").read_text())
-    assert write_study(folder, PROJECT) == ["params.yaml", "dvc.yaml"]
-    assert write_study(folder, PROJECT) == []
 
 
 @pytest.mark.parametrize(
