@@ -207,7 +207,7 @@ bench: $(VENV)/.bench
 	python benchmarks/bench.py $(BENCH)
 
 bench-pipeline: repository $(VENV)/.bench
-	python benchmarks/pipeline.py $(BENCH)
+	python benchmarks/pipeline.py
 
 $(VENV)/.bench: $(READY) requirements-bench.txt
 	python -m pip install --use-pep517 --require-hashes -r requirements-bench.txt

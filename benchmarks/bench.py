@@ -6,7 +6,9 @@ train. ``--small FOLDER`` runs the same code in little time.
 
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,18 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from steps import Measured, measure
-from timing import (
-    FOLDER,
-    FULL,
-    SMALL,
-    Sizes,
-    describe_machine,
-    folder_of_trial,
-    in_turns,
-    keep,
-    one_core,
-    table,
-)
+from timing import FOLDER, FULL, SMALL, Sizes, describe_machine, in_turns, keep, one_core, table
 from together import measure_workers
 
 from fashionbench.analysis.result_files import COMPARISON_FILE
@@ -41,7 +32,10 @@ _STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines
 
 def main() -> None:
     """Measure everything, print it and write it; what the user can mend is told in one line."""
-    small = folder_of_trial("Measure how fast fashionbench is on this machine.")
+    parser = ArgumentParser(description="Measure how fast fashionbench is on this machine.")
+    words = "measure little, whose times say nothing, and write them to this folder"
+    parser.add_argument("--small", type=Path, metavar="FOLDER", help=words)
+    small: Path | None = parser.parse_args().small
     sizes, folder = (SMALL, small) if small else (FULL, FOLDER)
     try:
         params = load_params()

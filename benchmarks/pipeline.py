@@ -1,8 +1,7 @@
 """Where the time of the whole pipeline goes: ``make bench-pipeline`` runs it in a clone.
 
 Nothing is taken from DVC's cache, so it takes as long as the first ``make``. pipeline.md keeps, of
-each stage, its seconds and how much of the cores' time it left unused. ``--small FOLDER`` goes no
-further than the first network.
+each stage, its seconds and how much of the cores' time it left unused.
 """
 
 import os
@@ -14,13 +13,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from time import perf_counter
 
 import psutil
-from timing import FOLDER, describe_machine, folder_of_trial, keep, table
+from timing import FOLDER, describe_machine, keep, table
 
-from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.pipeline.machine import available_cores
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
@@ -42,15 +39,12 @@ class StageTime:
 
 def main() -> None:
     """Run the pipeline of the commit in a clone, print the times and keep them."""
-    small = folder_of_trial("Measure where the time of the whole pipeline goes.")
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        first = next(iter(load_params(Path(folder) / PARAMS_FILE).networks))
-        times = run_stages(folder, [f"evaluate@{first}"] if small else [])
-    keep(_report(times, only_first=bool(small)), (small or FOLDER) / "pipeline.md")
+        keep(_report(run_stages(folder)), FOLDER / "pipeline.md")
 
 
-def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
+def _report(times: Sequence[StageTime]) -> str:
     total = sum(time.wall for time in times)
     training = sum(time.wall for time in times if time.stage.startswith("train@"))
     rows = [(time.stage, f"{time.wall:.0f}", f"{time.idle:.0%}") for time in times]
@@ -58,7 +52,6 @@ def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
         [
             "# The time of the whole pipeline\n",
             "Made by `make bench-pipeline`: a clone's first `dvc repro`, as the log tells it.",
-            *(["Made with `--small`: it ends with the first network."] if only_first else []),
             f"\n{describe_machine()}",
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
             f"the rest {1 - training / total:.1%}\n",
@@ -67,11 +60,8 @@ def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
     )
 
 
-def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
-    """Run ``dvc repro`` of the targets, or of all if there are none.
-
-    A stage's time reaches from its own line of the log to the next one's.
-    """
+def run_stages(repository: str) -> list[StageTime]:
+    """Run ``dvc repro``; a stage's time reaches from its line of the log to the next one's."""
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
@@ -79,7 +69,7 @@ def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
     before = _computing_of_ended_children()
     marks: list[tuple[str, float, float]] = []
     with subprocess.Popen(
-        ["dvc", "repro", *targets], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
+        ["dvc", "repro"], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
     ) as repro:
         process = psutil.Process(repro.pid)
         assert repro.stdout is not None

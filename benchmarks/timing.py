@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,15 +60,6 @@ SMALL = Sizes(
     together={"n2_mlp": 128, "n8_conv": 128},
     on_cluster={"n2_mlp": 2, "n8_conv": 1},
 )
-
-
-def folder_of_trial(description: str) -> Path | None:
-    """Return the argument of ``--small``; None if everything is to be measured and kept."""
-    parser = ArgumentParser(description=description)
-    words = "measure little, whose times say nothing, and write them to this folder"
-    parser.add_argument("--small", type=Path, metavar="FOLDER", help=words)
-    small: Path | None = parser.parse_args().small
-    return small
 
 
 def keep(report: str, path: Path) -> None:
