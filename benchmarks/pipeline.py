@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from time import perf_counter
+from typing import NamedTuple
 
 import psutil
 from timing import FOLDER, describe_machine, keep, table
@@ -23,18 +23,12 @@ from fashionbench.pipeline.machine import available_cores
 _RUNNING = re.compile(r"Running stage '(.+)':")
 
 
-@dataclass(frozen=True)
-class StageTime:
-    """Seconds on the clock, and seconds of computing summed over all its processes."""
+class StageTime(NamedTuple):
+    """A stage's seconds on the clock, and the share of the cores' time that it left unused."""
 
     stage: str
-    wall: float
-    computing: float
-
-    @property
-    def idle(self) -> float:
-        """The share of the cores' time that was not used."""
-        return 1 - self.computing / (self.wall * available_cores())
+    seconds: float
+    idle: float
 
 
 def main() -> None:
@@ -45,9 +39,9 @@ def main() -> None:
 
 
 def _report(times: Sequence[StageTime]) -> str:
-    total = sum(time.wall for time in times)
-    training = sum(time.wall for time in times if time.stage.startswith("train@"))
-    rows = [(time.stage, f"{time.wall:.0f}", f"{time.idle:.0%}") for time in times]
+    total = sum(time.seconds for time in times)
+    training = sum(time.seconds for time in times if time.stage.startswith("train@"))
+    rows = [(stage, f"{seconds:.0f}", f"{idle:.0%}") for stage, seconds, idle in times]
     return "\n".join(
         [
             "# The time of the whole pipeline\n",
@@ -81,8 +75,8 @@ def run_stages(repository: str) -> list[StageTime]:
         raise subprocess.CalledProcessError(repro.returncode, "dvc repro")
     marks.append(("", perf_counter(), _computing_of_ended_children() - before))
     return [
-        StageTime(stage, wall=following[1] - started, computing=following[2] - computed)
-        for (stage, started, computed), following in pairwise(marks)
+        StageTime(stage, end - begin, 1 - (done - before) / (end - begin) / available_cores())
+        for (stage, begin, before), (_, end, done) in pairwise(marks)
     ]
 
 

@@ -26,16 +26,15 @@ class Sizes:
 
     ``rounds`` are those of steps, evaluations and commands. Epochs of ``perceptron_batches`` (the
     whole epoch if None: what it does once must have its true weight) and ``convolution_batches``
-    are timed, and the evaluation of ``evaluated`` images. Trainings on workers take ``epochs`` of
-    ``images``; ``together`` has, by the network, the images on which two replicates train at once,
-    and ``on_cluster`` the epochs that they take on a cluster.
+    are timed, and the evaluation of ``evaluated`` images. ``together`` has, by the network, the
+    images on which two replicates train at once: for ``epochs``, and for those of ``on_cluster`` on
+    a cluster and beside it.
     """
 
     rounds: int = 3
     perceptron_batches: int | None = None
     convolution_batches: int = 100
     evaluated: int = 10_000
-    images: int = 6_000
     epochs: int = 2
     together: Mapping[str, int]
     on_cluster: Mapping[str, int]
@@ -55,7 +54,6 @@ SMALL = Sizes(
     perceptron_batches=2,
     convolution_batches=2,
     evaluated=128,
-    images=64,
     epochs=1,
     together={"n2_mlp": 128, "n8_conv": 128},
     on_cluster={"n2_mlp": 2, "n8_conv": 1},
