@@ -97,7 +97,7 @@ def flops(network: Network, images: int, *, backward: bool) -> int:
     """Return the floating-point operations of a pass over a batch, as torch counts them."""
     module = build(network)
     with FlopCounterMode(display=False) as counter:
-        outputs = module(torch.rand(images, 28, 28)).sum()
+        outputs = module(torch.rand(images, *network.shape)).sum()
         if backward:
             outputs.backward()
     return int(counter.get_total_flops())
