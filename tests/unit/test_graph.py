@@ -90,13 +90,6 @@ def test_every_parameter_belongs_to_a_stage() -> None:
     assert used | set(STRENGTHS) == set(Params.model_fields)
 
 
-def test_no_stage_that_computes_depends_on_the_whole_parameter_file() -> None:
-    for stage in STAGES:
-        assert "params.yaml" not in named_parameters(stage)
-        whole = "params.yaml" in DECLARED[stage].get("deps", [])
-        assert whole == (stage in ("check", "report"))
-
-
 def reruns() -> dict[str, set[str]]:
     """Return the stages of dvc.yaml by the file or parameter of which a change reruns them."""
     found = defaultdict(set)
