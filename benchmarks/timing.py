@@ -16,8 +16,6 @@ from fashionbench.pipeline.environment import describe
 
 FOLDER = Path(__file__).resolve().parent
 """Where the results are kept that are in git."""
-_PACKAGES = {"torch": "torch", "jax": "jax", "optax": "optax", "sklearn": "scikit-learn"}
-"""What is compared: modules, and their distributions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +102,11 @@ def one_core() -> Iterator[None]:
 def describe_machine() -> str:
     """Return the machine and the versions of what was compared, as a Markdown list."""
     facts = describe()
-    packages = [name for module, name in _PACKAGES.items() if find_spec(module)]
+    packages = ("torch", *filter(find_spec, ("jax", "optax")), "scikit-learn", "numpy")
     lines = {
         "processor": f"{facts['machine.cpu']}, {facts['machine.cores']} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": facts["version.python"],
-        "packages": ", ".join(f"{name} {version(name)}" for name in (*packages, "numpy")),
+        "packages": ", ".join(f"{name} {version(name)}" for name in packages),
     }
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())
