@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from steps import Measured, measure
-from timing import FOLDER, FULL, SMALL, Sizes, describe_machine, in_turns, keep, one_core, table
+from timing import FOLDER, FULL, SMALL, Sizes, describe_machine, in_turns, keep, table
 from together import measure_workers
 
 from fashionbench.analysis.result_files import COMPARISON_FILE
@@ -51,7 +51,7 @@ def main() -> None:
 def _on_one_core(params: Params, sizes: Sizes) -> Iterator[Measured]:
     for name in sizes.choose(params.networks):
         sys.stderr.write(f"{name} ...\n")
-        with one_core(), local_processes(1) as worker:
+        with local_processes(1) as worker:
             network, hyperparameters = params.network(name), params.hyperparameters
             yield worker.submit(measure, network, hyperparameters, sizes).result()
 

@@ -6,6 +6,7 @@ The others are written as their own documentation teaches. What only one of them
 where it is used: it takes seconds, and JAX is not there before ``make bench`` has run.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,7 +65,9 @@ class Measured:
 
 
 def measure(network: Network, hyperparameters: Hyperparameters, sizes: Sizes) -> Measured:
-    """Time one network and, where they can train it, the alternatives."""
+    """Time one network and, where they can train it, the alternatives, in a process of its own."""
+    if hasattr(os, "sched_setaffinity"):  # One core, whatever threads the alternatives make.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     configure_torch()
     everything = load_examples(split_file("train"), "cpu")
     whole = len(everything.labels) // hyperparameters.batch_size

@@ -1,10 +1,8 @@
 """How times are taken, and how much is measured: all of it, or little that runs the same code."""
 
-import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -83,20 +81,6 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dic
             work()
             times[name].append(perf_counter() - started)
     return {name: median(taken[1:]) for name, taken in times.items()}
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Let processes that start in this block run on one core, whatever threads they make."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
 
 
 def describe_machine() -> str:
