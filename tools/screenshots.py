@@ -5,6 +5,7 @@ Both show the results that lie in the workspace, and those of MLflow's store bes
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,12 +27,17 @@ FOLDER = PROJECT / "docs/screenshots"
 _VIEW = "#first=n5_batch_norm&second=n2_mlp&class=6"
 _PART = "section[aria-labelledby=pair]"
 _PAGE_SIZE: ViewportSize = {"width": 1000, "height": 700}
+_SCREENS: tuple[ViewportSize, ...] = (
+    {"width": 1440, "height": 900},
+    {"width": 390, "height": 844},
+)
+"""A desk's and a phone's."""
 _MLFLOW_SIZE: ViewportSize = {"width": 1500, "height": 640}
 _PATIENCE_MS = 300_000
 
 
 def main() -> None:
-    """Write both pictures; SystemExit without a browser or without results."""
+    """Write all pictures; SystemExit without a browser or without results."""
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("there is no chromium (apt-get install chromium)")
@@ -72,13 +78,18 @@ def wait_for(address: str) -> None:
 
 
 def take_page(browser: Browser) -> None:
-    """Take the page's comparison of two networks."""
+    """Take the page's first screen on a desk and a phone, and its comparison of two networks."""
+    for size in _SCREENS:
+        screen = open_page(browser, size)
+        screen.goto((PROJECT / PAGE_FILE).as_uri())
+        screen.locator("#explorer[aria-busy=false]").wait_for()
+        save(screen.screenshot(), f"first-{size['width']}.png")
     page = open_page(browser, _PAGE_SIZE)
     page.goto((PROJECT / PAGE_FILE).as_uri() + _VIEW)
     page.locator("#explorer[aria-busy=false]").wait_for()
     top = page.locator(_PART).evaluate("part => part.getBoundingClientRect().top + scrollY")
     shown = FloatRect(x=0, y=top, **_PAGE_SIZE)
-    page.screenshot(path=FOLDER / "page.png", full_page=True, clip=shown)
+    save(page.screenshot(full_page=True, clip=shown), "page.png")
 
 
 def take_mlflow(browser: Browser, address: str) -> None:
@@ -90,7 +101,7 @@ def take_mlflow(browser: Browser, address: str) -> None:
     # The assistant and the banner, which take half of the picture.
     for button in ("Close", "Hide banner"):
         page.get_by_role("button", name=button, exact=True).click()
-    page.screenshot(path=FOLDER / "mlflow.png")
+    save(page.screenshot(), "mlflow.png")
 
 
 def open_page(browser: Browser, size: ViewportSize) -> Page:
@@ -98,6 +109,12 @@ def open_page(browser: Browser, size: ViewportSize) -> Page:
     page = browser.new_page(viewport=size)
     page.set_default_timeout(_PATIENCE_MS)
     return page
+
+
+def save(picture: bytes, name: str) -> None:
+    """Write a picture, and print its size."""
+    (FOLDER / name).write_bytes(picture)
+    sys.stdout.write(f"{(FOLDER / name).relative_to(PROJECT)}: {len(picture)} bytes\n")
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def test_screenshots_are_taken_of_the_page_and_of_mlflow(copied: Repository) -> 
     install(copied)
     (copied.path / "docs").mkdir()
     copied.run("make", "screenshots")
-    for name in ("page", "mlflow"):
+    for name in ("first-1440", "first-390", "page", "mlflow"):
         with Image.open(copied.path / f"docs/screenshots/{name}.png") as picture:
             # A page that shows nothing has hardly a colour; None says that there are more.
             assert picture.convert("RGB").getcolors(maxcolors=100) is None
