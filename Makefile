@@ -18,7 +18,7 @@
 # make deps            renew the code dependencies in dvc.yaml from the imports, and the pipelines
 #                      of all studies
 # make bench           measure the speed here, beside what one would use instead;
-#                      BENCH="--small --output=FOLDER" is a short trial that overwrites nothing
+#                      BENCH=--small=FOLDER is a short trial that overwrites nothing
 # make bench-pipeline  run the whole pipeline and measure where its time goes
 # make audit           look for known vulnerabilities of the locked packages
 # make sbom.cdx.json   write the bill of materials of the locked packages, in CycloneDX's form
@@ -207,7 +207,7 @@ bench: $(VENV)/.bench
 	python benchmarks/bench.py $(BENCH)
 
 bench-pipeline: repository $(VENV)/.bench
-	python benchmarks/pipeline.py $(BENCH)
+	python benchmarks/pipeline.py
 
 $(VENV)/.bench: $(READY) requirements-bench.txt
 	python -m pip install --use-pep517 --require-hashes -r requirements-bench.txt

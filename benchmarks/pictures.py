@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from fashionbench.data.splits import Split, load_split
@@ -67,15 +67,11 @@ class Photograph:
 
     def __call__(self, image: Pixels, generator: np.random.Generator) -> Image.Image:
         """Return the photograph, in mode L."""
-        return _image(self.values(image, generator))
-
-    def values(self, image: Pixels, generator: np.random.Generator) -> Values:
-        """Return the photograph's grey values."""
         side = round(SIDE * self.size)
         place = [int((SIDE - side) * generator.uniform(0.1, 0.9)) for _ in range(2)]
         article = _placed(image, side, place)
         if np.max(self.level) == 0:
-            return article
+            return _image(article)
         light = self.level * (1 - article / 255)
         if self.has_shadow:
             outline = _outline(image)
@@ -83,7 +79,7 @@ class Photograph:
             soft = ndimage.gaussian_filter(_placed(outline, side, moved), _SHADOW_BLUR * side) / 255
             # The article itself lies in no shadow.
             light = light * (1 - _SHADOW * soft * (1 - _placed(outline, side, place) / 255))
-        return np.asarray(light, np.float32)
+        return _image(light)
 
 
 def cut_out(darkest: int, lightest: int, shadow: float = 0, **file: str | int) -> Scene:
@@ -140,20 +136,17 @@ def in_a_line(image: Pixels, generator: np.random.Generator) -> Image.Image:
 
 
 def framed(
-    *frames: tuple[tuple[int, int, int, int], int],
-    inside: Photograph | None = None,
-    quality: int = 0,
+    *frames: tuple[int | tuple[int, ...], int], inside: Photograph | None = None, quality: int = 0
 ) -> Scene:
-    """Return a scene in frames, the innermost first: pixels above, right, below, left; level.
+    """Return a scene in frames, the innermost first, as ImageOps.expand takes them: border, level.
 
     With a ``quality`` it is a JPEG file.
     """
 
     def scene(image: Pixels, generator: np.random.Generator) -> Image.Image:
-        values = (inside or Photograph()).values(image, generator)
-        for (above, right, below, left), level in frames:
-            values = np.pad(values, ((above, below), (left, right)), constant_values=level)
-        picture = _image(values)
+        picture = (inside or Photograph())(image, generator)
+        for border, level in frames:
+            picture = ImageOps.expand(picture, border, level)
         return _reopened(picture, format="JPEG", quality=quality) if quality else picture
 
     return scene
@@ -248,7 +241,6 @@ def _wall(wall: int, floor: int, slant: float = 0) -> Values:
     return np.where(is_wall, wall, floor).astype(np.float32)
 
 
-_GROUNDS = {"white": 255.0, "grey": 180.0, "black": 0.0}
 ANOTHER = "two different articles"
 """The picture that needs an image besides the one it shows."""
 KINDS: dict[str, dict[str, Scene]] = {
@@ -271,22 +263,22 @@ KINDS: dict[str, dict[str, Scene]] = {
         "a photograph, turned by 3 degrees": shaped(0, 3),
     },
     "frame": {
-        "one black pixel": framed(((1,) * 4, 0)),
-        "one black pixel, JPEG": framed(((1,) * 4, 0), quality=60),
-        "three grey pixels, article of 100%": framed(((3,) * 4, 128), inside=Photograph(1.0)),
-        "bars to 16:9": framed(((0, 109, 0, 109), 0)),
-        "bars to 9:16": framed(((109, 0, 109, 0), 0)),
-        "Polaroid": framed(((14, 14, 60, 14), 250), inside=Photograph(level=220.0)),
+        "one black pixel": framed((1, 0)),
+        "one black pixel, JPEG": framed((1, 0), quality=60),
+        "three grey pixels, article of 100%": framed((3, 128), inside=Photograph(1.0)),
+        "bars to 16:9": framed(((109, 0), 0)),
+        "bars to 9:16": framed(((0, 109), 0)),
+        "Polaroid": framed(((14, 14, 14, 60), 250), inside=Photograph(level=220.0)),
         "a line, set in from the edge": in_a_line,
         "a round picture on a page": shaped(0.5, page=0),
-        "three, one in another": framed(((2,) * 4, 60), ((20,) * 4, 200), ((1,) * 4, 0)),
+        "three, one in another": framed((2, 60), (20, 200), (1, 0)),
     },
     "two tones": {
         "225 over 175": Photograph(level=_wall(225, 175)),
         "240 over 215": Photograph(level=_wall(240, 215)),
         "225 beside 175": Photograph(level=_wall(225, 175).T),
         "225 over 175, slanted": Photograph(level=_wall(225, 175, 0.2)),
-        "225 over 175, in a frame": framed(((4,) * 4, 0), inside=Photograph(level=_wall(225, 175))),
+        "225 over 175, in a frame": framed((4, 0), inside=Photograph(level=_wall(225, 175))),
         "230 over 160, blurred": Photograph(level=ndimage.gaussian_filter(_wall(230, 160), 8)),
         "from 250 to 170": Photograph(level=250 - 80 * _DOWN / SIDE),
     },
@@ -300,7 +292,10 @@ KINDS: dict[str, dict[str, Scene]] = {
     },
     "busy background": {"random tiles": carpet},
     "small": {f"{side} x {side} pixels": small(side) for side in (5, 9, 13, 20)}
-    | {f"28 x 28 pixels on {tone}": shrunk(level) for tone, level in _GROUNDS.items()},
+    | {
+        f"28 x 28 pixels on {tone}": shrunk(level)
+        for tone, level in (("white", 255.0), ("grey", 180.0), ("black", 0.0))
+    },
 }
 
 
@@ -352,14 +347,13 @@ def rows(classifiers: dict[str, Classifier], split: Split, workers: Executor) ->
 def main() -> None:
     """Print the table, and write it into docs/pictures.md unless ``--images`` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", action="append", help="instead of n5_batch_norm and n8_conv")
     parser.add_argument("--images", type=int, help="so many, and the page stays as it is")
     parsed = parser.parse_args()
     params = load_params()
     served = (params.precision, params.dataset.classes)
     classifiers = {
         network: Classifier(params.network(network), champion_file(network), *served)
-        for network in parsed.network or NETWORKS
+        for network in NETWORKS
     }
     split = load_split(split_file("test")).take(np.arange(parsed.images or IMAGES))
     lines = [

@@ -1,8 +1,7 @@
 """Where the time of the whole pipeline goes: ``make bench-pipeline`` runs it in a clone.
 
 Nothing is taken from DVC's cache, so it takes as long as the first ``make``. pipeline.md keeps, of
-each stage, its seconds and how much of the cores' time it left unused. ``--small`` goes no further
-than the first network.
+each stage, its seconds and how much of the cores' time it left unused.
 """
 
 import os
@@ -12,70 +11,51 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import psutil
-from timing import describe_machine, keep, parse_arguments, table
+from timing import FOLDER, describe_machine, keep, table
 
-from fashionbench.params import PARAMS_FILE, load_params
 from fashionbench.pipeline.machine import available_cores
 
 _RUNNING = re.compile(r"Running stage '(.+)':")
 
 
-@dataclass(frozen=True)
-class StageTime:
-    """Seconds on the clock, and seconds of computing summed over all its processes."""
+class StageTime(NamedTuple):
+    """A stage's seconds on the clock, and the share of the cores' time that it left unused."""
 
     stage: str
-    wall: float
-    computing: float
-
-    @property
-    def idle(self) -> float:
-        """The share of the cores' time that was not used."""
-        return 1 - self.computing / (self.wall * available_cores())
+    seconds: float
+    idle: float
 
 
 def main() -> None:
     """Run the pipeline of the commit in a clone, print the times and keep them."""
-    parsed = parse_arguments(
-        "Measure where the time of the whole pipeline goes.",
-        small_help="only until the first network is evaluated",
-    )
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-        first = next(iter(load_params(Path(folder) / PARAMS_FILE).networks))
-        times = run_stages(folder, [f"evaluate@{first}"] if parsed.small else [])
-    keep(_report(times, only_first=parsed.small), parsed.output / "pipeline.md")
+        keep(_report(run_stages(folder)), FOLDER / "pipeline.md")
 
 
-def _report(times: Sequence[StageTime], *, only_first: bool) -> str:
-    total = sum(time.wall for time in times)
-    training = sum(time.wall for time in times if time.stage.startswith("train@"))
-    rows = [(time.stage, f"{time.wall:.0f}", f"{time.idle:.0%}") for time in times]
+def _report(times: Sequence[StageTime]) -> str:
+    total = sum(time.seconds for time in times)
+    training = sum(time.seconds for time in times if time.stage.startswith("train@"))
+    rows = [(stage, f"{seconds:.0f}", f"{idle:.0%}") for stage, seconds, idle in times]
     return "\n".join(
         [
             "# The time of the whole pipeline\n",
             "Made by `make bench-pipeline`: a clone's first `dvc repro`, as the log tells it.",
-            *(["Made with `--small`: it ends with the first network."] if only_first else []),
             f"\n{describe_machine()}",
             f"- all stages: {total / 60:.1f} minutes, of which training {training / 60:.1f}, and "
-            f"the rest {1 - training / total:.1%}",
-            f"- the largest process: {_largest_process() / 1e6:.0f} MB of memory\n",
+            f"the rest {1 - training / total:.1%}\n",
             table("Stage", "Seconds", "Cores idle", rows=rows),
         ]
     )
 
 
-def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
-    """Run ``dvc repro`` of the targets, or of all if there are none.
-
-    A stage's time reaches from its own line of the log to the next one's.
-    """
+def run_stages(repository: str) -> list[StageTime]:
+    """Run ``dvc repro``; a stage's time reaches from its line of the log to the next one's."""
     # The caller's DVC stage and MLflow store must not affect the clone.
     unwanted = ("DVC_", "MLFLOW_")
     env = {name: text for name, text in os.environ.items() if not name.startswith(unwanted)}
@@ -83,7 +63,7 @@ def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
     before = _computing_of_ended_children()
     marks: list[tuple[str, float, float]] = []
     with subprocess.Popen(
-        ["dvc", "repro", *targets], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
+        ["dvc", "repro"], cwd=repository, env=env, stdout=subprocess.PIPE, text=True
     ) as repro:
         process = psutil.Process(repro.pid)
         assert repro.stdout is not None
@@ -95,15 +75,9 @@ def run_stages(repository: str, targets: Sequence[str]) -> list[StageTime]:
         raise subprocess.CalledProcessError(repro.returncode, "dvc repro")
     marks.append(("", perf_counter(), _computing_of_ended_children() - before))
     return [
-        StageTime(stage, wall=following[1] - started, computing=following[2] - computed)
-        for (stage, started, computed), following in pairwise(marks)
+        StageTime(stage, end - begin, 1 - (done - before) / (end - begin) / available_cores())
+        for (stage, begin, before), (_, end, done) in pairwise(marks)
     ]
-
-
-def _largest_process() -> int:
-    """Return the bytes that the largest of all processes that have ended had in memory."""
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): kilobytes on Linux.
 
 
 def _computing_of_ended_children() -> float:

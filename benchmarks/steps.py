@@ -6,6 +6,7 @@ The others are written as their own documentation teaches. What only one of them
 where it is used: it takes seconds, and JAX is not there before ``make bench`` has run.
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,7 +65,9 @@ class Measured:
 
 
 def measure(network: Network, hyperparameters: Hyperparameters, sizes: Sizes) -> Measured:
-    """Time one network and, where they can train it, the alternatives."""
+    """Time one network and, where they can train it, the alternatives, in a process of its own."""
+    if hasattr(os, "sched_setaffinity"):  # One core, whatever threads the alternatives make.
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     configure_torch()
     everything = load_examples(split_file("train"), "cpu")
     whole = len(everything.labels) // hyperparameters.batch_size
@@ -97,7 +100,7 @@ def flops(network: Network, images: int, *, backward: bool) -> int:
     """Return the floating-point operations of a pass over a batch, as torch counts them."""
     module = build(network)
     with FlopCounterMode(display=False) as counter:
-        outputs = module(torch.rand(images, 28, 28)).sum()
+        outputs = module(torch.rand(images, *network.shape)).sum()
         if backward:
             outputs.backward()
     return int(counter.get_total_flops())
@@ -112,8 +115,14 @@ def _epochs(
         "fashionbench": fashionbench(network, hyperparameters, train),
         "bfloat16": fashionbench(network, low, train),
     }
-    strengths = (network.dropout_prob, network.l1_strength, network.l2_strength)
-    if network.batch_norm or any(strengths):
+    plain = Network(
+        name=network.name,
+        shape=network.shape,
+        num_classes=network.num_classes,
+        conv_filters=network.conv_filters,
+        hidden_sizes=network.hidden_sizes,
+    )
+    if network != plain:
         return epochs
     size = hyperparameters.batch_size
     in_memory, loaded = _in_memory(train, size), _of_dataloader(len(train.labels), size)

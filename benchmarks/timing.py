@@ -1,11 +1,8 @@
 """How times are taken, and how much is measured: all of it, or little that runs the same code."""
 
-import os
 import platform
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,8 +14,6 @@ from fashionbench.pipeline.environment import describe
 
 FOLDER = Path(__file__).resolve().parent
 """Where the results are kept that are in git."""
-_PACKAGES = {"torch": "torch", "jax": "jax", "optax": "optax", "sklearn": "scikit-learn"}
-"""What is compared: modules, and their distributions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +22,15 @@ class Sizes:
 
     ``rounds`` are those of steps, evaluations and commands. Epochs of ``perceptron_batches`` (the
     whole epoch if None: what it does once must have its true weight) and ``convolution_batches``
-    are timed, and the evaluation of ``evaluated`` images. Trainings on workers take ``epochs`` of
-    ``images``; ``together`` has, by the network, the images on which two replicates train at once,
-    and ``on_cluster`` the epochs that they take on a cluster.
+    are timed, and the evaluation of ``evaluated`` images. ``together`` has, by the network, the
+    images on which two replicates train at once: for ``epochs``, and for those of ``on_cluster`` on
+    a cluster and beside it.
     """
 
     rounds: int = 3
     perceptron_batches: int | None = None
     convolution_batches: int = 100
     evaluated: int = 10_000
-    images: int = 6_000
     epochs: int = 2
     together: Mapping[str, int]
     on_cluster: Mapping[str, int]
@@ -56,31 +50,10 @@ SMALL = Sizes(
     perceptron_batches=2,
     convolution_batches=2,
     evaluated=128,
-    images=64,
     epochs=1,
     together={"n2_mlp": 128, "n8_conv": 128},
     on_cluster={"n2_mlp": 2, "n8_conv": 1},
 )
-
-
-def parse_arguments(description: str, small_help: str) -> Namespace:
-    """Return a script's arguments: whether ``small``, and the folder ``output``.
-
-    Ends the script if little is to be measured and kept in place of the results in git.
-    """
-    parser = ArgumentParser(description=description)
-    parser.add_argument("--small", action="store_true", help=f"{small_help}; needs --output")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=FOLDER,
-        metavar="FOLDER",
-        help="where to write the results (beside this script)",
-    )
-    parsed = parser.parse_args()
-    if parsed.small and parsed.output.resolve() == FOLDER:
-        parser.error("--small needs --output, and a folder other than that of the kept results")
-    return parsed
 
 
 def keep(report: str, path: Path) -> None:
@@ -110,28 +83,14 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dic
     return {name: median(taken[1:]) for name, taken in times.items()}
 
 
-@contextmanager
-def one_core() -> Iterator[None]:
-    """Let processes that start in this block run on one core, whatever threads they make."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(cores)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, cores)
-
-
 def describe_machine() -> str:
     """Return the machine and the versions of what was compared, as a Markdown list."""
     facts = describe()
-    packages = [name for module, name in _PACKAGES.items() if find_spec(module)]
+    packages = ("torch", *filter(find_spec, ("jax", "optax")), "scikit-learn", "numpy")
     lines = {
         "processor": f"{facts['machine.cpu']}, {facts['machine.cores']} cores",
         "system": f"{platform.system()} {platform.machine()}",
         "Python": facts["version.python"],
-        "packages": ", ".join(f"{name} {version(name)}" for name in (*packages, "numpy")),
+        "packages": ", ".join(f"{name} {version(name)}" for name in packages),
     }
     return "\n".join(f"- {name}: {value}" for name, value in lines.items())

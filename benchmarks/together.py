@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,13 +38,12 @@ class Training:
         for path, count in ((self._train, images), (self._val, params.batch_size)):
             save_split(Split(everything.images[:count], everything.labels[:count]), path)
 
-    def on(self, workers: Workers, networks: Iterable[str], seeds: int) -> Callable[[], None]:
-        """Return a function that has workers train each network with so many seeds."""
+    def on(self, workers: Workers, name: str, seeds: int) -> Callable[[], None]:
+        """Return a function that has workers train a network with so many seeds."""
         replicates = [
             Replicate(
                 network=self._params.network(name), hyperparameters=self._hyperparameters, seed=seed
             )
-            for name in networks
             for seed in range(seeds)
         ]
         folder = self._folder / "checkpoints"
@@ -74,21 +73,16 @@ def measure_workers(params: Params, sizes: Sizes) -> tuple[dict[str, float], dic
 
         for name in names:
             short = training(sizes.together[name], sizes.epochs)
-            work = {"one": short.on(one, [name], 1), "two": short.on(two, [name], CORES)}
+            work = {"one": short.on(one, name, 1), "two": short.on(two, name, CORES)}
             times = in_turns(work, 2 * sizes.rounds)
             gains[name] = CORES * times["one"] / times["two"]
-        everything, networks = training(sizes.images, sizes.epochs), sizes.choose(params.networks)
-        for cores, which in ((CORES, f"{CORES} workers"), (1, "1 worker")):
-            with started_cluster(cores) as cluster:
-                for name in names if cores == CORES else []:
-                    long = training(sizes.together[name], sizes.on_cluster[name])
-                    both = {"local": two, "cluster": cluster}
-                    work = {kind: long.on(both[kind], [name], CORES) for kind in both}
-                    times = in_turns(work, sizes.rounds)
-                    what = f"{name}, {which}, more than local ones (wanted: at most 5%)"
-                    costs[what] = f"{times['cluster'] / times['local'] - 1:.1%}"
-                times = in_turns({"all": everything.on(cluster, networks, 1)}, sizes.rounds)
-                costs[f"all networks at once, {which}"] = f"{times['all']:.1f} s"
+        cluster = stack.enter_context(started_cluster(CORES))
+        for name in names:
+            long = training(sizes.together[name], sizes.on_cluster[name])
+            work = {"local": long.on(two, name, CORES), "cluster": long.on(cluster, name, CORES)}
+            times = in_turns(work, sizes.rounds)
+            what = f"{name}, {CORES} workers, more than local ones (wanted: at most 5%)"
+            costs[what] = f"{times['cluster'] / times['local'] - 1:.1%}"
     return gains, costs
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import pairwise_distances_argmin_min
 
 from fashionbench.analysis.results import Results, ScoredSplit
 from fashionbench.analysis.statistics import Flags
@@ -31,7 +32,6 @@ ALIKE = 0.985
 AGREED = 0.9
 """Share of replicates that give one other class, from which the label is doubtful."""
 SPLITS: tuple[ScoredSplit, ...] = ("val", "test")
-_ROWS = 500
 
 Removed = Mapping[ScoredSplit, Flags]
 """By split, for each image whether it is left out: (images,)."""
@@ -100,25 +100,18 @@ def without(results: Results, removed: Removed) -> Results:
 
 def near_duplicates() -> Removed:
     """Tell which images nearly repeat one of the training images of the split."""
-    train = _standardised(load_split(split_file("train")).images).T.copy()
-    return {
-        split: np.concatenate(
-            [
-                (rows @ train).max(axis=1) >= ALIKE
-                for images in [_standardised(load_split(split_file(split)).images)]
-                for rows in np.split(images, range(_ROWS, len(images), _ROWS))
-            ]
-        )
-        for split in SPLITS
-    }
+    train, found = _centred("train"), {}
+    for split in SPLITS:
+        _, distances = pairwise_distances_argmin_min(_centred(split), train, metric="cosine")
+        found[split] = np.asarray(distances <= 1 - ALIKE)
+    return found
 
 
-def _standardised(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return images as rows of mean 0 and length 1, whose products are correlations."""
+def _centred(split: str) -> npt.NDArray[np.float64]:
+    """Return images as rows of mean 0, the cosines of whose angles are correlations."""
+    images = load_split(split_file(split)).images
     rows = images.reshape(len(images), -1).astype(np.float64)
-    rows -= rows.mean(axis=1, keepdims=True)
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return rows
+    return rows - rows.mean(axis=1, keepdims=True)
 
 
 def doubtful_labels(results: Results) -> Removed:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import create_server
 from time import monotonic, sleep
@@ -55,20 +55,16 @@ def main() -> None:
 @contextmanager
 def mlflow_ui() -> Iterator[str]:
     """Run ``mlflow ui``; yield its address."""
-    with closing(create_server(("127.0.0.1", 0))) as found:
+    with create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    server = subprocess.Popen(
-        ["mlflow", "ui", "--port", str(port), "--workers", "1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(f"{address}/health")
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
+    command = ["mlflow", "ui", "--port", str(port), "--workers", "1"]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 def wait_for(address: str) -> None:

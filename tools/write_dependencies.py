@@ -120,19 +120,23 @@ def files_of(module: str, package: Path) -> set[Path]:
     return {file for file in files if file.exists()}
 
 
+@cache
 def imported_by(path: Path, package: Path) -> set[Path]:
     """Return the package's own files that a file imports, at its top or inside a function.
 
     Raises ValueError for a relative import, and for a module that is not there.
     """
     files: set[Path] = set()
-    for node in _imports(path.read_text(encoding="utf-8"), path):
-        modules, names = [alias.name for alias in node.names], []
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.ImportFrom):
             if node.level or not node.module:
                 raise ValueError(f"{path}, line {node.lineno}: import by the full name instead")
             modules = [node.module]
             names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            modules, names = [alias.name for alias in node.names], []
+        else:
+            continue
         for module in modules:
             place = package.parent.joinpath(*module.split("."))
             is_own = package in (place, *place.parents)
@@ -144,23 +148,17 @@ def imported_by(path: Path, package: Path) -> set[Path]:
 
 
 @cache
-def _imports(text: str, path: Path) -> list[ast.Import | ast.ImportFrom]:
-    nodes = ast.walk(_parsed(text, path))
-    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
 def has_code(path: Path) -> bool:
     """Return whether a file holds more than a docstring."""
     return any(
         not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        for node in _parsed(path.read_text(encoding="utf-8"), path).body
+        for node in _parsed(path).body
     )
 
 
-@cache
-def _parsed(text: str, path: Path) -> ast.Module:
-    """Return the tree of a module; kept, since most stages need most modules."""
-    return ast.parse(text, str(path))
+@cache  # Most stages need most modules.
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def _replace_code(deps: list[str], code: list[str], folder: Path) -> None:

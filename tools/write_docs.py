@@ -10,18 +10,21 @@ import os
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from result_blocks import duplicates, model_card, studies
-from ruamel.yaml import YAML
-
-from fashionbench.analysis.result_files import CLAIMS_FILE, COMPARISON_FILE, parse_result
+from fashionbench.analysis.model_card import read_champion, write_card
+from fashionbench.analysis.result_files import (
+    CLAIMS_FILE,
+    COMPARISON_FILE,
+    DUPLICATES_FILE,
+    PAGE_FILE,
+    parse_result,
+)
 from fashionbench.claims.language import CLAIMS_FILE as DECLARED_CLAIMS
-from fashionbench.claims.language import Verdict, registration
-from fashionbench.claims.verdicts import BY_ARM, VerdictsByArm
+from fashionbench.claims.language import registration
+from fashionbench.claims.verdicts import BY_ARM, VerdictRecord, VerdictsByArm, count_verdicts
 from fashionbench.claims.words import (
     describe_holds,
     describe_misled,
@@ -29,18 +32,20 @@ from fashionbench.claims.words import (
     format_ends,
     format_region,
 )
+from fashionbench.files import read_yaml
 from fashionbench.page.page import winner
+from fashionbench.params import LossInput, load_params
+from fashionbench.paths import STUDIES_DIR
 from fashionbench.pipeline.rebuilds import Receipt
+from fashionbench.studies.design import STUDY_FILE, read_study
 from fashionbench.studies.published import PUBLISHED_DIR
-from fashionbench.studies.records import RECORD_FILE, read_record
+from fashionbench.studies.records import RECORD_FILE, read_record, verdicts_by_loss
 from fashionbench.tables import read_table
 
 PROJECT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- begin (\w+): make docs -->\n).*?(<!-- end \2 -->)", flags=re.S)
 SCHEMA_FILE = Path("docs/receipt.schema.json")
 
-# What dvc.yaml writes in place of a parameter's name.
-_TEMPLATES = {"networks": "networks.${key}", "dataset": "datasets.yaml"}
 _LOSSES = {
     "probabilities": "With the report's loss, cross-entropy of softmax outputs",
     "logits": "With the textbook's loss, cross-entropy of logits",
@@ -115,30 +120,26 @@ def answer(folder: Path) -> str:
 
 def claims(folder: Path) -> str:
     """Return the verdicts counted, one line per loss, what holds with all, and what depends."""
-    arms = _read_claims(folder)
+    arms = {loss_input: arm.claims for loss_input, arm in read_arms(folder).items()}
     lines = []
     for loss_input, records in arms.items():
-        counts = Counter(record["verdict"] for record in records)
-        found = ", ".join(f"{counts[name]} {name}" for name in get_args(Verdict) if counts[name])
+        counts = count_verdicts(records)
+        found = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
         lines.append(f"- {_LOSSES[loss_input]}: {found}.")
     if len(arms) > 1:
         rows = zip(*arms.values(), strict=True)
-        shared = ", ".join(
-            str(row[0]["claim"])
-            for row in rows
-            if all(record["verdict"] == "reproduced" for record in row)
-        )
-        lines.append(f"- Claims reproduced with either loss: {shared or 'none'}.")
+        same = [row[0].claim for row in rows if {one.verdict for one in row} == {"reproduced"}]
+        lines.append(f"- Claims reproduced with either loss: {', '.join(same) or 'none'}.")
     forks = [
         f"{', '.join(numbers)} with {loss_input}"
         for loss_input, records in arms.items()
-        if (numbers := [str(one["claim"]) for one in records if _depends_on_split(one)])
+        if (numbers := [one.claim for one in records if _depends_on_split(one)])
     ]
     lines.append(
         "- Verdicts that differ on the official test set, which may be the report's “validation”: "
         f"claims {' and '.join(forks) or 'none'}."
     )
-    seeds = _read_yaml(folder / "params.yaml")["seeds"]
+    seeds = read_yaml(folder / "params.yaml")["seeds"]
     if committed := registration(seeds, folder / DECLARED_CLAIMS):
         lines.append(f"- {committed}")
     lines.append(f"- Would one run have misled? {_misled(folder)}")
@@ -178,23 +179,37 @@ def example(folder: Path) -> str:
     )
 
 
-def _depends_on_split(record: dict[str, Any]) -> bool:
-    return record["on_test"] not in (None, record["verdict"])
+def _depends_on_split(record: VerdictRecord) -> bool:
+    return record.on_test not in (None, record.verdict)
 
 
 def criteria(folder: Path) -> str:
     """Return what each claim was held to, as a numbered list."""
-    records = next(iter(_read_claims(folder).values()))
-    return "\n".join(
-        f"{record['claim']}. *{record['words']}*: {record['why']}" for record in records
-    )
+    arm = next(iter(read_arms(folder).values()))
+    return "\n".join(f"{one.claim}. *{one.words}*: {one.why}" for one in arm.claims)
+
+
+def studies(folder: Path) -> str:
+    """Return all studies: titles, verdicts by loss once they have been run, costs."""
+    losses = get_args(LossInput)
+    rows = [("Study", *(f"With {loss_input}" for loss_input in losses), "On two cores")]
+    for path in sorted((folder / STUDIES_DIR).glob(f"*/{STUDY_FILE}")):
+        declared, name = read_study(path), path.parent.name
+        record = folder / PUBLISHED_DIR / name / RECORD_FILE.name
+        target, found = STUDY_FILE, dict.fromkeys(declared.losses, "not run yet")
+        if record.exists():
+            target, found = PAGE_FILE, verdicts_by_loss(read_record(record))
+        link = f"[{name}]({STUDIES_DIR / name / target}): {declared.title}"
+        rows.append((link, *(found.get(loss_input, "") for loss_input in losses), declared.cost))
+    heading, *lines = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([heading, "|---" * len(rows[0]) + "|", *lines])
 
 
 def parameters(folder: Path) -> str:
     """Return the parameters of params.yaml: value, comment, and which stages a change reruns."""
     text = (folder / "params.yaml").read_text(encoding="utf-8")
-    values = YAML(typ="safe").load(text)
-    stages = _read_yaml(folder / "dvc.yaml")["stages"]
+    values = read_yaml(folder / "params.yaml")
+    stages = read_yaml(folder / "dvc.yaml")["stages"]
     lines = ["| Parameter | Value | Meaning | Stages that read it |", "|---|---|---|---|"]
     for name, value in values.items():
         if name != "networks":
@@ -207,23 +222,39 @@ def parameters(folder: Path) -> str:
 
 def networks(folder: Path) -> str:
     """Return the declared networks: layers and regularisation."""
-    declared = _read_yaml(folder / "params.yaml")["networks"]
+    declared = load_params(folder / "params.yaml").networks
     lines = [
         "| Network | Convolutions | Hidden layers | Batch normalisation | Strengths |",
         "|---|---|---|---|---|",
     ]
     for name, layers in declared.items():
         filters, units = (
-            ", ".join(map(str, layers.get(kind, []))) or "none"
-            for kind in ("conv_filters", "hidden_sizes")
+            ", ".join(map(str, sizes)) or "none"
+            for sizes in (layers.conv_filters, layers.hidden_sizes)
         )
-        if "module" in layers:
-            filters = units = f"`{layers['module']}`"
-        used = (layers.get(kind, "none") for kind in ("dropout", "l1", "l2"))
+        if layers.module:
+            filters = units = f"`{layers.module}`"
+        used = (layers.dropout, layers.l1, layers.l2)
         strengths = ", ".join(f"`{name}`" for name in used if name != "none") or "none"
-        normalised = "yes" if layers.get("batch_norm") else "no"
+        normalised = "yes" if layers.batch_norm else "no"
         lines.append(f"| {name} | {filters} | {units} | {normalised} | {strengths} |")
     return "\n".join(lines)
+
+
+def model_card(folder: Path) -> str:
+    """Return the model card of the champion."""
+    return write_card(read_champion(folder), load_params(folder / "params.yaml"))
+
+
+def duplicates(folder: Path) -> str:
+    """Return how many images occur more than once."""
+    found = json.loads((folder / DUPLICATES_FILE).read_text(encoding="utf-8"))
+    return (
+        f"- {found['train']:,} training images repeat an earlier one, and {found['test']:,} test "
+        "images;\n"
+        f"- {found['in_both']:,} test images are training images too, {found['other_label']:,} of "
+        "them with another label there."
+    )
 
 
 BLOCKS = {
@@ -258,27 +289,14 @@ def read_arms(folder: Path) -> VerdictsByArm:
     return parse_result(BY_ARM, text, CLAIMS_FILE)
 
 
-def _read_claims(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    return {name: arm.model_dump(mode="json")["claims"] for name, arm in read_arms(folder).items()}
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    return content
-
-
 def _readers(parameter: str, stages: Mapping[str, Any]) -> list[str]:
-    names = {parameter, _TEMPLATES.get(parameter, parameter)}
+    key = "datasets.yaml" if parameter == "dataset" else parameter
     return [
         name
         for name, stage in stages.items()
+        for entry in stage.get("do", stage).get("params", ())
         # An entry for another file is a mapping.
-        if names
-        & {
-            key
-            for entry in stage.get("do", stage).get("params", ())
-            for key in ([entry] if isinstance(entry, str) else entry)
-        }
+        if key == entry or (not isinstance(entry, str) and key in entry)
     ]
 
 

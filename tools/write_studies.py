@@ -39,8 +39,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 _UP = "../../"
 _RUN = f"exec sh {_UP}bin/fashionbench"
-_SHARED = ("src/", "data/prepared/", "networks")
+_SHARED = ("src/", "data/prepared/")
 """What a study takes from the project."""
+_NOT_MADE = ("data/source", "data/highlights")
+"""What no stage of a study depends on."""
 _CACHED = ("confusion", "weights")
 """Tables that git has of the project's networks, and DVC's cache alone of a study's many points."""
 _IN_GIT = {"cache": False}
@@ -123,7 +125,8 @@ def _pipeline(design: Design, project: Path) -> dict[str, Any]:
     made = {
         "train": _train(stages["train"]["do"], design.points),
         "evaluate": _evaluate(stages["evaluate"]["do"], design.points),
-        "compare": _compare(stages["compare"]),
+        "compare": _as_in_project("compare", stages["compare"])
+        | {"outs": _in_git("comparison.csv", "curves", "summary.json")},
         "analyse": _analyse(design.study, project),
         "publish": _always("publish", "metrics/comparison.csv", "metrics/study.json"),
         "mirror": _always("mirror", "metrics/comparison.csv", "metrics/report.html"),
@@ -177,7 +180,8 @@ def _with_images(made: dict[str, Any], stages: Mapping[str, Any], design: Design
 
 
 def _as_in_project(name: str, stage: Mapping[str, Any]) -> dict[str, Any]:
-    deps = [_from_project(dep) for dep in stage["deps"] if dep != "data/source"]
+    """Return a stage of the project, for all networks at once and without its outputs."""
+    deps = [_from_project(dep) for dep in stage["deps"] if dep not in _NOT_MADE]
     return {"cmd": f"{_RUN} {name}", "deps": deps, "params": _params(stage)}
 
 
@@ -192,39 +196,25 @@ def _train(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
 
     The curves of a study are in DVC's cache alone, so that DVC's run cache restores the stage.
     """
-    return {
-        "cmd": f"{_RUN} train",
-        "deps": [_from_project(dep) for dep in _without_networks(stage)],
-        "params": [*STRENGTHS, "networks", *_params(stage)],
-        "outs": ["models", *(str(network_table(point.name, "curves")) for point in points)],
-    }
+    made = _as_in_project("train", stage)
+    params = [*STRENGTHS, "networks", *made["params"]]
+    curves = [str(network_table(point.name, "curves")) for point in points]
+    return made | {"params": params, "outs": ["models", *curves]}
 
 
 def _evaluate(stage: Mapping[str, Any], points: Sequence[Point]) -> dict[str, Any]:
     tables = [Path(path).stem for table in stage["plots"] for path in table]
     # Without predictions and highlights, and corrupted images, which a study does not score.
     tables = [table for table in tables if table not in ("${key}", "robustness")]
-    return {
-        "cmd": f"{_RUN} evaluate",
-        "deps": [_from_project(dep).removesuffix("/${key}") for dep in _without_networks(stage)],
-        "params": ["networks", *_params(stage)],
-        "outs": [
-            str(PREDICTIONS_DIR),
-            str(HIGHLIGHTS_DIR),
-            *(
-                str(path) if table in _CACHED else {str(path): _IN_GIT}
-                for point in points
-                for table in tables
-                for path in [network_table(point.name, table)]
-            ),
-        ],
-    }
-
-
-def _without_networks(stage: Mapping[str, Any]) -> list[str]:
-    """Return what a stage depends on; for a study, all modules of networks in one."""
-    of_networks = (f"{NETWORKS_DIR}/${{key}}.json", str(NETWORKS_DIR))
-    return ["networks" if dep in of_networks else dep for dep in stage["deps"]]
+    made = _as_in_project("evaluate", stage)
+    scored = [
+        str(path) if table in _CACHED else {str(path): _IN_GIT}
+        for point in points
+        for table in tables
+        for path in [network_table(point.name, table)]
+    ]
+    outs = [str(PREDICTIONS_DIR), str(HIGHLIGHTS_DIR), *scored]
+    return made | {"params": ["networks", *made["params"]], "outs": outs}
 
 
 def _params(stage: Mapping[str, Any]) -> list[str | dict[str, Any]]:
@@ -235,19 +225,6 @@ def _params(stage: Mapping[str, Any]) -> list[str | dict[str, Any]]:
         *named,
         *({f"{_UP}{file}": keys for file, keys in entry.items()} for entry in of_files),
     ]
-
-
-def _compare(stage: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "cmd": f"{_RUN} compare",
-        "deps": [
-            _from_project(dep) for dep in _without_networks(stage) if dep != "data/highlights"
-        ],
-        "params": _params(stage),
-        "outs": [
-            {f"metrics/{name}": _IN_GIT} for name in ("comparison.csv", "curves", "summary.json")
-        ],
-    }
 
 
 def _analyse(study: Study, project: Path) -> dict[str, Any]:
@@ -268,8 +245,12 @@ def _analyse(study: Study, project: Path) -> dict[str, Any]:
             f"{_UP}params.yaml",
             *(f"{_UP}{file}" for file in sorted(code)),
         ],
-        "outs": [{f"metrics/{name}": _IN_GIT} for name in sorted(made)],
+        "outs": _in_git(*sorted(made)),
     }
+
+
+def _in_git(*names: str) -> list[dict[str, Any]]:
+    return [{f"metrics/{name}": _IN_GIT} for name in names]
 
 
 def _always(stage: str, *deps: str) -> dict[str, Any]:
@@ -277,7 +258,10 @@ def _always(stage: str, *deps: str) -> dict[str, Any]:
 
 
 def _from_project(dep: str) -> str:
-    return f"{_UP}{dep}" if dep.startswith(_SHARED) else dep
+    """Return where a study finds what a stage depends on; of networks, all modules in one."""
+    if dep in (f"{NETWORKS_DIR}/${{key}}.json", str(NETWORKS_DIR)):
+        return f"{_UP}networks"
+    return f"{_UP}{dep}" if dep.startswith(_SHARED) else dep.removesuffix("/${key}")
 
 
 def _as_yaml(content: Mapping[str, Any], *, in_lines: bool) -> str:

@@ -1,7 +1,6 @@
 """``make release``: the archive is reproducible, signed if wanted, and its metadata are valid."""
 
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from installed import install
-from repositories import PROJECT, Repository
+from repositories import Repository, copy_from_project
 
 PACKAGES = ("mlcroissant", "roc-validator", "rocrate", "model_signing", "pyopenssl")
 # The validator would ask the web for the context, of which rocrate has a copy.
@@ -56,9 +55,7 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_release_is_reproducible_and_valid(
     copied: Repository, validators: Path, tmp_path: Path
 ) -> None:
-    (copied.path / "docs").mkdir(exist_ok=True)
-    for name in ("LICENSE", "CITATION.cff", "docs/model-card.md"):
-        shutil.copy(PROJECT / name, copied.path / name)
+    copy_from_project(copied.path, "LICENSE", "CITATION.cff", "docs/model-card.md")
     install(copied)
     (copied.path / "sbom.cdx.json").write_text("{}")  # A test of its own makes one.
 

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from repositories import PROJECT, Repository
+from repositories import Repository, copy_from_project
 
-_FILES = (
+_NEEDED = (
+    "benchmarks",
+    "tools",
     "Makefile",
     "README.md",
     "pyproject.toml",
@@ -20,11 +22,7 @@ _FILES = (
 
 def install(repository: Repository) -> Repository:
     """Give a repository what make needs, with this Python's packages as its environment."""
-    for name in _FILES:
-        shutil.copy(PROJECT / name, repository.path)
-    for name in ("benchmarks", "tools"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PROJECT / name, repository.path / name, ignore=ignored)
+    copy_from_project(repository.path, *_NEEDED)
     environment = repository.path / ".venv"
     environment.mkdir()
     # The folder itself is no link: should make ever clear the environment, it takes links away.

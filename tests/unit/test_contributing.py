@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_up import CLAIMS
-from repositories import PROJECT
+from repositories import PROJECT, copy_from_project
 from ruamel.yaml import YAML
 from write_studies import studies, write_study
 
@@ -45,9 +44,7 @@ def test_networks_are_added(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for file in ("dvc.yaml", "claims.yaml"):
-        shutil.copy(PROJECT / file, tmp_path)
-    shutil.copytree(PROJECT / "networks", tmp_path / "networks")
+    copy_from_project(tmp_path, "dvc.yaml", "claims.yaml", "networks")
     text = (PROJECT / "params.yaml").read_text(encoding="utf-8")
     lines = "".join(codes_of("Add a network", "yaml"))
     Path("params.yaml").write_text(text + lines, encoding="utf-8")
@@ -114,10 +111,7 @@ def test_a_study_is_added(tmp_path: Path, params: Params) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Copy what ``make deps`` reads and writes."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "tools"):
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
-    shutil.copy(PROJECT / "dvc.yaml", tmp_path)
+    copy_from_project(tmp_path, "src", "tools", "dvc.yaml")
     return tmp_path
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 import write_docs
 from packages import PACKAGES
-from repositories import PROJECT
-from result_blocks import studies
-from write_docs import documents, renew
+from repositories import PROJECT, copy_from_project
+from write_docs import documents, renew, studies
 
 DOCUMENTS = [path.relative_to(PROJECT).as_posix() for path in documents(PROJECT)]
 FIRST_SCREEN = 24
@@ -47,29 +46,13 @@ def test_every_block_has_a_generator_and_every_generator_a_block() -> None:
     assert sorted(block for _, block in found) == sorted(write_docs.BLOCKS)
 
 
-def test_an_unknown_block_is_named() -> None:
-    with pytest.raises(KeyError, match="weather"):
-        renew("<!-- begin weather: make docs -->\n<!-- end weather -->", PROJECT)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Copy what ``make docs`` reads and writes."""
-    folder = tmp_path / "project"
-    for name in ("src", "docs", "metrics", "studies", "tools"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
-    for name in (
-        "README.md",
-        "CONTRIBUTING.md",
-        "Makefile",
-        "params.yaml",
-        "claims.yaml",
-        "datasets.yaml",
-        "dvc.yaml",
-    ):
-        shutil.copy(PROJECT / name, folder)
-    return folder
+    copy_from_project(tmp_path, "src", "docs", "metrics", "studies", "tools", "Makefile")
+    copy_from_project(tmp_path, "README.md", "CONTRIBUTING.md", "dvc.yaml")
+    copy_from_project(tmp_path, "params.yaml", "claims.yaml", "datasets.yaml")
+    return tmp_path
 
 
 def test_a_study_is_linked_to_its_page_once_it_has_run(folder: Path) -> None:

@@ -25,12 +25,6 @@ def test_a_stage_depends_on_exactly_the_code_that_it_runs() -> None:
     assert with_dependencies(text, PROJECT) == text, "make deps writes the lists"
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_runs_code_of_its_own(stage: str) -> None:
-    assert f"src/fashionbench/stages/{stage}.py" in code_of(stage, PROJECT)
-    assert not [file for file in code_of(stage, PROJECT) if "/tracking/" in file]
-
-
 @pytest.fixture
 def made_up(tmp_path: Path) -> Path:
     """Write a small package whose modules import each other in every way."""
@@ -94,13 +88,6 @@ def test_every_parameter_belongs_to_a_stage() -> None:
     by_name = {"networks.${key}": "networks", "datasets.yaml": "dataset"}
     used = {by_name.get(name, name) for s in STAGES for name in named_parameters(s)}
     assert used | set(STRENGTHS) == set(Params.model_fields)
-
-
-def test_no_stage_that_computes_depends_on_the_whole_parameter_file() -> None:
-    for stage in STAGES:
-        assert "params.yaml" not in named_parameters(stage)
-        whole = "params.yaml" in DECLARED[stage].get("deps", [])
-        assert whole == (stage in ("check", "report"))
 
 
 def reruns() -> dict[str, set[str]]:

@@ -1,12 +1,11 @@
 """``make deps``: a mistake in a file ends it with one line that names the file."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from repositories import PROJECT
+from repositories import copy_from_project
 
 LOSSES = "src/fashionbench/training/losses.py"
 STUDY = "studies/logits/study.yaml"
@@ -15,12 +14,8 @@ STUDY = "studies/logits/study.yaml"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Copy what make deps reads, and let git know it."""
-    for name in ("claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml", STUDY):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, tmp_path / name)
-    for name in ("src", "tools"):
-        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=ignored)
+    copy_from_project(tmp_path, "src", "tools", STUDY, "claims.yaml", "datasets.yaml")
+    copy_from_project(tmp_path, "dvc.yaml", "params.yaml")
     for command in ("init --quiet", "add --all"):
         subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     return tmp_path

@@ -11,7 +11,7 @@ from made_up import NETWORKS
 from made_up_studies import design_of
 from repositories import PROJECT
 from write_dependencies import code_of
-from write_studies import check_all_numbers, files_of, studies, write_study
+from write_studies import check_all_numbers, files_of, studies
 
 from fashionbench.errors import ConfigError
 from fashionbench.files import read_yaml
@@ -58,7 +58,7 @@ def test_a_number_that_is_taken_is_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_trains_with_the_projects_own_files(study: str) -> None:
     """Otherwise its replicates would have other keys, and none would be shared."""
-    # A study of other data sets also depends on which of them there are.
+    # A study of data sets says which it got.
     named = [dep for dep in stages_of(study)["train"]["deps"] if dep != "metrics/datasets.json"]
     # A study may prepare images of its own, in place of the project's or besides them.
     files = {f"data/prepared/{split}": f"data/prepared/{split}.safetensors" for split in SPLITS}
@@ -163,14 +163,6 @@ def test_seeds_may_differ_by_network_and_loss(params: Params) -> None:
         "n1_mlp_logits": (0, 1, 2, 3),
         "n8_conv_logits": (0, 1),
     }
-
-
-def test_files_are_written_once(tmp_path: Path) -> None:
-    folder = tmp_path / "dropout"
-    folder.mkdir()
-    (folder / "study.yaml").write_text((STUDIES["dropout"] / "study.yaml").read_text())
-    assert write_study(folder, PROJECT) == ["params.yaml", "dvc.yaml"]
-    assert write_study(folder, PROJECT) == []
 
 
 @pytest.mark.parametrize(

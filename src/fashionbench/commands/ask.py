@@ -337,4 +337,6 @@ class _Reader:
             raise self.fail(f"on validation, test, or a class: {conjoin(classes)}{guess}")
         if value == "loss":
             raise self.fail("losses are not kept by class; ask for accuracy", back=len(label))
-        return "class", next(one for one in classes if one.lower() == label)
+        written = self.text[self.place - len(label) : self.place]
+        same = (one for one in classes if one.lower() == label)
+        return "class", written if written in classes else next(same)
