@@ -114,10 +114,13 @@ def test_the_sizes_of_the_data_set_at_hand_are_named(
     forget_kernels()
 
 
-def test_a_processor_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("flags", "lacks"), [({"avx"}, "AVX2 and FMA"), ({"avx2"}, "FMA")])
+def test_a_processor_that_is_too_old_is_refused(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], lacks: str
+) -> None:
     monkeypatch.setattr(processor, "is_x86", lambda: True)
-    monkeypatch.setattr(processor, "flags", lambda: {"avx"})
-    with pytest.raises(ConfigError, match="lacks AVX2"):
+    monkeypatch.setattr(processor, "flags", lambda: flags)
+    with pytest.raises(ConfigError, match=rf"\) lacks {lacks}: an x86-64 processor needs"):
         doctor.examine()
 
 
