@@ -68,8 +68,7 @@ def make(path: Path) -> Repository:
     repository = make_repository(path)
     (path / "networks/by_data.py").write_text(BY_DATA)
     repository.change_params(networks=NETWORKS, seeds=[0, 1], num_epochs=1)
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "networks of every kind")
+    repository.commit("networks of every kind")
     return repository
 
 

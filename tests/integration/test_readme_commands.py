@@ -67,8 +67,7 @@ def short(untrained: Repository) -> Repository:
 def test_make_runs_all_and_a_clone_makes_the_same(short: Repository, tmp_path: Path) -> None:
     short.run("make")
     assert "slow" in short.run("make").stdout
-    short.run("git", "add", "-A")
-    short.run("git", "commit", "-qm", "results")
+    short.commit("results")
     assert_a_clone_on_other_cores_makes_the_same(short, Repository(tmp_path / "clone"))
 
 

@@ -103,8 +103,7 @@ def test_everything_holds_on_a_server_with_postgresql(
         client = MlflowClient(server.uri)
         assert_a_server_that_died_is_filled(server, repository, client)
         repository.run("dvc", "remote", "add", "shelf", str(tmp_path / "shelf"))
-        repository.run("git", "add", "-A")
-        repository.run("git", "commit", "-qm", "results")
+        repository.commit("results")
         assert_experiments_stand_side_by_side(repository, client)
         before, known = champions(client), len(runs_of(client))
         # Another's clone adds nothing.

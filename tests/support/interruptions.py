@@ -45,8 +45,7 @@ def make_untrained(path: Path) -> Repository:
     repository.change_params(networks={"slow": SLOW_NETWORK}, num_epochs=NUM_EPOCHS)
     repository.run("dvc", "repro", "prepare")
     repository.run("python", "-c", _MAKE_STORE)
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "prepared")
+    repository.commit("prepared")
     return repository
 
 
