@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -63,18 +63,12 @@ claims:
 """
 
 
-def make(path: Path) -> Repository:
-    """Make a small repository with a network of each kind."""
-    repository = make_repository(path)
-    (path / "networks/by_data.py").write_text(BY_DATA)
-    repository.change_params(networks=NETWORKS, seeds=[0, 1], num_epochs=1)
-    repository.commit("networks of every kind")
-    return repository
-
-
 @pytest.mark.slow(minutes=3)
 def test_networks_of_every_kind_go_the_whole_way(tmp_path: Path) -> None:
-    repository = make(tmp_path / "repository")
+    repository = make_repository(tmp_path / "repository")
+    (repository.path / "networks/by_data.py").write_text(BY_DATA)
+    repository.change_params(networks=NETWORKS, seeds=[0, 1], num_epochs=1)
+    repository.commit("networks of every kind")
     said = repository.run("dvc", "repro").stderr
     assert "by_data: its bits hold for this kind of processor only, because of what it does" in said
     assert_results(repository)
@@ -113,7 +107,8 @@ def assert_served(repository: Repository, folder: Path) -> None:
     Image.fromarray(thousand(repository)[0]).save(image)
     np.save(folder / "images.npy", thousand(repository))
     for name in ("n9_residual", "by_data"):
-        expected = evaluated_in(repository, f"fashionbench-{name}")
+        with chdir(repository.path):  # Where its module lies.
+            expected = evaluated(repository, f"fashionbench-{name}")
         asked = repository.run("fashionbench", "predict", "--network", name, str(image)).stdout
         assert f"{expected[0].max():.1%}" in asked
         client = client_of(repository)
@@ -131,13 +126,6 @@ def assert_served(repository: Repository, folder: Path) -> None:
             check=True,
         )
         np.testing.assert_array_equal(np.load(empty / "answers.npy"), expected)
-
-
-def evaluated_in(repository: Repository, name: str) -> npt.NDArray[np.float32]:
-    """Return the right answers of a model whose module lies in a repository."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(repository.path)
-        return evaluated(repository, name)
 
 
 def assert_reruns(repository: Repository) -> None:
