@@ -13,10 +13,7 @@ ABSURD = {**NINTH_NETWORK, "hidden_sizes": [900_000, 900_000]}
 
 
 def rarely(*case: object) -> Any:
-    """Return a case that is slow with the others: each takes seconds, and all half a minute.
-
-    The unit tests hold at every change what is said of each wrong value.
-    """
+    """Return a case that is slow: each takes seconds, and all half a minute."""
     return pytest.param(*case, marks=pytest.mark.slow)
 
 
