@@ -14,10 +14,7 @@ from interruptions import (
     error_line,
     restored_epochs,
 )
-from repositories import Repository
-
-# Without these even root may not write where the permissions of a folder forbid it.
-AS_MORTALS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+from repositories import AS_MORTALS, Repository
 
 
 @pytest.fixture
