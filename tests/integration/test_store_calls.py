@@ -1,7 +1,5 @@
 """Whatever goes wrong in MLflow is the store's failure, in one line, and nothing else is."""
 
-import errno
-import fcntl
 import sqlite3
 import subprocess
 import sys
@@ -23,7 +21,6 @@ from servers import HOST, free_port, silent_server
 from sqlalchemy.pool import NullPool
 
 from fashionbench.errors import DataError, StoreError
-from fashionbench.pipeline.stage_lock import exclusive
 from fashionbench.tracking.registry import keeps_models, load_champion
 from fashionbench.tracking.store import (
     check_store,
@@ -231,20 +228,6 @@ def test_a_server_that_knows_no_models_by_themselves_is_told_from_one_that_fails
     assert not keeps_models(Answering(missing), "1")  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="500"):
         keeps_models(Answering("failed with error code 500, in line 404"), "1")  # type: ignore[arg-type]
-
-
-def test_a_store_without_locks_is_used_with_a_marker(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    for _ in range(2):
-        with exclusive(folder / "mlflow.db.lock"):
-            assert (folder / "mlflow.db.lock.held").exists()
-    assert not (folder / "mlflow.db.lock.held").exists()
-    assert caplog.text.count("does not support locks") == 1
 
 
 def test_a_network_disk_is_known_by_the_folder_that_it_is_mounted_on(
