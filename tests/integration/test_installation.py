@@ -46,10 +46,6 @@ def stub(path: Path, name: str, body: str) -> None:
     (path / name).chmod(0o755)
 
 
-def test_what_is_installed_is_left_alone(folder: Path) -> None:
-    assert make(folder, "install").stdout == NOTHING_TO_DO
-
-
 def test_a_newer_lock_is_installed_into_the_same_environment(folder: Path) -> None:
     later = (folder / ".venv/.ready").stat().st_mtime + 10
     os.utime(folder / "requirements.txt", (later, later))
