@@ -196,15 +196,13 @@ class Terminal:
 def workers_below(process: psutil.Process) -> list[psutil.Process]:
     """Return the processes that compute among all that a process has started.
 
-    Dask's are started by Python's multiprocessing (``spawn``), others forked: they have the command
-    line of their parent.
+    They are forked: they have the command line of their parent.
     """
     found = []
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             command, parent = child.cmdline(), child.parent()
-            is_forked = bool(command) and parent is not None and parent.cmdline() == command
-            if is_forked or "from multiprocessing.spawn import" in " ".join(command):
+            if command and parent is not None and parent.cmdline() == command:
                 found.append(child)
     return found
 
