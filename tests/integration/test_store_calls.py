@@ -91,7 +91,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("uri", "says"),
     [
         ("mysql+pymysql://me@localhost/runs", "No module named 'pymysql'; pip install pymysql"),
-        ("postgresql+pg8000://me@localhost/runs", "No module named 'pg8000'; pip install pg8000"),
         ("postgresql+psycopg2://me@127.0.0.1:1/runs", "refused"),
         ("gopher://localhost", "gopher"),
         ("sqlite:///", "is a folder; move it away, or correct MLFLOW_TRACKING_URI"),
