@@ -54,18 +54,15 @@ def test_make_runs_all_and_a_clone_makes_the_same(short: Repository, tmp_path: P
     short.run("make")
     assert "slow" in short.run("make").stdout
     short.commit("results")
-    assert_a_clone_on_other_cores_makes_the_same(short, Repository(tmp_path / "clone"))
 
-
-def assert_a_clone_on_other_cores_makes_the_same(made: Repository, clone: Repository) -> None:
-    """Run the pipeline in a clone: the same bytes, and in its MLflow the scores that git held."""
-    made.run("git", "clone", "-q", ".", str(clone.path))
+    clone = Repository(tmp_path / "clone")
+    short.run("git", "clone", "-q", ".", str(clone.path))
     clone.run(*on_other_cores("dvc", "repro"))
     assert clone.run("git", "status", "--porcelain").stdout == ""
     hashes = clone.hashes("dvc.lock", "metrics", "models", "data")
     assert len(hashes) > 20
-    assert hashes == made.hashes("dvc.lock", "metrics", "models", "data")
-    runs, others = (by_name(client_of(repository)) for repository in (made, clone))
+    assert hashes == short.hashes("dvc.lock", "metrics", "models", "data")
+    runs, others = (by_name(client_of(repository)) for repository in (short, clone))
     assert {name: run.data.metrics for name, run in others.items()} == {
         name: run.data.metrics for name, run in runs.items()
     }
