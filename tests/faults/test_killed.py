@@ -18,7 +18,6 @@ from interruptions import (
     BackgroundTraining,
     Terminal,
     assert_gone,
-    epochs_in_mlflow,
     epochs_on_disk,
     is_alive,
     restored_epochs,
@@ -26,7 +25,7 @@ from interruptions import (
     workers_below,
 )
 from repositories import Repository
-from stores import by_name, client_of, curves_of, runs_of
+from stores import by_name, client_of, curves_of, points, runs_of
 
 HIDE_CURSOR = "\x1b[?25l"
 """What a terminal gets when a bar begins."""
@@ -78,10 +77,11 @@ def kill_the_stage(repository: Repository, epochs: int) -> None:
 
 def terminate_the_stage(repository: Repository) -> None:
     """SIGTERM, as a batch system sends it: the stage says so, and MLflow learns of it."""
+    client = client_of(repository)
     with BackgroundTraining(repository) as training:
         training.suspend_after(3)
-        wait_until(lambda: epochs_in_mlflow(repository))
-        assert {run.info.status for run in runs_of(client_of(repository))} == {"RUNNING"}
+        wait_until(lambda: points(client))
+        assert {run.info.status for run in runs_of(client)} == {"RUNNING"}
         training.resume()
         workers = training.workers()
         training.stage().terminate()
@@ -90,7 +90,7 @@ def terminate_the_stage(repository: Repository) -> None:
     assert "Traceback" not in printed
     assert_gone(workers)
     assert restored_epochs(printed) == training.found
-    assert {run.info.status for run in runs_of(client_of(repository))} == {"KILLED"}
+    assert {run.info.status for run in runs_of(client)} == {"KILLED"}
 
 
 def kill_everything(repository: Repository) -> None:

@@ -6,11 +6,10 @@ import os
 import pty
 import re
 import signal
-import sqlite3
 import subprocess
 import termios
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
@@ -246,17 +245,3 @@ def error_line(printed: str) -> str:
     (line,) = [line for line in printed.splitlines() if line.startswith("fashionbench: error: ")]
     assert "Traceback" not in printed
     return line
-
-
-def epochs_in_mlflow(repository: Repository) -> int:
-    """Return how many epochs of all replicates are in the tables of MLflow's store.
-
-    MLflow itself would create the tables, which two must not do at once.
-    """
-    query = "SELECT count(*) FROM metrics WHERE key = 'val_loss'"
-    address = f"file:{repository.path / 'mlflow.db'}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as store:
-            return int(store.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
