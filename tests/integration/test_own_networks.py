@@ -155,19 +155,3 @@ def assert_studied(repository: Repository) -> None:
     repository.run("dvc", "repro", str(folder / "dvc.yaml:compare"))
     comparison = pd.read_csv(folder / "metrics/comparison.csv")
     assert list(comparison["network"]) == ["n9_residual", "n9_residual_dropout_prob_0_3"]
-
-
-@pytest.mark.slow
-def test_a_module_that_git_does_not_know_is_named(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path / "repository")
-    (repository.path / "networks/new.py").write_text(BY_DATA)
-    declared = {"n9_new": {"module": "networks/new.py:ByData"}}
-    repository.change_params(networks=declared)
-    done = repository.run("dvc", "exp", "run", "--temp", "check", check=False)
-    assert done.returncode
-    assert (
-        "networks.n9_new.module = 'networks/new.py:ByData': networks/new.py is not in this copy of "
-        "the project: DVC copies only files that git knows; git add networks/new.py and run the "
-        "experiment again"
-    ) in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
