@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT, environment
 
-NOTHING_TO_DO = "make: Nothing to be done for 'install'.\n"
 ANEW = " -m venv --clear "
 
 
@@ -64,7 +63,7 @@ def test_what_is_half_made_broken_or_moved_is_made_anew(folder: Path) -> None:
     assert ANEW in make(folder, "install").stdout
     python.unlink()
     python.symlink_to(sys.executable)
-    assert make(folder, "install").stdout == NOTHING_TO_DO
+    assert make(folder, "install").stdout == "make: Nothing to be done for 'install'.\n"
     moved = folder.rename(folder.with_name("moved"))
     assert ANEW in make(moved, "install").stdout
 
