@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from repositories import PROJECT
+from repositories import PROJECT, as_yaml
+from ruamel.yaml import YAML
 from torch import Tensor
 from trainings import forget_kernels
 
@@ -93,8 +94,9 @@ def test_the_sizes_of_the_data_set_at_hand_are_named(
 ) -> None:
     monkeypatch.setattr(self_test.differing, "__defaults__", (("n2_mlp",),))
     shutil.copy(PROJECT / "datasets.yaml", tmp_path)
-    text = (PROJECT / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("dataset: fashion_mnist", "dataset: digits"))
+    params = YAML(typ="safe").load(PROJECT / "params.yaml")
+    params["networks"] = {name: params["networks"][name] for name in ("n2_mlp", "n8_conv")}
+    (tmp_path / "params.yaml").write_text(as_yaml(params | {"dataset": "digits"}))
     monkeypatch.chdir(tmp_path)
     forget_kernels()
     doctor.examine()
