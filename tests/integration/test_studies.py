@@ -241,6 +241,7 @@ def test_the_results_of_a_committed_study_are_judged_drawn_and_published(
         shutil.copy(PROJECT / file, tmp_path)
     for file in ("study.yaml", "params.yaml", "dvc.yaml"):
         shutil.copy(PROJECT / "studies" / name / file, folder)
+    shutil.copytree(PROJECT / "networks", tmp_path / "networks")
     monkeypatch.chdir(folder)
     design = Design(read_study(), load_params(PROJECT / "params.yaml"))
     params = load_params()
