@@ -5,7 +5,6 @@ is a function of its own, and each start must go on after exactly the epochs it 
 """
 
 import os
-import signal
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,6 @@ from interruptions import (
     BackgroundTraining,
     Terminal,
     assert_gone,
-    epochs_in_mlflow,
     epochs_on_disk,
     is_alive,
     restored_epochs,
@@ -27,7 +25,7 @@ from interruptions import (
     workers_below,
 )
 from repositories import Repository
-from stores import by_name, client_of, curves_of, runs_of
+from stores import by_name, client_of, curves_of, points, runs_of
 
 HIDE_CURSOR = "\x1b[?25l"
 """What a terminal gets when a bar begins."""
@@ -69,7 +67,7 @@ def kill_the_stage(repository: Repository, epochs: int) -> None:
     with BackgroundTraining(repository) as training:
         workers = training.workers()
         training.wait_for_epochs(epochs)
-        kill(training.stage())
+        training.stage().kill()
         printed = training.end()
     assert "ERROR" in printed
     assert_gone(workers)
@@ -79,19 +77,20 @@ def kill_the_stage(repository: Repository, epochs: int) -> None:
 
 def terminate_the_stage(repository: Repository) -> None:
     """SIGTERM, as a batch system sends it: the stage says so, and MLflow learns of it."""
+    client = client_of(repository)
     with BackgroundTraining(repository) as training:
         training.suspend_after(3)
-        wait_until(lambda: epochs_in_mlflow(repository))
-        assert {run.info.status for run in runs_of(client_of(repository))} == {"RUNNING"}
+        wait_until(lambda: points(client))
+        assert {run.info.status for run in runs_of(client)} == {"RUNNING"}
         training.resume()
         workers = training.workers()
-        kill(training.stage(), signal.SIGTERM)
+        training.stage().terminate()
         printed = training.end()
     assert "fashionbench: terminated" in printed
     assert "Traceback" not in printed
     assert_gone(workers)
     assert restored_epochs(printed) == training.found
-    assert {run.info.status for run in runs_of(client_of(repository))} == {"KILLED"}
+    assert {run.info.status for run in runs_of(client)} == {"KILLED"}
 
 
 def kill_everything(repository: Repository) -> None:
@@ -121,7 +120,7 @@ def kill_dvc_alone(repository: Repository) -> None:
         refused = repository.run(*TRAIN, check=False)
         assert refused.returncode != 0
         assert f"train@slow is already running (process {stage.pid})" in refused.stderr
-        kill(stage)
+        stage.kill()
     assert_gone([stage, *workers])
 
 
@@ -153,7 +152,7 @@ def kill_one_worker(repository: Repository) -> None:
     with BackgroundTraining(repository, *on_all_cores(*TRAIN)) as training:
         training.wait_for_more(3)
         workers = training.workers()
-        kill(workers[0])
+        workers[0].kill()
         printed = training.end()
     assert "fashionbench: error: slow seed " in printed
     assert "its process was ended by SIGKILL, as the system does when memory runs out" in printed
@@ -204,7 +203,3 @@ def cores_of(process: int) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(process))
     return os.cpu_count() or 1
-
-
-def kill(process: psutil.Process, number: int = signal.SIGKILL) -> None:
-    os.kill(process.pid, number)

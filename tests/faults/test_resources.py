@@ -14,10 +14,7 @@ from interruptions import (
     error_line,
     restored_epochs,
 )
-from repositories import Repository
-
-# Without these even root may not write where the permissions of a folder forbid it.
-AS_MORTALS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+from repositories import AS_MORTALS, Repository
 
 
 @pytest.fixture
@@ -118,7 +115,9 @@ def start_twice(repository: Repository) -> None:
     """Start a training beside itself: the second is refused, and the first ends as ever."""
     with BackgroundTraining(repository) as training:
         training.suspend_after(3)
-        assert not listening(training.stage(), *training.workers())
+        processes = (training.stage(), *training.workers())
+        connections = [found for process in processes for found in process.net_connections()]
+        assert psutil.CONN_LISTEN not in {found.status for found in connections}
         second = repository.run(*TRAIN, check=False)
         training.resume()
         printed = training.end()
@@ -127,13 +126,3 @@ def start_twice(repository: Repository) -> None:
     assert "Traceback" not in second.stderr
     assert training.dvc.returncode == 0, printed
     assert restored_epochs(printed) == training.found > 0
-
-
-def listening(*processes: psutil.Process) -> list[object]:
-    """Return the connections on which a process waits for others to connect."""
-    return [
-        connection
-        for process in processes
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    ]

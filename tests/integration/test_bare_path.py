@@ -1,20 +1,15 @@
 """DVC called by its path, as a crontab or an IDE does, where no environment is activated."""
 
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from installed import install
 from repositories import Repository
 
 
 @pytest.mark.slow
 def test_stages_run_in_the_environment_that_make_has_made(copied: Repository) -> None:
-    environment = copied.path / ".venv"
-    environment.mkdir()
-    for name in ("bin", "lib"):
-        (environment / name).symlink_to(Path(sys.prefix) / name)
-    (environment / "pyvenv.cfg").write_bytes((Path(sys.prefix) / "pyvenv.cfg").read_bytes())
+    install(copied)
     bare = {
         name: value
         for name, value in copied.environment.items()

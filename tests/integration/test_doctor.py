@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from repositories import PROJECT
+from repositories import PROJECT, as_yaml
+from ruamel.yaml import YAML
 from torch import Tensor
 from trainings import forget_kernels
 
@@ -93,8 +94,9 @@ def test_the_sizes_of_the_data_set_at_hand_are_named(
 ) -> None:
     monkeypatch.setattr(self_test.differing, "__defaults__", (("n2_mlp",),))
     shutil.copy(PROJECT / "datasets.yaml", tmp_path)
-    text = (PROJECT / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("dataset: fashion_mnist", "dataset: digits"))
+    params = YAML(typ="safe").load(PROJECT / "params.yaml")
+    params["networks"] = {name: params["networks"][name] for name in ("n2_mlp", "n8_conv")}
+    (tmp_path / "params.yaml").write_text(as_yaml(params | {"dataset": "digits"}))
     monkeypatch.chdir(tmp_path)
     forget_kernels()
     doctor.examine()
@@ -114,10 +116,13 @@ def test_the_sizes_of_the_data_set_at_hand_are_named(
     forget_kernels()
 
 
-def test_a_processor_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("flags", "lacks"), [({"avx"}, "AVX2 and FMA"), ({"avx2"}, "FMA")])
+def test_a_processor_that_is_too_old_is_refused(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], lacks: str
+) -> None:
     monkeypatch.setattr(processor, "is_x86", lambda: True)
-    monkeypatch.setattr(processor, "flags", lambda: {"avx"})
-    with pytest.raises(ConfigError, match="lacks AVX2"):
+    monkeypatch.setattr(processor, "flags", lambda: flags)
+    with pytest.raises(ConfigError, match=rf"\) lacks {lacks}: an x86-64 processor needs"):
         doctor.examine()
 
 

@@ -15,9 +15,7 @@ import bits
 import layers
 import pytest
 from repositories import PROJECT
-from trainings import forget_kernels
 
-from fashionbench.portable import kernels
 from fashionbench.portable.processor import is_x86
 from fashionbench.training import self_test
 
@@ -84,9 +82,3 @@ def test_kernels_for_avx2_make_the_committed_bits() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_other_arithmetic_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "CHUNK", 64)
-    assert self_test.differing(["n2_mlp"]) == ["n2_mlp"]
-    forget_kernels()  # What was chosen for other chunks.

@@ -51,8 +51,7 @@ def test_runs_are_children_of_the_entry_point_that_made_them(untrained: Reposito
     untrained.run(*MLFLOW_RUN, "-e", "main")
     assert trees(untrained, ()) == {"main": TREE}
 
-    untrained.run("git", "add", "-A")
-    untrained.run("git", "commit", "-qm", "results")
+    untrained.commit("results")
 
     # An experiment starts from params.yaml as it was edited, and leaves the workspace as it is.
     untrained.change_params(learning_rate=0.002)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from repositories import MLFLOW_RUN, Repository, stages_of
+from repositories import AS_MORTALS, MLFLOW_RUN, Repository, stages_of
 from stores import by_name, champions, client_of, contents, runs_of
 
-# Without these even root may not write where the permissions of a folder forbid it.
-AS_MORTALS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+LOAD = "import mlflow; mlflow.pyfunc.load_model('models:/fashionbench@champion')"
 PREDICT = ("python", "-m", "fashionbench", "predict", "--network", "n9_ninth")
 
 
@@ -63,8 +62,7 @@ def test_a_project_that_was_moved_finds_its_models_and_its_runs(
     assert {run.info.artifact_uri.partition("/mlartifacts")[0] for run in runs_of(client)} == {
         moved.path.as_uri()
     }
-    ask = "import mlflow; mlflow.pyfunc.load_model('models:/fashionbench@champion')"
-    moved.run("python", "-c", ask)
+    moved.run("python", "-c", LOAD)
 
 
 @pytest.mark.slow
@@ -79,8 +77,7 @@ def test_files_that_were_cleaned_away_come_back(copied: Repository) -> None:
         name: run["files"] for name, run in before.items() if "files" in run
     }
     assert champions(client) == before["champions"]
-    ask = "import mlflow; mlflow.pyfunc.load_model('models:/fashionbench@champion')"
-    copied.run("python", "-c", ask)
+    copied.run("python", "-c", LOAD)
 
 
 @pytest.mark.slow

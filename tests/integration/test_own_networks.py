@@ -2,12 +2,12 @@
 
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 from PIL import Image
@@ -63,19 +63,12 @@ claims:
 """
 
 
-def make(path: Path) -> Repository:
-    """Make a small repository with a network of each kind."""
-    repository = make_repository(path)
-    (path / "networks/by_data.py").write_text(BY_DATA)
-    repository.change_params(networks=NETWORKS, seeds=[0, 1], num_epochs=1)
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "networks of every kind")
-    return repository
-
-
 @pytest.mark.slow(minutes=3)
 def test_networks_of_every_kind_go_the_whole_way(tmp_path: Path) -> None:
-    repository = make(tmp_path / "repository")
+    repository = make_repository(tmp_path / "repository")
+    (repository.path / "networks/by_data.py").write_text(BY_DATA)
+    repository.change_params(networks=NETWORKS, seeds=[0, 1], num_epochs=1)
+    repository.commit("networks of every kind")
     said = repository.run("dvc", "repro").stderr
     assert "by_data: its bits hold for this kind of processor only, because of what it does" in said
     assert_results(repository)
@@ -114,7 +107,8 @@ def assert_served(repository: Repository, folder: Path) -> None:
     Image.fromarray(thousand(repository)[0]).save(image)
     np.save(folder / "images.npy", thousand(repository))
     for name in ("n9_residual", "by_data"):
-        expected = evaluated_in(repository, f"fashionbench-{name}")
+        with chdir(repository.path):  # Where its module lies.
+            expected = evaluated(repository, f"fashionbench-{name}")
         asked = repository.run("fashionbench", "predict", "--network", name, str(image)).stdout
         assert f"{expected[0].max():.1%}" in asked
         client = client_of(repository)
@@ -132,13 +126,6 @@ def assert_served(repository: Repository, folder: Path) -> None:
             check=True,
         )
         np.testing.assert_array_equal(np.load(empty / "answers.npy"), expected)
-
-
-def evaluated_in(repository: Repository, name: str) -> npt.NDArray[np.float32]:
-    """Return the right answers of a model whose module lies in a repository."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(repository.path)
-        return evaluated(repository, name)
 
 
 def assert_reruns(repository: Repository) -> None:
@@ -168,19 +155,3 @@ def assert_studied(repository: Repository) -> None:
     repository.run("dvc", "repro", str(folder / "dvc.yaml:compare"))
     comparison = pd.read_csv(folder / "metrics/comparison.csv")
     assert list(comparison["network"]) == ["n9_residual", "n9_residual_dropout_prob_0_3"]
-
-
-@pytest.mark.slow
-def test_a_module_that_git_does_not_know_is_named(tmp_path: Path) -> None:
-    repository = make_repository(tmp_path / "repository")
-    (repository.path / "networks/new.py").write_text(BY_DATA)
-    declared = {"n9_new": {"module": "networks/new.py:ByData"}}
-    repository.change_params(networks=declared)
-    done = repository.run("dvc", "exp", "run", "--temp", "check", check=False)
-    assert done.returncode
-    assert (
-        "networks.n9_new.module = 'networks/new.py:ByData': networks/new.py is not in this copy of "
-        "the project: DVC copies only files that git knows; git add networks/new.py and run the "
-        "experiment again"
-    ) in done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr

@@ -245,11 +245,9 @@ def test_images_on_which_two_networks_disagree_are_shown_with_both_answers(shown
     first = page.locator(".thumbnails li").first
     # Image 3 is the first that two divides not, and three does.
     assert first.inner_text().split("\n") == ["Dress", "✓ n1_mlp: Dress", "✗ n2_mlp: Shirt"]
-    assert (
-        first.locator(".thumbnail")
-        .evaluate("one => getComputedStyle(one).backgroundImage")
-        .startswith("url")
-    )
+    thumbnail = first.locator(".thumbnail")
+    drawn = thumbnail.evaluate("one => getComputedStyle(one).backgroundImage")
+    assert drawn.startswith("url")
     page.locator("[name=class]").select_option("Sneaker")
     shown.wait_until_drawn()
     assert "of 6 test images of the class Sneaker" in page.inner_text("#disagreements")

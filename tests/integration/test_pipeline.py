@@ -1,19 +1,16 @@
 """The stages as DVC runs them: real DVC, real MLflow, real images, in repositories of their own."""
 
 import json
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from made_up import CLAIMS
-from repositories import NETWORKS, SAMPLE, Repository
+from repositories import NETWORKS, Repository
 from safetensors.numpy import load_file
-from stores import by_name, client_of
+from stores import assert_shows_what_dvc_holds, by_name, client_of
 
 from fashionbench.data.splits import load_split
-from fashionbench.pipeline.dependencies import sha256_of
 from fashionbench.tables import read_arrays
 
 
@@ -26,12 +23,7 @@ def test_prepare_draws_the_splits_that_params_ask_for(finished: Repository) -> N
 def test_train_writes_curves_and_weights_of_every_seed(finished: Repository) -> None:
     for name in NETWORKS:
         curves = pd.read_csv(finished.path / f"metrics/networks/{name}/curves.csv")
-        assert list(zip(curves["seed"], curves["epoch"], strict=True)) == [
-            (0, 1),
-            (0, 2),
-            (1, 1),
-            (1, 2),
-        ]
+        assert curves[["seed", "epoch"]].to_numpy().tolist() == [[0, 1], [0, 2], [1, 1], [1, 2]]
         weights = {path.name for path in (finished.path / "models" / name).iterdir()}
         assert weights == {"seed_0.safetensors", "seed_1.safetensors"}
 
@@ -112,7 +104,9 @@ def test_report_judges_every_claim_and_shows_every_network(finished: Repository)
 
 
 def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository) -> None:
-    found = by_name(client_of(finished))
+    client = client_of(finished)
+    assert_shows_what_dvc_holds(client, finished)
+    found = by_name(client)
     assert found.keys() == {
         "comparison",
         *NETWORKS,
@@ -120,27 +114,11 @@ def test_mlflow_holds_every_replicate_once_with_its_scores(finished: Repository)
     }
     for name in NETWORKS:
         for seed in (0, 1):
-            run = found[f"{name} seed {seed}"]
-            weights = finished.path / f"models/{name}/seed_{seed}.safetensors"
-            assert run.info.status == "FINISHED"
-            assert run.data.tags["mlflow.parentRunId"] == found[name].info.run_id
-            assert run.data.tags["dvc.stage"] == f"train@{name}"
+            tags = found[f"{name} seed {seed}"].data.tags
+            assert tags["mlflow.parentRunId"] == found[name].info.run_id
+            assert tags["dvc.stage"] == f"train@{name}"
             # Too short to be watched.
-            assert "fashionbench.restored" in run.data.tags
-            assert run.data.tags["fashionbench.weights_sha256"] == sha256_of(weights)
-            assert len(run.data.tags["git.commit"]) == 40
-            assert 0 <= run.data.metrics["final/test_accuracy"] <= 1
+            assert "fashionbench.restored" in tags
+            assert len(tags["git.commit"]) == 40
     assert found["n4_dropout seed 0"].data.params["dropout_prob"] == "0.5"
     assert found["n2_mlp seed 0"].data.params["dropout_prob"] == "0.0"
-
-
-def test_a_false_file_is_refused_by_the_download_stage(copied: Repository, tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
-    shutil.copytree(SAMPLE, folder)
-    labels = folder / "t10k-labels-idx1-ubyte.gz"
-    labels.write_bytes(labels.read_bytes()[:-4])
-    command = f"FASHIONBENCH_DATA={folder} dvc repro -f -s download"
-    done = copied.run("sh", "-c", command, check=False)
-    assert done.returncode != 0
-    assert "t10k-labels-idx1-ubyte.gz" in done.stderr
-    assert not list((copied.path / "data").rglob("*ubyte*"))

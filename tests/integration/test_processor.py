@@ -10,15 +10,6 @@ from fashionbench.errors import ConfigError
 from fashionbench.portable import processor
 
 
-def test_a_processor_without_fma_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processor, "is_x86", lambda: True)
-    monkeypatch.setattr(processor, "flags", lambda: {"sse2", "avx", "avx2"})
-    with pytest.raises(ConfigError, match=r"lacks FMA: an x86-64 processor needs AVX2 and FMA"):
-        processor.check_processor()
-    monkeypatch.setattr(processor, "flags", lambda: {"avx2", "fma"})
-    processor.check_processor()
-
-
 def test_other_code_of_torch_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "is_x86", lambda: True)
     with pytest.raises(ConfigError, match=r"code for AVX512, .* set ATEN_CPU_CAPABILITY=avx2"):

@@ -27,9 +27,7 @@ from models import ASK, champion_seed, evaluated, thousand
 
 COMPLAINTS: tuple[tuple[Any, str], ...] = (
     ({"inputs": [[0] * 28] * 28}, "images are of shape (28, 28): must be an array of shape"),
-    ({"inputs": [[[0] * 28] * 27]}, "images are of shape (1, 27, 28)"),
     ({"inputs": [[["dark"] * 28] * 28]}, "images are of type"),
-    ({"inputs": [[[-1] * 28] * 28]}, "pixels are from -1 to -1"),
     ({"inputs": [[[0] * 28, [0]]]}, "nhomogeneous"),
     ({"inputs": {"image": [0]}}, "images are a dict"),
     ({"dataframe_split": {"columns": ["a"], "data": [[0]]}}, "images are a DataFrame"),
@@ -37,21 +35,15 @@ COMPLAINTS: tuple[tuple[Any, str], ...] = (
 )
 
 
-def val_accuracies(repository: Repository, name: str) -> dict[int, float]:
-    scores = pd.read_csv(repository.path / f"metrics/networks/{name}/scores.csv")
-    val = scores[scores["split"] == "val"]
-    return dict(zip(val["seed"], val["accuracy"], strict=True))
-
-
 def test_champions_are_the_best_by_validation_accuracy(finished: Repository) -> None:
-    folders = sorted((finished.path / "metrics/networks").iterdir())
-    by_network = {folder.name: val_accuracies(finished, folder.name) for folder in folders}
-    for name, accuracies in by_network.items():
-        seed = champion_seed(finished, f"fashionbench-{name}")
-        assert accuracies[seed] == max(accuracies.values())
+    medians = {}
+    for name in NETWORKS:
+        scores = pd.read_csv(finished.path / f"metrics/networks/{name}/scores.csv")
+        accuracies = scores[scores["split"] == "val"].set_index("seed")["accuracy"]
+        assert accuracies[champion_seed(finished, f"fashionbench-{name}")] == accuracies.max()
+        medians[name] = accuracies.median()
     best = client_of(finished).get_model_version_by_alias("fashionbench", "champion")
-    means = {name: np.mean(list(accuracies.values())) for name, accuracies in by_network.items()}
-    assert means[best.tags["fashionbench.network"]] == max(means.values())
+    assert medians[best.tags["fashionbench.network"]] == max(medians.values())
 
 
 def test_no_artifact_is_a_pickle(finished: Repository) -> None:

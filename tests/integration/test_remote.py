@@ -30,22 +30,6 @@ assert abs(numpy.asarray(model.predict(numpy.zeros((2, 28, 28)))).sum() - 2) < 1
 """
 
 
-def train_while_it_dies(
-    server: TrackingServer, repository: Repository, client: MlflowClient
-) -> tuple[str, set[str]]:
-    """Kill the server once it shows an epoch; return what was printed, and the runs it had."""
-    with BackgroundTraining(repository) as training:
-        training.suspend_after(4)
-        wait_until(lambda: points(client) >= 1)
-        begun = {run.info.run_id for run in runs_of(client)}
-        server.kill()
-        for worker in training.workers():
-            worker.resume()
-        printed = training.end()
-        assert training.dvc.returncode == 0, printed
-    return printed, begun
-
-
 @pytest.mark.slow(minutes=1)
 def test_a_server_that_is_silent_or_away_stops_nothing_and_is_filled_when_it_is_there(
     untrained: Repository, tmp_path: Path
@@ -103,8 +87,7 @@ def test_everything_holds_on_a_server_with_postgresql(
         client = MlflowClient(server.uri)
         assert_a_server_that_died_is_filled(server, repository, client)
         repository.run("dvc", "remote", "add", "shelf", str(tmp_path / "shelf"))
-        repository.run("git", "add", "-A")
-        repository.run("git", "commit", "-qm", "results")
+        repository.commit("results")
         assert_experiments_stand_side_by_side(repository, client)
         before, known = champions(client), len(runs_of(client))
         # Another's clone adds nothing.
@@ -124,7 +107,14 @@ def assert_a_server_that_died_is_filled(
     server: TrackingServer, repository: Repository, client: MlflowClient
 ) -> None:
     """Train while the server dies: it is told once only, by those whom it knows."""
-    printed, begun = train_while_it_dies(server, repository, client)
+    with BackgroundTraining(repository) as training:
+        training.suspend_after(4)
+        wait_until(lambda: points(client) >= 1)
+        begun = {run.info.run_id for run in runs_of(client)}
+        server.kill()
+        training.resume()
+        printed = training.end()
+    assert training.dvc.returncode == 0, printed
     assert printed.count(WARNING) == 1
     server.start()
     unknown = replace(repository, variables={"MLFLOW_TRACKING_URI": server.uri})

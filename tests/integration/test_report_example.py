@@ -1,14 +1,14 @@
 """The comparison in plain PyTorch, run small: it and the pipeline train the same eight networks."""
 
 import csv
-import importlib.util
+import runpy
 import subprocess
 import sys
 from dataclasses import replace
-from types import ModuleType
 
 import pytest
 import torch
+from made_up import NETWORKS
 from repositories import PROJECT, SAMPLE
 from scipy import stats
 from trainings import train_replicate
@@ -24,16 +24,6 @@ UNLIKELY = 1e-4
 """The p value of a difference that two samples of one distribution do not have."""
 
 
-@pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("report_example", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_it_stands_alone_and_fits_on_a_few_screens() -> None:
     text = SCRIPT.read_text()
     assert "fashionbench" not in text
@@ -41,18 +31,19 @@ def test_it_stands_alone_and_fits_on_a_few_screens() -> None:
 
 
 @pytest.mark.slow(minutes=1)
-def test_its_losses_are_those_of_the_pipeline(example: ModuleType, params: Params) -> None:
-    splits = example.load(SAMPLE, IMAGES, IMAGES)
+def test_its_losses_are_those_of_the_pipeline(params: Params) -> None:
+    example = runpy.run_path(str(SCRIPT))
+    splits = example["load"](SAMPLE, IMAGES, IMAGES)
     train, val = (
         Examples(images.squeeze(1).mul(255).round().to(torch.uint8), labels)
         for images, labels in (splits["train"], splits["val"])
     )
     short = replace(params.hyperparameters, num_epochs=EPOCHS)
-    assert set(example.NETWORKS) == set(params.networks)
-    for name in params.networks:
+    assert tuple(example["NETWORKS"]) == NETWORKS
+    for name in NETWORKS:
         there, here = [], []
         for seed in range(SEEDS):
-            there.append(example.train(name, seed, splits, EPOCHS)["val_loss"])
+            there.append(example["train"](name, seed, splits, EPOCHS)["val_loss"])
             replicate = Replicate(network=params.network(name), hyperparameters=short, seed=seed)
             here.append(train_replicate(replicate, train, val)[0][-1].val_loss)
         assert stats.ttest_ind(there, here).pvalue > UNLIKELY, (name, there, here)
@@ -65,7 +56,7 @@ def test_its_table_has_the_pipelines_networks_and_intervals(params: Params) -> N
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     rows = list(csv.DictReader(done.stdout.splitlines()))
     assert {row["network"]: int(row["parameters"]) for row in rows} == {
-        name: count(params.network(name)).parameters for name in params.networks
+        name: count(params.network(name)).parameters for name in NETWORKS
     }
     for row in rows:
         for column in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):

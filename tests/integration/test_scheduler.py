@@ -53,7 +53,6 @@ def start_worker(
         (("tcp:", "http:"), {}, "", "answers (unknown address scheme 'http'"),
         ((":{port}", ""), {}, "", "answers (missing port number in address"),
         ((":{port}", ":99999"), {}, "", "answers (ports are 1 to 65535"),
-        ((":{port}", ":dask"), {}, "", "answers ("),
         (("tcp:", "tls:"), {}, "", "answers (TLS expects a `ssl_context`"),
         (("tcp:", "tls:"), NOT_TLS, "", "answers ([X509"),
         (("", ""), {}, "--tls-ca-file nowhere.pem", "(ca_file = nowhere.pem is not a file)"),

@@ -76,8 +76,7 @@ transfers: [8a]
 def declare(repository: Repository, name: str, text: str) -> None:
     """Declare a study and commit it, as its claims have to be."""
     add_study(repository, name, text)
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", f"declare the study {name}")
+    repository.commit(f"declare the study {name}")
 
 
 @pytest.mark.slow(minutes=3)
@@ -98,8 +97,7 @@ def test_the_second_arm_is_a_study_that_a_clone_makes_again(copied: Repository) 
         refused = copied.run("make", "study", *words, check=False).stderr
         assert "name a study, such as make study NAME=logits: logits" in refused
     shutil.copy(PROJECT / ".dvcignore", copied.path)
-    copied.run("git", "add", "-A")
-    copied.run("git", "commit", "-qm", "studies are left out until they run")
+    copied.commit("studies are left out until they run")
     assert "logits" not in copied.run("dvc", "data", "status").stdout
     preview = copied.run("make", "study", "NAME=logits", "SIZE=quick", "QUICK_VALUES=num_epochs=1")
     assert "Logits, 2 seeds" in preview.stdout
@@ -116,8 +114,7 @@ def test_the_second_arm_is_a_study_that_a_clone_makes_again(copied: Repository) 
     assert "The correction" in (copied.path / "metrics/report.html").read_text()
     arms = json.loads((copied.path / "metrics/claims.json").read_text())
     assert list(arms) == ["probabilities", "logits"]
-    copied.run("git", "add", "-A")
-    copied.run("git", "commit", "-qm", "results of the study")
+    copied.commit("results of the study")
     said = copied.run("dvc", "repro", "studies/logits/dvc.yaml").stdout
     assert stages_of(said) == {"studies/logits/dvc.yaml:publish", "studies/logits/dvc.yaml:mirror"}
     assert copied.run("git", "status", "--porcelain").stdout == ""
@@ -244,6 +241,7 @@ def test_the_results_of_a_committed_study_are_judged_drawn_and_published(
         shutil.copy(PROJECT / file, tmp_path)
     for file in ("study.yaml", "params.yaml", "dvc.yaml"):
         shutil.copy(PROJECT / "studies" / name / file, folder)
+    shutil.copytree(PROJECT / "networks", tmp_path / "networks")
     monkeypatch.chdir(folder)
     design = Design(read_study(), load_params(PROJECT / "params.yaml"))
     params = load_params()

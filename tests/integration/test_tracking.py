@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,6 @@ from trainings import made_up_epoch, network, nothing_watched
 
 from fashionbench.errors import StoreError, TrainingError
 from fashionbench.params import Hyperparameters
-from fashionbench.pipeline import environment
 from fashionbench.pipeline.processes import Owner
 from fashionbench.tracking import log, store
 from fashionbench.tracking import runs as tracking_runs
@@ -30,9 +30,11 @@ from fashionbench.tracking.runs import TrainingRuns, track_training
 from fashionbench.tracking.store import locked_store
 from fashionbench.tracking.sync import average_curves, average_scores
 from fashionbench.training.epoch import Replicate
-from fashionbench.training.replicates import EpochTask, Tell
+from fashionbench.workers.local import LocalWorkers
 
 DECLARED = network(hidden_sizes=(4,), dropout_prob=0.5)
+IDLE = LocalWorkers(ThreadPoolExecutor(1), 1)
+"""Workers who have nothing to do but to be described."""
 
 
 @pytest.fixture(scope="session")
@@ -60,22 +62,9 @@ def replicates(
     ]
 
 
-class Nobody:
-    """Workers who have nothing to do but to be described."""
-
-    def train(self, task: EpochTask, tell: Tell) -> None:
-        raise AssertionError
-
-    def describe(self) -> dict[str, str]:
-        return environment.describe()
-
-
-NOBODY = Nobody()
-
-
 def track(hyperparameters: Hyperparameters) -> None:
     """Track a made-up training of two seeds."""
-    with track_training(replicates(hyperparameters), nothing_watched(), NOBODY) as tracked:
+    with track_training(replicates(hyperparameters), nothing_watched(), IDLE) as tracked:
         for seed in (0, 5):
             for epoch in (1, 2):
                 tracked.log_epoch(made_up_epoch(seed, epoch, val_loss=1.0 / epoch))
@@ -167,7 +156,7 @@ def break_off(hyperparameters: Hyperparameters, error: BaseException) -> Trainin
     kept = []
 
     def train() -> None:
-        with track_training(replicates(hyperparameters), nothing_watched(), NOBODY) as tracked:
+        with track_training(replicates(hyperparameters), nothing_watched(), IDLE) as tracked:
             kept.append(tracked)
             tracked.log_divergence(0, "the loss of epoch 3 is not a finite number")
             raise error

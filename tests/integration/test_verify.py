@@ -142,8 +142,7 @@ def commit_results(repository: Repository, pipeline: str, params: str) -> None:
     (repository.path / "params.yaml").write_text(params)
     repository.run("git", "rm", "-q", "dvc.lock")
     repository.run("dvc", "repro")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "results")
+    repository.commit("results")
 
 
 def test_what_a_clone_makes_again_is_verified(repository: Repository) -> None:
@@ -173,8 +172,7 @@ def test_a_receipt_does_not_spoil_the_next_rebuild(repository: Repository) -> No
     )
     (repository.path / "rebuilds").mkdir()
     (repository.path / "rebuilds/older.json").write_text("{}")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "a stage that lists receipts, and one of them")
+    repository.commit("a stage that lists receipts, and one of them")
     repository.run(*VERIFY, "--write")
     repository.run("git", "commit", "-qam", "its lock")
     for _ in range(2):
@@ -202,10 +200,8 @@ def test_a_lock_that_claims_another_output_is_refused(repository: Repository) ->
     assert "DIFFERS" in differing.stdout
     (path,) = (repository.path / "rebuilds").glob("*.json")
     found = read_receipt(path).comparison
-    assert (found.outcome, [output.path for output in found.differences]) == (
-        "different",
-        ["made/shout"],
-    )
+    assert found.outcome == "different"
+    assert [output.path for output in found.differences] == ["made/shout"]
     repository.run(*RECEIPTS, "--check")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 PATIENCE_S = 120
 HEIGHT = 900
@@ -68,15 +68,8 @@ def opened(
     )
     context.set_default_timeout(1000 * PATIENCE_S)
     found = Opened(context.new_page())
-
-    def hear(message: ConsoleMessage) -> None:
-        found.complaints.append(message.text)
-
-    def fail(error: Error) -> None:
-        found.complaints.append(str(error))
-
-    found.page.on("console", hear)
-    found.page.on("pageerror", fail)
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
     found.page.on("request", lambda request: found.requests.append(request.url))
     found.page.goto(f"{file.as_uri()}#{fragment}" if fragment else file.as_uri())
     if has_scripts:

@@ -28,15 +28,10 @@ def on_all_cores(*command: str) -> tuple[str, ...]:
     return _on(ALL_CORES, command)
 
 
-def on_one_core(*command: str) -> tuple[str, ...]:
-    """Return a command that runs on one core, where the system lets one choose."""
-    return _on(ALL_CORES[:1], command)
-
-
 def on_other_cores(*command: str) -> tuple[str, ...]:
     """Return a command that runs on one core if this process has several, and else on all."""
     has_one = not ALL_CORES or len(os.sched_getaffinity(0)) == 1
-    return (on_all_cores if has_one else on_one_core)(*command)
+    return _on(ALL_CORES if has_one else ALL_CORES[:1], command)
 
 
 def _on(cores: Sequence[int], command: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,8 +32,7 @@ def install(repository: Repository) -> Repository:
     for stamp in (".ready", ".bench"):
         (environment / stamp).write_text(f"{repository.path}\n")
     (repository.path / ".git/info/exclude").write_text("/.venv*/\n")
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "installed")
+    repository.commit("installed")
     return repository
 
 

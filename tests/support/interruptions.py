@@ -6,11 +6,10 @@ import os
 import pty
 import re
 import signal
-import sqlite3
 import subprocess
 import termios
 from collections.abc import Callable, Collection
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
@@ -45,8 +44,7 @@ def make_untrained(path: Path) -> Repository:
     repository.change_params(networks={"slow": SLOW_NETWORK}, num_epochs=NUM_EPOCHS)
     repository.run("dvc", "repro", "prepare")
     repository.run("python", "-c", _MAKE_STORE)
-    repository.run("git", "add", "-A")
-    repository.run("git", "commit", "-qm", "prepared")
+    repository.commit("prepared")
     return repository
 
 
@@ -197,15 +195,13 @@ class Terminal:
 def workers_below(process: psutil.Process) -> list[psutil.Process]:
     """Return the processes that compute among all that a process has started.
 
-    Dask's are started by Python's multiprocessing (``spawn``), others forked: they have the command
-    line of their parent.
+    They are forked: they have the command line of their parent.
     """
     found = []
     for child in process.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             command, parent = child.cmdline(), child.parent()
-            is_forked = bool(command) and parent is not None and parent.cmdline() == command
-            if is_forked or "from multiprocessing.spawn import" in " ".join(command):
+            if command and parent is not None and parent.cmdline() == command:
                 found.append(child)
     return found
 
@@ -249,17 +245,3 @@ def error_line(printed: str) -> str:
     (line,) = [line for line in printed.splitlines() if line.startswith("fashionbench: error: ")]
     assert "Traceback" not in printed
     return line
-
-
-def epochs_in_mlflow(repository: Repository) -> int:
-    """Return how many epochs of all replicates are in the tables of MLflow's store.
-
-    MLflow itself would create the tables, which two must not do at once.
-    """
-    query = "SELECT count(*) FROM metrics WHERE key = 'val_loss'"
-    address = f"file:{repository.path / 'mlflow.db'}?mode=ro"
-    try:
-        with closing(sqlite3.connect(address, uri=True)) as store:
-            return int(store.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0

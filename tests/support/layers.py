@@ -148,6 +148,17 @@ def _layers() -> dict[str, Case]:
         *(nn.Unfold(3), nn.Dropout(0.3), nn.Dropout2d(0.3), nn.AlphaDropout(0.3)),
         *(nn.FeatureAlphaDropout(0.3), nn.Softmax2d(), nn.Linear(9, 5), nn.PReLU(6)),
     ]
+    of_words: dict[str, nn.Module] = {
+        "padded sequences": nn.Sequential(nn.ReflectionPad1d(2), nn.ReplicationPad1d(1)),
+        "interpolated sequences": nn.Upsample(scale_factor=2, mode="linear"),
+        "repeated sequences": nn.Upsample(scale_factor=2),
+        "attention": Function(lambda x, m: m(x, x, x, need_weights=False)[0], attention),
+        "attention with weights": Function(lambda x, m: m(x, x, x)[1], attention),
+        "encoder": nn.TransformerEncoderLayer(8, 2, 16, 0, "gelu"),
+        "decoder": Function(lambda x, m: m(x, x), nn.TransformerDecoderLayer(8, 2, 16)),
+        "recurrent": Function(lambda x, m: m(x)[0], nn.RNN(8, 4)),
+        "gated recurrent": Function(lambda x, m: m(x)[0], nn.GRU(8, 4)),
+    }
     return {
         **{f"{layer} {number}": (layer, IMAGES) for number, layer in enumerate(layers)},
         "linear": (nn.Linear(300, 20), (16, 300)),
@@ -159,9 +170,6 @@ def _layers() -> dict[str, Case]:
         "max pool of sequences": (nn.MaxPool1d(2), (2, 3, 8)),
         "average pool of sequences": (nn.AvgPool1d(2), (2, 3, 8)),
         "adaptive pool of sequences": (nn.AdaptiveMaxPool1d(3), (2, 3, 8)),
-        "padded sequences": (nn.Sequential(nn.ReflectionPad1d(2), nn.ReplicationPad1d(1)), WORDS),
-        "interpolated sequences": (nn.Upsample(scale_factor=2, mode="linear"), WORDS),
-        "repeated sequences": (nn.Upsample(scale_factor=2), WORDS),
         "pools of volumes": (
             nn.Sequential(nn.MaxPool3d(2), nn.AvgPool3d(2), nn.AdaptiveAvgPool3d(2)),
             (2, 2, 9, 9, 9),
@@ -175,23 +183,12 @@ def _layers() -> dict[str, Case]:
             (2, 3, 8, 8),
         ),
         "embedding": (Function(lambda x, m: m(_indices(x)), nn.Embedding(5, 3, 0)), ROWS),
-        "attention": (
-            Function(lambda x, m: m(x, x, x, need_weights=False)[0], attention),
-            WORDS,
-        ),
-        "attention with weights": (Function(lambda x, m: m(x, x, x)[1], attention), WORDS),
+        **{name: (module, WORDS) for name, module in of_words.items()},
         "causal attention": (
             Function(lambda x: functional.scaled_dot_product_attention(x, x, x, is_causal=True)),
             (2, 2, 5, 8),
         ),
-        "encoder": (nn.TransformerEncoderLayer(8, 2, 16, 0, "gelu"), WORDS),
-        "decoder": (
-            Function(lambda x, m: m(x, x), nn.TransformerDecoderLayer(8, 2, 16)),
-            WORDS,
-        ),
         "weight norm": (nn.utils.parametrizations.weight_norm(nn.Linear(9, 5)), ROWS),
-        "recurrent": (Function(lambda x, m: m(x)[0], nn.RNN(8, 4)), WORDS),
-        "gated recurrent": (Function(lambda x, m: m(x)[0], nn.GRU(8, 4)), WORDS),
         "LSTM cell": (Function(lambda x, m: m(x)[0], nn.LSTMCell(8, 4)), (5, 8)),
     }
 
@@ -386,59 +383,39 @@ def _in_place(name: str) -> nn.Module:
 
 def _losses() -> dict[str, Case]:
     classes = torch.tensor([0, 2, 1, 3])
-    of_classes = {
-        "cross-entropy": nn.CrossEntropyLoss(),
-        "smoothed cross-entropy": nn.CrossEntropyLoss(label_smoothing=0.1),
-        "weighted cross-entropy": nn.CrossEntropyLoss(weight=torch.linspace(0.1, 1, 9)),
-        "margins": nn.MultiMarginLoss(),
+    weights = torch.linspace(0.1, 1, 9)
+    against: dict[str, tuple[nn.Module, Tensor]] = {
+        "cross-entropy": (nn.CrossEntropyLoss(), classes),
+        "smoothed cross-entropy": (nn.CrossEntropyLoss(label_smoothing=0.1), classes),
+        "weighted cross-entropy": (nn.CrossEntropyLoss(weight=weights), classes),
+        "cross-entropy of probabilities": (nn.CrossEntropyLoss(), torch.full(ROWS, 1 / 9)),
+        "margins": (nn.MultiMarginLoss(), classes),
+        "label margins": (nn.MultiLabelMarginLoss(), torch.zeros(ROWS, dtype=torch.long)),
     }
     of_numbers = (
         "L1Loss MSELoss SmoothL1Loss HuberLoss BCEWithLogitsLoss PoissonNLLLoss "
         "SoftMarginLoss MultiLabelSoftMarginLoss HingeEmbeddingLoss"
     )
+    of_rows: dict[str, Callable[[Tensor], Tensor]] = {
+        "binary cross-entropy": lambda x: functional.binary_cross_entropy(
+            x.sigmoid(), x.detach() * 0 + 0.3
+        ),
+        "divergence": lambda x: functional.kl_div(x, x.detach().sigmoid(), reduction="batchmean"),
+        "triplets": lambda x: nn.TripletMarginLoss()(x, x.flip(0), x.flip(1)),
+        "cosines": lambda x: nn.CosineEmbeddingLoss()(x, x.flip(0), torch.ones(4)),
+        "ranks": lambda x: nn.MarginRankingLoss()(x[0], x[1], torch.ones(9)),
+    }
+    pixels = torch.ones(4, 9, 9, dtype=torch.long)
+    words = (torch.ones(5, 2, dtype=torch.long), torch.full((5,), 3), torch.full((5,), 2))
     return {
-        **{name: (_against(loss, classes), ROWS) for name, loss in of_classes.items()},
+        **{name: (_against(loss, target), ROWS) for name, (loss, target) in against.items()},
         **{
             name: (Function(lambda x, m: m(x, torch.full_like(x, 0.3)), getattr(nn, name)()), ROWS)
             for name in of_numbers.split()
         },
-        "cross-entropy of pixels": (
-            _against(nn.CrossEntropyLoss(), torch.ones(4, 9, 9, dtype=torch.long)),
-            IMAGES,
-        ),
-        "cross-entropy of probabilities": (
-            _against(nn.CrossEntropyLoss(), torch.full(ROWS, 1 / 9)),
-            ROWS,
-        ),
-        "binary cross-entropy": (
-            Function(lambda x: functional.binary_cross_entropy(x.sigmoid(), x.detach() * 0 + 0.3)),
-            ROWS,
-        ),
-        "divergence": (
-            Function(lambda x: functional.kl_div(x, x.detach().sigmoid(), reduction="batchmean")),
-            ROWS,
-        ),
-        "label margins": (
-            _against(nn.MultiLabelMarginLoss(), torch.zeros(ROWS, dtype=torch.long)),
-            ROWS,
-        ),
-        "triplets": (Function(lambda x: nn.TripletMarginLoss()(x, x.flip(0), x.flip(1))), ROWS),
-        "cosines": (
-            Function(lambda x: nn.CosineEmbeddingLoss()(x, x.flip(0), torch.ones(4))),
-            ROWS,
-        ),
-        "ranks": (Function(lambda x: nn.MarginRankingLoss()(x[0], x[1], torch.ones(9))), ROWS),
-        "CTC": (
-            Function(
-                lambda x: functional.ctc_loss(
-                    x.log_softmax(-1),
-                    torch.ones(5, 2, dtype=torch.long),
-                    torch.full((5,), 3),
-                    torch.full((5,), 2),
-                )
-            ),
-            WORDS,
-        ),
+        **{name: (Function(loss), ROWS) for name, loss in of_rows.items()},
+        "cross-entropy of pixels": (_against(nn.CrossEntropyLoss(), pixels), IMAGES),
+        "CTC": (Function(lambda x: functional.ctc_loss(x.log_softmax(-1), *words)), WORDS),
     }
 
 

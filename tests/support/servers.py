@@ -116,26 +116,23 @@ def without_models(uri: str) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, kind, content = 404, "text/html", b"<title>404 Not Found</title>"
-            if "/logged-models" not in self.path:
-                status, kind, content = self._ask()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
-
-        def _ask(self) -> tuple[int, str, bytes]:
+            if "/logged-models" in self.path:
+                self.send_error(404)
+                return
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             kind = {"Content-Type": self.headers.get("Content-Type") or "application/json"}
             request = Request(f"{uri}{self.path}", content or None, kind, method=self.command)
             try:
-                with urlopen(request, timeout=60) as answer:
-                    return answer.status, answer.headers.get_content_type(), answer.read()
+                answer = urlopen(request, timeout=60)
             except HTTPError as error:
-                return error.code, error.headers.get_content_type(), error.read()
+                answer = error
+            with answer:
+                self.send_response(answer.status)
+                self.send_header("Content-Type", answer.headers.get_content_type())
+                self.end_headers()
+                self.wfile.write(answer.read())
+
+        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
