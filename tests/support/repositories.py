@@ -157,15 +157,20 @@ def _move_artifacts(old: Path, new: Path) -> None:
                 store.execute(change, (old.as_uri(), new.as_uri()))
 
 
-def make_repository(path: Path) -> Repository:
-    """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
-    for name in PIPELINE_FILES:
-        source, target = PROJECT / name, path / name
+def copy_files(folder: Path, *names: str) -> None:
+    """Copy files and folders of the project to the same places below another folder."""
+    for name in names:
+        source, target = PROJECT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-*"))
         else:
             shutil.copy(source, target)
+
+
+def make_repository(path: Path) -> Repository:
+    """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
+    copy_files(path, *PIPELINE_FILES)
     ignored = (PROJECT / ".dvcignore").read_text().replace("/studies/*/dvc.yaml\n", "")
     (path / ".dvcignore").write_text(ignored)
     _declare_sample(path / "datasets.yaml")
