@@ -8,13 +8,11 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from comparisons import COSTS, CURVES, SCORES
 from repositories import PROJECT
 from safetensors.torch import save
 from torch import Tensor, nn
 from trainings import network, train_replicate
 
-from fashionbench.analysis.comparison import compare_networks, table_rows, to_markdown
 from fashionbench.data.examples import Examples
 from fashionbench.errors import ConfigError
 from fashionbench.evaluation.weights import filters, strongest_filters, weight_statistics
@@ -454,20 +452,6 @@ def test_plain_layers_are_portable(activation: Activation) -> None:
         dropout_prob=0.5,
     )
     assert count(plain).outside == ()
-
-
-def test_results_of_one_kind_of_processor_are_marked() -> None:
-    marked = next(iter(CURVES))
-    costs = {
-        name: replace(cost, bits="aten.special_erfcx.default") if name == marked else cost
-        for name, cost in COSTS.items()
-    }
-    comparison = compare_networks(CURVES, SCORES, costs)
-    first, *others = (row[0] for row in table_rows(comparison))
-    assert first == f"{marked}*"
-    assert not any("*" in name for name in others)
-    note = f"Bits of this kind of processor only ({marked}: aten.special_erfcx.default)"
-    assert to_markdown(comparison).endswith(f"\n\n\\* {note}")
 
 
 def test_weights_of_any_module_have_statistics() -> None:
