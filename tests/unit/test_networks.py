@@ -30,10 +30,6 @@ def test_the_reports_networks_have_their_parameters(
     assert parameters_of(build(params.network(name))) == parameters
 
 
-def test_params_declare_the_eight_networks_and_no_other(params: Params) -> None:
-    assert [name[:2] for name in params.networks] == [f"n{number}" for number in range(1, 9)]
-
-
 def test_layers_come_in_the_order_that_is_documented() -> None:
     declared = network(
         conv_filters=(2,),
