@@ -2,14 +2,13 @@
 
 import json
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_up import NETWORKS, results
 from made_up_studies import design_of, write_tables
-from repositories import PROJECT
+from repositories import PROJECT, copy_files
 from trainings import network, nothing_watched
 from write_studies import write_study
 
@@ -52,8 +51,7 @@ DIGITS = ("images-idx3-ubyte", "labels-idx1-ubyte")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in the folder of a study of data sets, of which MNIST cannot be had."""
-    for name in ("claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml"):
-        shutil.copy(PROJECT / name, tmp_path)
+    copy_files(tmp_path, "claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml")
     made = tmp_path / "studies/other"
     made.mkdir(parents=True)
     (made / "study.yaml").write_text(STUDY)
