@@ -12,7 +12,7 @@ from fashionbench.files import SUFFIX
 from fashionbench.networks import own
 from fashionbench.params import load_params
 from fashionbench.paths import network_file
-from fashionbench.pipeline.dependencies import DATASET, IGNORED, Dependencies, look_up
+from fashionbench.pipeline.dependencies import DATASET, IGNORED, Dependencies
 
 DECLARED = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 
@@ -91,12 +91,6 @@ def test_names_that_are_ignored_are_those_of_dvcignore() -> None:
     # Whole pipelines are left out too, by their place; no stage depends on one.
     assert {pattern for pattern in patterns if not pattern.startswith("/")} == set(IGNORED)
     assert f"*{SUFFIX}" in IGNORED, "a file that was not written whole"
-
-
-def test_dotted_names_are_looked_up() -> None:
-    assert look_up({"networks": {"n1": {"l1": "none"}}}, "networks.n1.l1") == "none"
-    with pytest.raises(KeyError, match="n2"):
-        look_up({"networks": {}}, "networks.n2")
 
 
 def test_an_unknown_network_is_refused() -> None:
