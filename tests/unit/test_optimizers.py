@@ -100,8 +100,3 @@ def test_schedules_are_torchs_own(
         assert learning_rate(how, step, STEPS) == pytest.approx(expected, abs=tolerance)
         optimizer.step()
         reference.step()
-
-
-def test_the_default_schedule_changes_nothing(hyperparameters: Hyperparameters) -> None:
-    rates = {learning_rate(hyperparameters, step, STEPS) for step in range(STEPS)}
-    assert rates == {hyperparameters.learning_rate}
