@@ -34,11 +34,6 @@ def test_every_block_has_a_generator_and_every_generator_a_block() -> None:
     assert sorted(found) == sorted(write_docs.BLOCKS)
 
 
-def test_an_unknown_block_is_named() -> None:
-    with pytest.raises(KeyError, match="weather"):
-        renew("<!-- begin weather: make docs -->\n<!-- end weather -->", PROJECT)
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Copy what ``make docs`` reads and writes."""
