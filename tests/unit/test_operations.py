@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,8 @@ import torch
 from layers import Tabled
 from torch import Tensor
 from torch.nn import functional
-from trainings import forget_kernels
 
-from fashionbench.portable import convolutions, definition, kernels, operations
+from fashionbench.portable import convolutions, definition, operations
 from fashionbench.portable.kernels import CHUNK
 
 DRAWN = {"noise", "noise of a generator", "attention", "attention with weights", "decoder"}
@@ -171,22 +170,6 @@ def test_matrices_of_a_batch_are_products() -> None:
     assert torch.equal(batch, torch.stack([expected, 2 * expected]))
     narrow = operations.bmm(torch.stack([a, a]), b[:, :3].expand(2, 300, 3))
     assert torch.equal(narrow[1], operations.mm(a, b[:, :3]))
-
-
-def test_a_kernel_for_batches_that_disagrees_is_not_used(
-    new_process: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, b = torch.randn(3, 20, 128), torch.randn(3, 128, 32)
-    expected = operations.bmm(a, b)
-
-    def off_by_a_bit(a: Sequence[Tensor], b: Sequence[Tensor], out: Tensor) -> Tensor:
-        return out.copy_(torch.cat(tuple(a), 2).double() @ torch.cat(tuple(b), 1).double())
-
-    forget_kernels()
-    monkeypatch.setattr(kernels, "_multiply_batch", off_by_a_bit)
-    assert torch.equal(operations.bmm(a, b), expected)
-    chosen = kernels.choices["3 products 20x128 by 128x32"]
-    assert chosen == {"batch": False, "one by one": True}
 
 
 @pytest.mark.parametrize("size", [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
