@@ -21,9 +21,7 @@ def torchs(hyperparameters: Hyperparameters, parameter: torch.Tensor) -> torch.o
         "weight_decay": hyperparameters.weight_decay,
     }
     if hyperparameters.optimizer == "sgd":
-        return torch.optim.SGD(
-            [parameter], momentum=hyperparameters.momentum, nesterov=True, **options
-        )
+        options |= {"momentum": hyperparameters.momentum, "nesterov": True}
     classes = {name.lower(): found for name, found in vars(torch.optim).items()}
     found: torch.optim.Optimizer = classes[hyperparameters.optimizer]([parameter], **options)
     return found
