@@ -265,16 +265,6 @@ def test_images_are_convolved_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     assert torch.equal(for_weight, sum((part[1] for part in parts), torch.zeros_like(weight)))
 
 
-def test_gradients_that_nobody_wants_are_not_computed() -> None:
-    module, shape = layers.geometry("3x3 strided")
-    images, weight = torch.randn(*shape), module.get_parameter("weight").detach()
-    gradient = torch.randn(4, 6, 5, 5)
-    how = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)
-    for place in range(3):
-        wanted = [place == number for number in range(3)]
-        assert len(gradients(gradient, images, weight, [6], *how, wanted)) == 1
-
-
 def test_what_is_not_portable_is_not_in_the_table() -> None:
     for name in ("aten.sin.default", "aten._local_scalar_dense.default", "aten.logit.default"):
         assert not operations.is_portable(name)
