@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from installed import install
-from repositories import Repository, copy_from_project
+from repositories import Repository, copy_files
 
 PACKAGES = ("mlcroissant", "roc-validator", "rocrate", "model_signing", "pyopenssl")
 # The validator would ask the web for the context, of which rocrate has a copy.
@@ -55,7 +55,7 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_release_is_reproducible_and_valid(
     copied: Repository, validators: Path, tmp_path: Path
 ) -> None:
-    copy_from_project(copied.path, "LICENSE", "CITATION.cff", "docs/model-card.md")
+    copy_files(copied.path, "LICENSE", "CITATION.cff", "docs/model-card.md")
     install(copied)
     (copied.path / "sbom.cdx.json").write_text("{}")  # A test of its own makes one.
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from repositories import Repository, copy_from_project
+from repositories import Repository, copy_files
 
 _NEEDED = (
     "benchmarks",
@@ -22,7 +22,7 @@ _NEEDED = (
 
 def install(repository: Repository) -> Repository:
     """Give a repository what make needs, with this Python's packages as its environment."""
-    copy_from_project(repository.path, *_NEEDED)
+    copy_files(repository.path, *_NEEDED)
     environment = repository.path / ".venv"
     environment.mkdir()
     # The folder itself is no link: should make ever clear the environment, it takes links away.

@@ -161,8 +161,8 @@ def _move_artifacts(old: Path, new: Path) -> None:
                 store.execute(change, (old.as_uri(), new.as_uri()))
 
 
-def copy_from_project(folder: Path, *names: str) -> None:
-    """Copy files and folders of the project to where they are there."""
+def copy_files(folder: Path, *names: str) -> None:
+    """Copy files and folders of the project to the same places below another folder."""
     for name in names:
         source, target = PROJECT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def copy_from_project(folder: Path, *names: str) -> None:
 
 def make_repository(path: Path) -> Repository:
     """The project's pipeline, on the sample, with a few small networks; nothing has run yet."""
-    copy_from_project(path, *PIPELINE_FILES)
+    copy_files(path, *PIPELINE_FILES)
     ignored = (PROJECT / ".dvcignore").read_text().replace("/studies/*/dvc.yaml\n", "")
     (path / ".dvcignore").write_text(ignored)
     _declare_sample(path / "datasets.yaml")

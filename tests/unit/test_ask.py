@@ -1,15 +1,13 @@
 """Questions in one line are read, mistakes pointed at, and answers taken from committed scores."""
 
 import json
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from repositories import PROJECT
+from repositories import PROJECT, Repository, copy_files
 
 from fashionbench import cli
 from fashionbench.analysis.results import Results, class_names
@@ -21,11 +19,10 @@ from fashionbench.paths import network_table
 CLASSES = ("T-shirt/top", "Shirt", "Ankle boot")
 
 
-@pytest.fixture
-def project(monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True)
+def project(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in the project, with the committed results."""
     monkeypatch.chdir(PROJECT)
-    return PROJECT
 
 
 def asked(text: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
@@ -90,11 +87,7 @@ def test_mistakes_are_pointed_at(text: str, place: int, why: str) -> None:
 @pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize("of_class", [False, True])
 def test_effects_are_those_of_the_tables(
-    project: Path,
-    params: Params,
-    split: str,
-    of_class: bool,
-    capsys: pytest.CaptureFixture[str],
+    params: Params, split: str, of_class: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one, other = list(params.networks)[:2]
     tables = [pd.read_csv(network_table(name, "scores")) for name in (one, other)]
@@ -115,7 +108,7 @@ def test_effects_are_those_of_the_tables(
 
 
 def test_an_answer_is_complete_in_words_and_in_markdown(
-    project: Path, params: Params, capsys: pytest.CaptureFixture[str]
+    params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = f"{next(iter(params.networks))} > 1%"
     for form, start in (((), f"✓ reproduced: {text}\n"), (("--markdown",), "Validation accuracy")):
@@ -128,7 +121,7 @@ def test_an_answer_is_complete_in_words_and_in_markdown(
 
 
 def test_configurations_of_studies_and_both_losses_are_found(
-    project: Path, params: Params, capsys: pytest.CaptureFixture[str]
+    params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = next(iter(params.networks))
     means = [
@@ -145,10 +138,11 @@ def test_configurations_of_studies_and_both_losses_are_found(
         ("n2_mlp - logit/n2_mlp > 0", "no such study; did you mean logits?"),
         ("logits/other > 1%", "no such network; there are n1_mlp, n2_mlp"),
         ("logits/n1_mlp > 1% with probabilities", "study logits has no runs with probabilities"),
+        ("transfer/n2_mlp_digits > 80% on Shirt", "is of other classes than Shirt: 0, 1, 2"),
     ],
 )
-def test_unknown_names_are_pointed_at(
-    project: Path, text: str, why: str, capsys: pytest.CaptureFixture[str]
+def test_names_without_an_answer_are_pointed_at(
+    text: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["ask", text]) == 1
     question, caret, error, *_ = capsys.readouterr().err.splitlines()
@@ -164,29 +158,19 @@ def test_to_ask_loads_neither_torch_nor_mlflow() -> None:
         "status = main(['ask', 'n2_mlp > 1%'])\n"
         "sys.exit(status or bool({'torch', 'mlflow', 'matplotlib'} & sys.modules.keys()))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True)
-    assert done.returncode == 0
+    Repository(PROJECT).run(sys.executable, "-c", code)
 
 
 def test_a_study_that_has_not_run_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("params.yaml", "datasets.yaml", "dvc.yaml", "studies/conv/study.yaml"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PROJECT / name, tmp_path / name)
-    shutil.copytree(PROJECT / "metrics/networks/n1_mlp", tmp_path / "metrics/networks/n1_mlp")
+    copy_files(tmp_path, "params.yaml", "datasets.yaml", "dvc.yaml", "studies/conv/study.yaml")
+    copy_files(tmp_path, "metrics/networks/n1_mlp")
     monkeypatch.chdir(tmp_path)
     assert cli.main(["ask", "conv/n8_conv > 80%"]) == 1
     assert "'conv/n8_conv': not run yet: make study NAME=conv" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("project")
-def test_classes_of_other_images_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["ask", "transfer/n2_mlp_digits > 80% on Shirt"]) == 1
-    assert "is of other classes than Shirt: 0, 1, 2" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("project")
 def test_networks_without_a_common_seed_are_not_compared(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

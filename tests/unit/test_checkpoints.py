@@ -9,27 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load, save
-from trainings import network, nothing_watched
+from trainings import made_up_epoch, network, nothing_watched
 
 from fashionbench.errors import ChangedError, DataError
 from fashionbench.params import Hyperparameters
-from fashionbench.pipeline.dependencies import Dependencies
 from fashionbench.pipeline.processes import Owner
 from fashionbench.training.checkpoints import Checkpoint, Checkpoints
-from fashionbench.training.epoch import Epoch, Replicate
+from fashionbench.training.epoch import Replicate
 
 ROWS = tuple(
-    Epoch(
-        seed=3,
-        epoch=epoch,
-        train_objective=0.1 + epoch,
-        train_loss=1 / 3,
-        train_accuracy=0.1 + 0.2,
-        val_loss=5e-324,
-        val_accuracy=1.0,
-    )
+    made_up_epoch(3, epoch, train_loss=1 / 3, train_accuracy=0.1 + 0.2, val_loss=5e-324)
     for epoch in (1, 2)
 )
 STATE = {
@@ -55,9 +45,11 @@ def assert_equal(found: Checkpoint, expected: Checkpoint) -> None:
     assert save(dict(found.state)) == save(dict(expected.state))
 
 
-def file_of(checkpoints: Checkpoints, replicate: Replicate, folder: Path) -> Path:
+@pytest.fixture
+def saved(checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path) -> Path:
+    """Save a checkpoint, and return its file."""
     checkpoints.save(replicate, KEPT)
-    (path,) = (folder / "checkpoints").iterdir()
+    (path,) = (tmp_path / "checkpoints").iterdir()
     return path
 
 
@@ -106,16 +98,6 @@ def test_another_training_finds_nothing(
     assert Checkpoints(tmp_path / "checkpoints", edited).restore(replicate) == ()
 
 
-def flip_the_last_bit(content: bytes) -> bytes:
-    return content[:-1] + bytes([content[-1] ^ 1])
-
-
-def flip_a_bit_of_the_state(content: bytes) -> bytes:
-    header_end = 8 + int.from_bytes(content[:8], "little")
-    middle = (header_end + len(content)) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
 Metadata = dict[str, str]
 
 
@@ -132,27 +114,17 @@ def with_metadata(change: Callable[[Metadata], Metadata]) -> Callable[[bytes], b
     return changed
 
 
-def test_files_are_safetensors_with_rows_in_their_metadata(
-    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
-) -> None:
-    with safe_open(file_of(checkpoints, replicate, tmp_path), framework="pt") as file:
-        assert set(file.keys()) == STATE.keys()
-        assert [row["epoch"] for row in json.loads(file.metadata()["rows"])] == [1, 2]
-
-
 def test_a_change_of_metadata_that_changes_nothing_is_accepted(
-    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+    checkpoints: Checkpoints, replicate: Replicate, saved: Path
 ) -> None:
-    path = file_of(checkpoints, replicate, tmp_path)
-    path.write_bytes(with_metadata(dict)(path.read_bytes()))
+    saved.write_bytes(with_metadata(dict)(saved.read_bytes()))
     assert checkpoints.restore(replicate) == ROWS
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        flip_the_last_bit,
-        flip_a_bit_of_the_state,
+        lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda content: content[:-2],
         lambda content: b"",
         lambda content: save(STATE),
@@ -168,24 +140,22 @@ def test_a_change_of_metadata_that_changes_nothing_is_accepted(
 def test_a_damaged_or_foreign_file_is_ignored_with_a_warning(
     checkpoints: Checkpoints,
     replicate: Replicate,
-    tmp_path: Path,
+    saved: Path,
     caplog: pytest.LogCaptureFixture,
     damage: Callable[[bytes], bytes],
 ) -> None:
-    path = file_of(checkpoints, replicate, tmp_path)
-    path.write_bytes(damage(path.read_bytes()))
+    saved.write_bytes(damage(saved.read_bytes()))
     with caplog.at_level(logging.WARNING, "fashionbench"):
         assert checkpoints.restore(replicate) == ()
-    assert f"{path} is damaged or of another training; it is ignored" in caplog.text
+    assert f"{saved} is damaged or of another training; it is ignored" in caplog.text
     with pytest.raises(DataError, match="was damaged while it was in use"):
         checkpoints.load(replicate, 2)
 
 
 def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
-    checkpoints: Checkpoints, replicate: Replicate, tmp_path: Path
+    checkpoints: Checkpoints, replicate: Replicate, saved: Path
 ) -> None:
-    me = Owner.current()
-    own = file_of(checkpoints, replicate, tmp_path)
+    me, own = Owner.current(), saved
     of_dead, of_living, of_another_machine = (
         own.with_name(own.name.replace(str(me), str(owner)))
         for owner in (replace(me, start="1"), Owner._of(1), replace(me, host="elsewhere.org"))
@@ -200,7 +170,7 @@ def test_the_longest_of_earlier_trainings_goes_on_and_living_ones_keep_theirs(
     assert_equal(checkpoints.load(replicate, 2), KEPT)
     checkpoints.finish([replicate])
     finished = own.with_name(own.name.replace(str(me), "finished"))
-    left = set((tmp_path / "checkpoints").iterdir())
+    left = set(own.parent.iterdir())
     assert left == {of_living, of_another_machine, finished}
 
 
@@ -209,15 +179,8 @@ def test_nothing_is_kept_of_an_epoch_in_which_the_code_was_edited(
 ) -> None:
     code = tmp_path / "training.py"
     code.write_text("old")
-    status = code.stat()
-    fingerprint = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-    watched = Dependencies(
-        stage="train@tiny",
-        files={code: hashlib.sha256(b"old").hexdigest()},
-        params={},
-        _declared=(code,),
-        _fingerprints={code: fingerprint},
-    )
+    files = {code: hashlib.sha256(b"old").hexdigest()}
+    watched = replace(nothing_watched(), files=files, _declared=(code,))
     checkpoints = Checkpoints(tmp_path / "checkpoints", watched)
     checkpoints.save(replicate, KEPT)
     code.write_text("new")

@@ -15,6 +15,7 @@ C: Verdict = "contradicted"
 U: Verdict = "inconclusive"
 V: Verdict = "vacuous"
 
+# That scattered values decide nothing is the rule's doing: some claims of each kind show it.
 CASES: list[tuple[str, Verdict, dict[str, MadeUp]]] = [
     ("1", R, {"n1_mlp": MadeUp(accuracy=near(0.87))}),
     ("1", C, {"n1_mlp": MadeUp(accuracy=near(0.80))}),
@@ -25,38 +26,28 @@ CASES: list[tuple[str, Verdict, dict[str, MadeUp]]] = [
     ("2a", U, {"n1_mlp": MadeUp(wobble=near(0.0015))}),
     ("2b", R, {"n1_mlp": MadeUp()}),
     ("2b", C, {"n1_mlp": MadeUp(wobble=near(0.01), rise=near(0.03))}),
-    ("2b", U, {"n1_mlp": MadeUp(rise=scattered(0.0))}),
     ("3", R, {"n2_mlp": MadeUp(accuracy=near(0.853))}),
     ("3", R, {"n2_mlp": MadeUp(accuracy=near(0.80))}),  # Worse is no improvement either.
     ("3", C, {"n2_mlp": MadeUp(accuracy=near(0.88))}),
-    ("3", U, {"n2_mlp": MadeUp(accuracy=scattered(0.85))}),
     ("4", R, {"n1_mlp": MadeUp(train_lead=near(0.03))}),
     ("4", C, {"n1_mlp": MadeUp(train_lead=near(-0.01))}),
     ("4", U, {"n2_mlp": MadeUp(train_lead=scattered(0.01))}),
     ("5a", R, {"n3_mlp": MadeUp(curve_lead=near(0.01))}),
     ("5a", C, {"n3_mlp": MadeUp(curve_lead=near(0.04))}),
-    ("5a", U, {"n3_mlp": MadeUp(curve_lead=scattered(0.01))}),
     ("5b", R, {"n3_mlp": MadeUp(curve_lead=near(0.005))}),
     ("5b", C, {"n3_mlp": MadeUp(curve_lead=near(0.015))}),  # Smaller, but not by half.
-    ("5b", U, {"n3_mlp": MadeUp(curve_lead=scattered(0.005))}),
     ("6a", R, {"n3_mlp": MadeUp(accuracy=near(0.84))}),
     ("6a", C, {"n3_mlp": MadeUp(accuracy=near(0.86))}),
-    ("6a", U, {"n3_mlp": MadeUp(accuracy=scattered(0.84))}),
     ("6b", R, {"n3_mlp": MadeUp(loss=near(1.65))}),
     ("6b", C, {"n3_mlp": MadeUp(loss=near(1.55))}),
-    ("6b", U, {"n3_mlp": MadeUp(loss=scattered(1.65))}),
     ("7a", R, {"n3_mlp": MadeUp(rise=near(-0.02))}),
     ("7a", C, {"n3_mlp": MadeUp(rise=near(0.09))}),
-    ("7a", U, {"n3_mlp": MadeUp(rise=scattered(0.01))}),
     ("7b", R, {"n3_mlp": MadeUp()}),
     ("7b", C, {"n3_mlp": MadeUp(loss_fall=near(0.09))}),
-    ("7b", U, {"n3_mlp": MadeUp(loss_fall=scattered(0.01))}),
     ("8a", R, {"n4_dropout": MadeUp(curve_lead=near(-0.02))}),
     ("8a", C, {"n4_dropout": MadeUp(curve_lead=near(0.02))}),
-    ("8a", U, {"n4_dropout": MadeUp(curve_lead=scattered(-0.02))}),
     ("8b", R, {"n4_dropout": MadeUp(curve_lead=near(-0.02))}),
     ("8b", C, {"n4_dropout": MadeUp(curve_lead=near(0.02))}),
-    ("8b", U, {"n4_dropout": MadeUp(curve_lead=scattered(-0.02))}),
     ("9a", R, {"n5_batch_norm": MadeUp(accuracy=near(0.88))}),
     ("9a", C, {"n5_batch_norm": MadeUp(accuracy=near(0.88)), "n7_l2": MadeUp(accuracy=near(0.9))}),
     ("9a", U, {"n5_batch_norm": MadeUp(accuracy=scattered(0.88))}),
@@ -65,10 +56,8 @@ CASES: list[tuple[str, Verdict, dict[str, MadeUp]]] = [
     ("9b", U, {"n5_batch_norm": MadeUp(accuracy=scattered(0.88))}),
     ("10a", R, {"n5_batch_norm": MadeUp(loss=near(1.50))}),
     ("10a", C, {"n5_batch_norm": MadeUp(loss=near(1.54)), "n4_dropout": MadeUp(loss=near(1.5))}),
-    ("10a", U, {"n5_batch_norm": MadeUp(loss=scattered(1.54))}),
     ("10b", R, {"n5_batch_norm": MadeUp(loss=near(1.54))}),
     ("10b", C, {"n5_batch_norm": MadeUp(loss=near(1.50))}),
-    ("10b", U, {"n5_batch_norm": MadeUp(loss=scattered(1.54))}),
     ("11", R, {"n6_l1": MadeUp(accuracy=near(0.80))}),
     ("11", V, {"n6_l1": MadeUp(accuracy=near(0.1))}),
     ("11", C, {"n6_l1": MadeUp(accuracy=near(0.845, 0.0001))}),
@@ -76,7 +65,6 @@ CASES: list[tuple[str, Verdict, dict[str, MadeUp]]] = [
     ("12", R, {"n6_l1": MadeUp(accuracy=near(0.80))}),
     ("12", V, {"n6_l1": MadeUp(accuracy=near(0.1))}),
     ("12", C, {"n6_l1": MadeUp(accuracy=near(0.90))}),
-    ("12", U, {"n6_l1": MadeUp(accuracy=scattered(0.80))}),
     ("13", R, {"n6_l1": MadeUp(near_zero=near(0.5))}),
     ("13", V, {"n6_l1": MadeUp(near_zero=near(0.5), accuracy=near(0.1))}),
     ("13", C, {"n6_l1": MadeUp(near_zero=near(0.05))}),
@@ -85,21 +73,17 @@ CASES: list[tuple[str, Verdict, dict[str, MadeUp]]] = [
     ("14", V, {"n6_l1": MadeUp(total_variation=near(1.4), accuracy=near(0.1))}),
     ("14", C, {"n6_l1": MadeUp(total_variation=near(0.5), accuracy=near(0.1))}),
     ("14", C, {"n6_l1": MadeUp(total_variation=near(0.5))}),
-    ("14", U, {"n6_l1": MadeUp(total_variation=scattered(0.85))}),
     ("15a", R, {"n8_conv": MadeUp(accuracy=near(0.91))}),
     ("15a", C, {"n8_conv": MadeUp(accuracy=near(0.855, 0.0001))}),
-    ("15a", U, {"n8_conv": MadeUp(accuracy=scattered(0.90))}),
     ("15b", R, {"n8_conv": MadeUp(loss=near(1.55))}),
     ("15b", C, {"n8_conv": MadeUp(loss=near(1.595, 0.0001))}),
-    ("15b", U, {"n8_conv": MadeUp(loss=scattered(1.55))}),
     *(
         (number, verdict, {network: MadeUp(accuracy=accuracy)})
         for number, network in (("27a", "n4_dropout"), ("27b", "n6_l1"), ("27c", "n7_l2"))
-        for verdict, accuracy in ((R, near(0.88)), (C, near(0.83)), (U, scattered(0.86)))
+        for verdict, accuracy in ((R, near(0.88)), (C, near(0.83)))
     ),
     ("28", R, {"n3_mlp": MadeUp(train_lead=near(0.04))}),
     ("28", C, {"n3_mlp": MadeUp(train_lead=near(0.0))}),
-    ("28", U, {"n3_mlp": MadeUp(train_lead=scattered(0.03))}),
 ]
 
 

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from repositories import CLASSES, PROJECT
+from repositories import CLASSES, PROJECT, Repository
 from safetensors.torch import load_file, save_file
 from trainings import network
 
@@ -104,8 +103,6 @@ def test_a_served_model_carries_the_code_that_it_imports_and_no_more(tmp_path: P
         "print(*(module.__file__ for name, module in list(sys.modules.items())\n"
         "        if name.partition('.')[0] == 'fashionbench'), sep='\\n')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    imported = {Path(line).relative_to(tmp_path).as_posix() for line in done.stdout.splitlines()}
+    said = Repository(tmp_path).run(sys.executable, "-c", program).stdout
+    imported = {Path(line).relative_to(tmp_path).as_posix() for line in said.splitlines()}
     assert imported == carried

@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from repositories import PROJECT
+from repositories import PROJECT, Repository, copy_files
 from ruamel.yaml import YAML
 
 from fashionbench import cli
@@ -136,8 +136,7 @@ def test_a_python_without_the_packages_is_named(
 def test_a_module_that_git_does_not_know_is_named_in_an_experiments_copy(
     line: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("datasets.yaml", "dvc.yaml", "params.yaml"):
-        (project / name).write_bytes((PROJECT / name).read_bytes())
+    copy_files(project, "datasets.yaml", "dvc.yaml", "params.yaml")
     monkeypatch.setattr(check, "run", lambda: exec(line))
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     missing = "src/fashionbench/data/mine.py"
@@ -180,8 +179,9 @@ def test_an_import_that_fails_for_another_reason_shows_its_traceback(
     ["table", "table --markdown", "verdicts", "verdicts --markdown", "doctor --help", "predict x"],
 )
 def test_a_closed_pipe_ends_a_command_without_a_word(words: str, both: bool) -> None:
-    command = [sys.executable, "-m", "fashionbench", *words.split()]
-    status, said = into(closed_pipe(), command, both=both)
+    reader, writer = os.pipe()
+    os.close(reader)
+    status, said = into(writer, words, both=both)
     if words == "predict x" and not both:
         # There is no picture x, and nothing to print.
         assert (status, said.count("\n")) == (1, 1)
@@ -192,30 +192,19 @@ def test_a_closed_pipe_ends_a_command_without_a_word(words: str, both: bool) -> 
 
 @pytest.mark.parametrize("words", ["table", "verdicts --markdown"])
 def test_output_that_cannot_be_written_is_an_error_of_one_line(words: str) -> None:
-    command = [sys.executable, "-m", "fashionbench", *words.split()]
-    status, said = into(os.open("/dev/full", os.O_WRONLY), command)
+    status, said = into(os.open("/dev/full", os.O_WRONLY), words)
     assert status == 1
     assert said.startswith("fashionbench: error: No space left on device; ")
     assert said.count("\n") == 1
 
 
 def test_a_command_runs_without_an_output() -> None:
-    script = 'exec "$0" -m fashionbench table >&-'
-    done = subprocess.run(
-        ["sh", "-c", script, sys.executable], cwd=PROJECT, stderr=subprocess.PIPE, check=True
-    )
-    assert done.stderr == b""
+    assert Repository(PROJECT).run("sh", "-c", "fashionbench table >&-").stderr == ""
 
 
-def closed_pipe() -> int:
-    """Return the end to write to of a pipe that nobody reads."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    return writer
-
-
-def into(output: int, command: list[str], *, both: bool = False) -> tuple[int, str]:
+def into(output: int, words: str, *, both: bool = False) -> tuple[int, str]:
     """Run a command with its output to a file; return its status and what it says on stderr."""
+    command = [sys.executable, "-m", "fashionbench", *words.split()]
     stderr = subprocess.STDOUT if both else subprocess.PIPE
     with os.fdopen(output, "wb") as file:
         done = subprocess.run(
@@ -230,14 +219,12 @@ def into(output: int, command: list[str], *, both: bool = False) -> tuple[int, s
 )
 def test_nothing_heavy_is_imported_early(module: str, heavy: set[str]) -> None:
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert Repository(PROJECT).run(sys.executable, "-c", code).stdout == "[]\n"
 
 
 def test_the_package_runs_as_a_module_and_lists_every_command() -> None:
-    command = [sys.executable, "-m", "fashionbench", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [name for name in cli.COMMANDS if not re.search(rf"\n    {name}\s", done.stdout)] == []
+    said = Repository(PROJECT).run(sys.executable, "-m", "fashionbench", "--help").stdout
+    assert [name for name in cli.COMMANDS if not re.search(rf"\n    {name}\s", said)] == []
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -269,10 +256,7 @@ def test_what_names_no_commit_is_refused(rev: str, capsys: pytest.CaptureFixture
 
 def test_any_name_of_a_file_can_be_printed(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xc3\xa9 \xff.png")
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
-    command = [sys.executable, "-m", "fashionbench", "predict", str(tmp_path / name)]
-    done = subprocess.run(
-        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False
-    )
+    shell = Repository(PROJECT, {"PYTHONIOENCODING": "ascii:strict"})
+    done = shell.run("fashionbench", "predict", str(tmp_path / name), check=False)
     assert done.returncode == 1
     assert r"caf\xe9 \udcff.png does not exist" in done.stderr

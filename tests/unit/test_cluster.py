@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -259,15 +260,14 @@ def test_the_want_of_workers_is_told_only_if_they_are_needed(
     found.check(is_needed=True)
 
 
-class Address:
-    address = "tcp://a:1"
-
-
 @pytest.mark.parametrize(
     ("error", "line"),
     [
         (None, f"n1 seed 0: the Dask scheduler at {ADDRESS} has gone; start it and its workers"),
-        (KilledWorker("key", Address(), 3), "n1 seed 0: 4 workers died of it, the last at tcp://a"),
+        (
+            KilledWorker("key", SimpleNamespace(address="tcp://a:1"), 3),
+            "n1 seed 0: 4 workers died of it, the last at tcp://a",
+        ),
         (
             RuntimeError("Error during deserialization of the task graph. This frequently"),
             f"n1 seed 0: the Dask scheduler at {ADDRESS} cannot read it; start it with the",
@@ -285,12 +285,6 @@ def test_an_error_of_the_code_stays_what_it_is() -> None:
     assert explain(error, "n1 seed 0", ADDRESS) is error
 
 
-def run_in_thread(work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_a_task_that_is_no_longer_wanted_is_interrupted_and_no_other() -> None:
     started, ended = threading.Event(), []
 
@@ -303,7 +297,8 @@ def test_a_task_that_is_no_longer_wanted_is_interrupted_and_no_other() -> None:
         except Reschedule:
             ended.append("interrupted")
 
-    thread = run_in_thread(work)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
     started.wait(10)
     interrupts = Interrupts()
     interrupts.transition("other", "executing", "released")

@@ -1,24 +1,22 @@
 """The comparison of made-up results whose answer is known, and its table."""
 
 import io
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import steps
-from comparisons import COMPARISON, CURVES
-from repositories import PROJECT
+from comparisons import COMPARISON, COSTS, CURVES, SCORES
+from repositories import PROJECT, Repository
 from rich.console import Console
 from trainings import network, parameters_of
 
 from fashionbench.analysis import comparison as comparison_table
 from fashionbench.analysis.comparison import (
     best_first,
+    compare_networks,
     describe_unportable,
     mean_curves,
     summary_metrics,
@@ -87,6 +85,13 @@ def test_mean_curves_have_one_row_per_epoch() -> None:
     )
 
 
+def printed_in(width: int) -> str:
+    """Return what a terminal of that width shows of the table."""
+    file = io.StringIO()
+    comparison_table.print_comparison(console=Console(file=file, width=width))
+    return file.getvalue()
+
+
 def test_the_table_is_readable_on_a_terminal_and_in_markdown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,10 +101,7 @@ def test_the_table_is_readable_on_a_terminal_and_in_markdown(
     names, parameters = ["n5_batch_norm", "n8_conv"], [109_770, 3_229_866]
     widest = COMPARISON.assign(network=names, parameters=parameters)
     write_table(widest, tmp_path / "metrics/comparison.csv")
-    console = Console(file=io.StringIO(), width=80)
-    comparison_table.print_comparison(console=console)
-    assert isinstance(console.file, io.StringIO)
-    printed = console.file.getvalue()
+    printed = printed_in(80)
     assert "n5_batch_norm     109,770   0 of 2       86.00" in printed
     assert "3,229,866" in printed
     assert "mlflow ui" in printed
@@ -115,10 +117,7 @@ def test_values_stay_whole_and_names_fold_in_any_terminal(
     monkeypatch.chdir(tmp_path)
     names = ["n2_mlp_l2_strength_0_001_batch_size_1024_logits", "n8_conv"]
     write_table(COMPARISON.assign(network=names), tmp_path / "metrics/comparison.csv")
-    console = Console(file=io.StringIO(), width=width)
-    comparison_table.print_comparison(console=console)
-    assert isinstance(console.file, io.StringIO)
-    printed = console.file.getvalue()
+    printed = printed_in(width)
     for row in comparison_table.table_rows(COMPARISON):
         for value in row[1:]:
             # In a terminal the interval of a count is left out.
@@ -130,15 +129,9 @@ def test_values_stay_whole_and_names_fold_in_any_terminal(
 
 @pytest.mark.parametrize("variables", [{}, {"COLUMNS": "20"}, {"FORCE_COLOR": "1"}])
 def test_no_width_applies_where_the_output_is_no_terminal(variables: dict[str, str]) -> None:
-    said = subprocess.run(
-        [sys.executable, "-m", "fashionbench", "table"],
-        cwd=PROJECT / "studies/hyperparameters",
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    table = read_table(PROJECT / "studies/hyperparameters/metrics/comparison.csv")
+    study = PROJECT / "studies/hyperparameters"
+    said = Repository(study, variables).run("fashionbench", "table").stdout
+    table = read_table(study / "metrics/comparison.csv")
     # The interval of a count is left out here, and what a row does not have leaves no gap.
     rows = [
         " ".join(cell.partition(" (")[0] for cell in row if cell)
@@ -159,7 +152,10 @@ def test_what_has_the_bits_of_one_kind_of_processor_is_named_and_marked(
     assert count_costs(declared, hyperparameters, 64).bits == "portable"
     how = replace(hyperparameters, optimizer="rmsprop", precision="bfloat16")
     assert count_costs(declared, how, 64).bits == "precision bfloat16, optimizer rmsprop"
-    table = pd.DataFrame({"network": ["n1", "n2"], "bits": ["portable", "optimizer rmsprop"]})
-    note = "* Bits of this kind of processor only (n2: optimizer rmsprop)"
-    assert describe_unportable(table) == note
-    assert describe_unportable(table[:1]) == describe_unportable(table[["network"]]) == ""
+    costs = COSTS | {"good": replace(COSTS["good"], bits="optimizer rmsprop")}
+    table = compare_networks(CURVES, SCORES, costs)
+    note = "Bits of this kind of processor only (good: optimizer rmsprop)"
+    assert describe_unportable(table) == f"* {note}"
+    assert comparison_table.to_markdown(table).endswith(f"\n\n\\* {note}")
+    assert [row[0] for row in comparison_table.table_rows(table)] == ["good*", "bad"]
+    assert describe_unportable(COMPARISON) == describe_unportable(table[["network"]]) == ""

@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 from made_up import CLAIMS
-from repositories import PROJECT, copy_from_project
+from repositories import PROJECT, Repository, copy_files
 from ruamel.yaml import YAML
 from write_studies import studies, write_study
 
@@ -44,7 +43,7 @@ def test_networks_are_added(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    copy_from_project(tmp_path, "dvc.yaml", "claims.yaml", "networks")
+    copy_files(tmp_path, "dvc.yaml", "claims.yaml", "networks")
     text = (PROJECT / "params.yaml").read_text(encoding="utf-8")
     lines = "".join(codes_of("Add a network", "yaml"))
     Path("params.yaml").write_text(text + lines, encoding="utf-8")
@@ -108,35 +107,27 @@ def test_a_study_is_added(tmp_path: Path, params: Params) -> None:
     assert claim.number not in numbers()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Copy what ``make deps`` reads and writes."""
-    copy_from_project(tmp_path, "src", "tools", "dvc.yaml")
-    return tmp_path
-
-
 def make_deps(folder: Path) -> dict[str, list[str]]:
     """Run what ``make deps`` runs; return the dependencies of each stage, or of its template."""
-    command = [sys.executable, "tools/write_dependencies.py"]
-    subprocess.run(command, cwd=folder, check=True)
+    Repository(folder).run(sys.executable, "tools/write_dependencies.py")
     stages = YAML(typ="safe").load(folder / "dvc.yaml")["stages"]
     return {name: stage.get("do", stage)["deps"] for name, stage in stages.items()}
 
 
 @pytest.mark.tries("make deps")
-def test_a_dependency_and_a_stage_are_added(folder: Path) -> None:
+def test_a_dependency_and_a_stage_are_added(tmp_path: Path) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert "\ndeps: $(READY)\n\tpython tools/write_dependencies.py\n" in makefile
-    declared = folder / "dvc.yaml"
-    before, text = make_deps(folder), declared.read_text(encoding="utf-8")
-    assert text == (PROJECT / "dvc.yaml").read_text(encoding="utf-8")
-    stages = folder / "src/fashionbench/stages"
+    copy_files(tmp_path, "src", "tools", "dvc.yaml")
+    declared = tmp_path / "dvc.yaml"
+    before, text = make_deps(tmp_path), declared.read_text(encoding="utf-8")
+    stages = tmp_path / "src/fashionbench/stages"
     with (stages / "prepare.py").open("a", encoding="utf-8") as file:
         file.write("\nimport fashionbench.training.losses\n")
     (stages / "count.py").write_text("from fashionbench.analysis import pairs\n", encoding="utf-8")
     stage = "stages:\n  count:\n    cmd: count\n    deps:\n      - metrics/networks\n"
     declared.write_text(text.replace("stages:\n", stage, 1), encoding="utf-8")
-    after = make_deps(folder)
+    after = make_deps(tmp_path)
     assert "src/fashionbench/training/losses.py" in set(after["prepare"]) - set(before["prepare"])
     assert after["count"][0] == "metrics/networks"
     code = {"stages/count.py", "analysis/pairs.py"}

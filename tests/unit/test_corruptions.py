@@ -103,8 +103,3 @@ def test_contrast_shrinks_distances_from_the_mean() -> None:
     pale = corrupt(image, "contrast", 60)
     assert np.unique(pale).tolist() == [60, 140]
     assert np.unique(corrupt(image, "contrast", 100)).tolist() == [100]
-
-
-def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises((KeyError, ValueError), match="weather"):
-        corrupt(articles(), "weather", 1)

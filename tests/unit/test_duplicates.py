@@ -1,16 +1,8 @@
 """Images that occur more than once, counted."""
 
-import json
-import shutil
-from pathlib import Path
-
 import numpy as np
-import pytest
-from repositories import PROJECT
 
-from fashionbench.analysis.result_files import DUPLICATES_FILE
 from fashionbench.data.splits import Duplicates, Split, count_duplicates
-from fashionbench.stages import duplicates
 
 
 def split(*images: tuple[int, int]) -> Split:
@@ -30,18 +22,3 @@ def test_one_different_pixel_is_another_image() -> None:
     train, test = split((1, 0)), split((1, 0))
     test.images[0, 27, 27] = 2
     assert count_duplicates(train, test).in_both == 0
-
-
-def test_the_stage_counts_what_is_in_the_official_files(
-    sample_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
-    raw = tmp_path / "data/raw"
-    raw.parent.mkdir(parents=True)
-    raw.symlink_to(sample_folder)
-    written = tmp_path / DUPLICATES_FILE
-    written.parent.mkdir()
-    monkeypatch.chdir(tmp_path)
-    duplicates.run()
-    found = json.loads(written.read_text())
-    assert found == {"train": 0, "test": 0, "in_both": 0, "other_label": 0}

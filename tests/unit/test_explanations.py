@@ -1,13 +1,11 @@
 """The explanations: that their numbers are those of the results, and their words."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from made_up import MadeUp, near, results
 
 from fashionbench.analysis.explanations import (
@@ -19,10 +17,6 @@ from fashionbench.analysis.explanations import (
     write_explanations,
 )
 from fashionbench.params import Params
-from fashionbench.training.losses import score
-
-FLOOR = math.log(math.e + 9) - 1
-"""Of ten classes, in nats."""
 
 
 def of(explanation: Explanation, name: str, network: str | None = None) -> Number:
@@ -33,14 +27,6 @@ def of(explanation: Explanation, name: str, network: str | None = None) -> Numbe
         if number.name == name and network in (None, number.network)
     ]
     return number
-
-
-def test_the_floor_is_the_loss_of_a_certain_and_right_answer() -> None:
-    certain = torch.full((1, 10), -100.0)
-    certain[0, 3] = 100
-    right, wrong = (score(certain, torch.tensor([label]), "probabilities").loss for label in (3, 4))
-    assert right == pytest.approx(FLOOR, abs=1e-6)
-    assert wrong == pytest.approx(FLOOR + 1, abs=1e-6)
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import json
 import logging
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_up import NETWORKS, results
 from made_up_studies import design_of, write_tables
-from repositories import PROJECT
+from repositories import PROJECT, copy_files
 from trainings import network, nothing_watched
 from write_studies import write_study
 
@@ -52,8 +51,7 @@ DIGITS = ("images-idx3-ubyte", "labels-idx1-ubyte")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in the folder of a study of data sets, of which MNIST cannot be had."""
-    for name in ("claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml"):
-        shutil.copy(PROJECT / name, tmp_path)
+    copy_files(tmp_path, "claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml")
     made = tmp_path / "studies/other"
     made.mkdir(parents=True)
     (made / "study.yaml").write_text(STUDY)
@@ -153,28 +151,23 @@ def test_what_cannot_be_had_is_left_out_until_it_can(
         download.run()
 
 
-def test_a_network_of_the_project_has_no_data_set_of_its_own(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("l1: none,", "own: {dataset: digits}, l1: none,", "dataset = 'digits': is for studies"),
+        ("train_size: 50000", "train_size: 49999", "49999: leaves 1 image over, fewer than there"),
+        ("train_size: 50000", "train_size: 49991", "49991: leaves 9 images over, fewer than there"),
+    ],
+)
+def test_images_that_the_project_cannot_train_on_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, says: str
 ) -> None:
     monkeypatch.chdir(folder.parents[1])
     text = Path("params.yaml").read_text()
-    Path("params.yaml").write_text(
-        text.replace("l1: none,", "own: {dataset: digits}, l1: none,", 1)
-    )
-    with pytest.raises(ConfigError, match=r"own.dataset = 'digits': is for studies"):
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=says):
         check.run()
-
-
-def test_images_that_cannot_be_left_over_by_class_are_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder.parents[1])
-    text = Path("params.yaml").read_text()
-    assert "train_size: 50000" in text
-    for size, says in ((49_999, "leaves 1 image over"), (49_991, "leaves 9 images over")):
-        Path("params.yaml").write_text(text.replace("train_size: 50000", f"train_size: {size}"))
-        with pytest.raises(ConfigError, match=f"train_size = {size}: {says}, fewer than there are"):
-            check.run()
 
 
 def test_a_replicate_is_identified_by_the_images_that_it_sees(

@@ -1,8 +1,7 @@
-"""The figures: their content, and that they hold no date."""
+"""The figures: their content."""
 
 import io
 from base64 import b64decode, b64encode
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +9,7 @@ import pytest
 from comparisons import COMPARISON, CURVES, REPLICATES, curve
 from made_up_trust import TABLES
 from matplotlib.figure import Figure
-from pages import CONFUSION, ERRORS, PAIRS, draw_all
+from pages import CONFUSION, ERRORS, PAIRS
 from PIL import Image
 from repositories import CLASSES
 
@@ -21,14 +20,6 @@ from fashionbench.page import figures
 
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_figures_have_no_date(tmp_path: Path) -> None:
-    for name, figure in draw_all().items():
-        path = tmp_path / f"{name}.svg"
-        figures.save_svg(figure, path)
-        assert b"<dc:date>" not in path.read_bytes()
-        assert path.stat().st_size > 2000
 
 
 def test_a_single_seed_is_drawn_without_a_band() -> None:

@@ -1,14 +1,11 @@
-"""Files are written whole or not at all, and what systems leave behind is no result."""
+"""Files are written whole or not at all."""
 
 import os
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from repositories import PROJECT
 
-from fashionbench.files import SUFFIX, replace_file
-from fashionbench.pipeline.dependencies import IGNORED
+from fashionbench.files import replace_file
 
 
 def test_a_file_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -41,10 +38,3 @@ def test_a_link_to_a_folder_that_is_gone_leads_to_a_new_one(tmp_path: Path) -> N
         replace_file(tmp_path / folder / "file", b"content")
     assert (tmp_path / "scratch/mine/file").read_bytes() == b"content"
     assert (tmp_path / "scratch/mine/below/file").exists()
-
-
-def test_what_is_left_behind_is_ignored_by_dvc_and_by_the_stages() -> None:
-    lines = (PROJECT / ".dvcignore").read_text().splitlines()
-    ignored = [line.removeprefix("\\") for line in lines if line and not line.startswith("#")]
-    assert set(IGNORED) <= set(ignored)
-    assert any(fnmatch(f"table.csv{SUFFIX}", pattern) for pattern in ignored)

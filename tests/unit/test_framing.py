@@ -117,9 +117,10 @@ def test_a_photograph_in_the_size_of_the_data_set_is_framed_too(
 
 
 @pytest.mark.parametrize("tone", [0, 128, 255])
-def test_a_blank_picture_in_the_size_of_the_data_set_is_refused(tone: int) -> None:
+@pytest.mark.parametrize("size", [(28, 28), (1, 1), (1, 300), (300, 2), (3, 3)])
+def test_a_blank_picture_is_refused(size: tuple[int, int], tone: int) -> None:
     with pytest.raises(DataError, match="nothing but a plain background"):
-        to_fashion_mnist(Image.new("L", (28, 28), tone))
+        to_fashion_mnist(Image.new("L", size, tone))
 
 
 def test_a_framed_photograph_that_throws_a_shadow_has_a_caution(images: Pixels) -> None:
@@ -198,14 +199,11 @@ def _is_doubted(picture: Image.Image) -> bool:
         return True
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 2), (3, 3)])
-def test_a_picture_of_a_few_pixels_is_refused_or_has_a_caution(size: tuple[int, int]) -> None:
-    plain = Image.new("L", size, 250)
-    with pytest.raises(DataError, match="nothing but a plain background"):
-        to_fashion_mnist(plain)
-    plain.putpixel((0, 0), 10)
-    if size != (1, 1):
-        assert to_fashion_mnist(plain).warnings
+@pytest.mark.parametrize("size", [(1, 300), (300, 2), (3, 3)])
+def test_a_picture_of_a_few_pixels_has_a_caution(size: tuple[int, int]) -> None:
+    picture = Image.new("L", size, 250)
+    picture.putpixel((0, 0), 10)
+    assert to_fashion_mnist(picture).warnings
 
 
 def test_a_small_article_in_a_picture_of_the_right_size_has_a_caution() -> None:

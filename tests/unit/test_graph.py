@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from repositories import PROJECT
 from ruamel.yaml import YAML
-from write_dependencies import code_of, needed_by, with_dependencies
+from write_dependencies import needed_by, with_dependencies
 
 from fashionbench.params import STRENGTHS, Params
 
@@ -63,15 +63,6 @@ def test_a_relative_import_is_not_overlooked(made_up: Path) -> None:
         needed_by("made_up.stages.first", made_up)
 
 
-def test_only_evaluate_reads_test_images_and_report_their_labels() -> None:
-    test_split = "data/prepared/test.safetensors"
-    readers = [stage for stage in STAGES if test_split in DECLARED[stage].get("deps", [])]
-    assert readers == ["evaluate", "report"]
-    # What loads images is not among the code of report; tests/unit/test_correctness.py has files
-    # of labels alone.
-    assert "src/fashionbench/data/examples.py" not in code_of("report", PROJECT)
-
-
 def test_networks_differ_in_one_file_and_their_own_parameters() -> None:
     train = DECLARED["train"]
     own = [name for name in train["deps"] + train["params"] if "${key}" in name]
@@ -116,6 +107,9 @@ OF_NETWORKS = {"train", "evaluate"}
         ("train_size", {"prepare", "compare"}),
         # Any parameter: to check it, and to show it on the page.
         ("params.yaml", {"check", "report"}),
+        # Of the test images report reads labels alone: what loads images is not among its code.
+        ("data/prepared/test.safetensors", {"evaluate", "report"}),
+        ("data/examples.py", {"check", "train", "evaluate"}),
         ("page/figures.py", {"compare", "report"}),
         ("claims/judging.py", {"report"}),
         ("evaluation/trained.py", {"evaluate"}),
@@ -123,7 +117,7 @@ OF_NETWORKS = {"train", "evaluate"}
         ("data/sources.py", {"download", "duplicates", "prepare"}),
         ("training/epoch.py", {"train"}),
         ("pipeline/stage_lock.py", set()),
-        ("tracking/sync.py", set()),
+        ("tracking/runs.py", set()),
         ("messages.py", set()),
     ],
 )

@@ -14,7 +14,7 @@ from fashionbench.data.examples import Examples
 from fashionbench.networks.declared import restore
 from fashionbench.networks.forward import infer
 from fashionbench.params import Hyperparameters, Network
-from fashionbench.portable import arithmetic, definition, kernels
+from fashionbench.portable import arithmetic, definition, kernels, operations
 from fashionbench.training import self_test
 from fashionbench.training.epoch import Replicate, initial_state, train_epoch, weights
 
@@ -24,7 +24,7 @@ ODD = network(name="odd", conv_filters=(12, 12), batch_norm=True)
 
 
 def off_by_a_bit(a: Sequence[Tensor], b: Sequence[Tensor], out: Tensor) -> Tensor:
-    return out.copy_((torch.cat(tuple(a), 1).double() @ torch.cat(tuple(b)).double()).float())
+    return out.copy_(torch.cat(tuple(a), -1).double() @ torch.cat(tuple(b), -2).double())
 
 
 def test_kernels_that_disagree_are_not_used(
@@ -42,6 +42,17 @@ def test_kernels_that_disagree_are_not_used(
     with caplog.at_level(logging.WARNING):
         arithmetic.product(a, b)
     assert "no kernel computes the product 20x128 by 128x32 as it is defined" in caplog.text
+
+
+def test_a_kernel_for_batches_that_disagrees_is_not_used(
+    new_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = torch.randn(3, 20, 128), torch.randn(3, 128, 32)
+    expected = operations.bmm(a, b)
+    forget_kernels()
+    monkeypatch.setattr(kernels, "_multiply_batch", off_by_a_bit)
+    assert torch.equal(operations.bmm(a, b), expected)
+    assert kernels.choices["3 products 20x128 by 128x32"] == {"batch": False, "one by one": True}
 
 
 def from_the_end(a: Tensor, b: Tensor) -> Tensor:

@@ -1,12 +1,11 @@
 """What the commands table, verdicts and page show of the project and of its studies."""
 
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from repositories import PROJECT
+from repositories import PROJECT, Repository
 from write_studies import studies
 
 from fashionbench import cli
@@ -55,24 +54,14 @@ def test_the_table_says_where_to_look(folder: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.tries("fashionbench page --rev NAME")
 def test_another_revision_is_read_and_one_without_results_is_named() -> None:
-    def command(*words: str) -> subprocess.CompletedProcess[str]:
-        # In a process of its own: DVC leaves files open.
-        return subprocess.run(
-            [sys.executable, "-m", "fashionbench", *words],
-            cwd=FOLDERS[-1],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert (
-        command("table", "--rev", "HEAD", "HEAD").stdout
-        == "No network has other scores than in HEAD\n"
-    )
+    # In a process of its own: DVC leaves files open.
+    command = partial(Repository(FOLDERS[-1]).run, "fashionbench")
+    said = command("table", "--rev", "HEAD", "HEAD").stdout
+    assert said == "No network has other scores than in HEAD\n"
     said = command("table", "--rev", "HEAD").stdout
     assert "figures: fashionbench page --rev HEAD\n" in said
     for name in ("table", "verdicts", "page"):
-        done = command(name, "--rev", "no/such")
+        done = command(name, "--rev", "no/such", check=False)
         assert done.returncode == 1
         assert "error: 'no/such' has no metrics/" in done.stderr
 

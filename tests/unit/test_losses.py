@@ -35,16 +35,11 @@ def test_the_loss_and_its_gradient_are_torchs(loss_input: LossInput) -> None:
 
 def test_penalties_and_their_gradients_are_as_by_hand() -> None:
     parameters = torch.tensor([1.0, -2.0, 0.0])
-    for l1_strength, l2_strength in ((0, 0), (0.1, 0), (0, 0.01), (0.1, 0.01)):
+    for l1, l2 in ((0, 0), (0.1, 0), (0, 0.01), (0.1, 0.01)):
         gradients = torch.ones(3)
-        added = add_penalty(gradients, parameters, l1_strength, l2_strength)
-        assert added.item() == pytest.approx(l1_strength * 3 + l2_strength * 5)
-        by_hand = [
-            1 + l1_strength + l2_strength * 2,
-            1 - l1_strength - l2_strength * 4,
-            1,
-        ]
-        assert gradients.tolist() == pytest.approx(by_hand)
+        added = add_penalty(gradients, parameters, l1, l2)
+        assert added.item() == pytest.approx(3 * l1 + 5 * l2)
+        assert gradients.tolist() == pytest.approx([1 + l1 + 2 * l2, 1 - l1 - 4 * l2, 1])
 
 
 def test_a_score_is_a_mean_over_images() -> None:

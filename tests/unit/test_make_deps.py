@@ -1,11 +1,10 @@
 """``make deps``: a mistake in a file ends it with one line that names the file."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from repositories import copy_from_project
+from repositories import Repository, copy_files
 
 LOSSES = "src/fashionbench/training/losses.py"
 STUDY = "studies/logits/study.yaml"
@@ -14,10 +13,9 @@ STUDY = "studies/logits/study.yaml"
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Copy what make deps reads, and let git know it."""
-    copy_from_project(tmp_path, "src", "tools", STUDY, "claims.yaml", "datasets.yaml")
-    copy_from_project(tmp_path, "dvc.yaml", "params.yaml")
-    for command in ("init --quiet", "add --all"):
-        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
+    copy_files(tmp_path, "claims.yaml", "datasets.yaml", "dvc.yaml", "params.yaml", STUDY)
+    copy_files(tmp_path, "src", "tools")
+    Repository(tmp_path).begin()
     return tmp_path
 
 
@@ -25,13 +23,7 @@ def make_deps(project: Path) -> tuple[str, str]:
     """Run both tools as make does, up to one that fails; return what they say."""
     said = errors = ""
     for tool in ("write_dependencies", "write_studies"):
-        done = subprocess.run(
-            [sys.executable, f"tools/{tool}.py"],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = Repository(project).run(sys.executable, f"tools/{tool}.py", check=False)
         said, errors = said + done.stdout, errors + done.stderr
         if done.returncode:
             break

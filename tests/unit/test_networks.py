@@ -6,7 +6,7 @@ from torch import nn
 from trainings import network, parameters_of
 
 from fashionbench.data.examples import Examples
-from fashionbench.networks.declared import ChannelsFirst, ChannelsLastFlatten, Dropout, build
+from fashionbench.networks.declared import Dropout, build
 from fashionbench.networks.forward import infer, pixels_to_inputs
 from fashionbench.params import Params
 
@@ -30,10 +30,6 @@ def test_the_reports_networks_have_their_parameters(
     assert parameters_of(build(params.network(name))) == parameters
 
 
-def test_params_declare_the_eight_networks_and_no_other(params: Params) -> None:
-    assert [name[:2] for name in params.networks] == [f"n{number}" for number in range(1, 9)]
-
-
 def test_layers_come_in_the_order_that_is_documented() -> None:
     declared = network(
         conv_filters=(2,),
@@ -43,19 +39,9 @@ def test_layers_come_in_the_order_that_is_documented() -> None:
         batch_norm=True,
         dropout_prob=0.5,
     )
-    assert [type(layer) for layer in build(declared)] == [
-        ChannelsFirst,
-        nn.Conv2d,
-        nn.BatchNorm2d,
-        nn.ReLU,
-        nn.MaxPool2d,
-        ChannelsLastFlatten,
-        Dropout,
-        nn.Linear,
-        nn.BatchNorm1d,
-        nn.ReLU,
-        Dropout,
-        nn.Linear,
+    assert [type(layer).__name__ for layer in build(declared)] == [
+        *("ChannelsFirst", "Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"),
+        *("ChannelsLastFlatten", "Dropout", "Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear"),
     ]
 
 

@@ -2,19 +2,18 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import layers
 import pytest
 import torch
-from layers import GEOMETRIES, Tabled
+from layers import Tabled
 from torch import Tensor
 from torch.nn import functional
-from trainings import forget_kernels
 
-from fashionbench.portable import convolutions, definition, kernels, operations
+from fashionbench.portable import convolutions, definition, operations
 from fashionbench.portable.kernels import CHUNK
 
 DRAWN = {"noise", "noise of a generator", "attention", "attention with weights", "decoder"}
@@ -173,22 +172,6 @@ def test_matrices_of_a_batch_are_products() -> None:
     assert torch.equal(narrow[1], operations.mm(a, b[:, :3]))
 
 
-def test_a_kernel_for_batches_that_disagrees_is_not_used(
-    new_process: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, b = torch.randn(3, 20, 128), torch.randn(3, 128, 32)
-    expected = operations.bmm(a, b)
-
-    def off_by_a_bit(a: Sequence[Tensor], b: Sequence[Tensor], out: Tensor) -> Tensor:
-        return out.copy_(torch.cat(tuple(a), 2).double() @ torch.cat(tuple(b), 1).double())
-
-    forget_kernels()
-    monkeypatch.setattr(kernels, "_multiply_batch", off_by_a_bit)
-    assert torch.equal(operations.bmm(a, b), expected)
-    chosen = kernels.choices["3 products 20x128 by 128x32"]
-    assert chosen == {"batch": False, "one by one": True}
-
-
 @pytest.mark.parametrize("size", [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
 def test_empty_products(size: tuple[int, int, int]) -> None:
     m, k, n = size
@@ -282,23 +265,7 @@ def test_images_are_convolved_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None
     assert torch.equal(for_weight, sum((part[1] for part in parts), torch.zeros_like(weight)))
 
 
-def test_gradients_that_nobody_wants_are_not_computed() -> None:
-    module, shape = layers.geometry("3x3 strided")
-    images, weight = torch.randn(*shape), module.get_parameter("weight").detach()
-    gradient = torch.randn(4, 6, 5, 5)
-    how = ([2, 2], [1, 1], [1, 1], False, [0, 0], 1)
-    for place in range(3):
-        wanted = [place == number for number in range(3)]
-        assert len(gradients(gradient, images, weight, [6], *how, wanted)) == 1
-
-
 def test_what_is_not_portable_is_not_in_the_table() -> None:
     for name in ("aten.sin.default", "aten._local_scalar_dense.default", "aten.logit.default"):
         assert not operations.is_portable(name)
-    assert operations.is_portable("aten.mm.default")
-    assert operations.is_portable("aten.relu.default")
     assert not operations.AS_THEY_ARE & set(operations.REPLACED)
-    for name in operations.AS_THEY_ARE | set(operations.REPLACED):
-        _, packet, overload = name.split(".")
-        assert hasattr(getattr(torch.ops.aten, packet), overload), name
-    assert len(GEOMETRIES) > 20

@@ -1,12 +1,11 @@
 """``make torch``: the operation whose bits are other ones under another torch is named."""
 
-import subprocess
 from collections.abc import Callable
 
 import layers
 import other_torch
 import pytest
-from repositories import PROJECT
+from repositories import PROJECT, Repository
 from torch import Tensor
 
 from fashionbench.training import self_test
@@ -48,8 +47,7 @@ def test_the_first_operation_that_differs_is_named(monkeypatch: pytest.MonkeyPat
 @pytest.mark.tries("make torch", "make torch VERSION=2.13.0")
 def test_make_computes_both_versions_and_compares_them() -> None:
     def said(*words: str) -> str:
-        command = ["make", "--dry-run", "torch", *words]
-        done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        done = Repository(PROJECT).run("make", "--dry-run", "torch", *words, check=False)
         return done.stdout + done.stderr
 
     assert "name a version of torch, such as make torch VERSION=2.13.0" in said()

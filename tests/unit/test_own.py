@@ -8,13 +8,11 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from comparisons import COSTS, CURVES, SCORES
 from repositories import PROJECT
 from safetensors.torch import save
 from torch import Tensor, nn
 from trainings import network, train_replicate
 
-from fashionbench.analysis.comparison import compare_networks, table_rows, to_markdown
 from fashionbench.data.examples import Examples
 from fashionbench.errors import ConfigError
 from fashionbench.evaluation.weights import filters, strongest_filters, weight_statistics
@@ -308,15 +306,12 @@ def test_the_example_is_accepted_and_portable(monkeypatch: pytest.MonkeyPatch) -
 TRAINED = {
     "dropout": ("self.drop = nn.Dropout(0.5)", "x = self.drop(x)"),
     "dropout as a function": ("pass", "x = torch.dropout(x, 0.5, self.training)"),
-    "functional": ("pass", "x = nn.functional.dropout(x, 0.5, self.training)"),
     "noise": ("pass", "x = x + torch.rand(4) if self.training else x"),
     "normal noise": ("pass", "x = x + 0.1 * torch.randn_like(x) if self.training else x"),
     "permutation": ("pass", "x = x[:, torch.randperm(4)] if self.training else x"),
     "choice by chance": ("pass", "x = -x if self.training and torch.rand(()) > 0.5 else x"),
     "branch by sum": ("pass", "x = x.relu() if x.sum() > 0 else x"),
     "item": ("pass", "x = x * round(x.mean().item(), 1)"),
-    "numpy": ("pass", "x = x + float(images.detach().numpy().std())"),
-    "list": ("pass", "x = x + max(x[0].tolist())"),
     "frozen": ("self.first.requires_grad_(False)", "x = x.relu()"),
     "frozen by data": ("self.first.requires_grad_(False)", "x = x.relu() if x.sum() > 0 else x"),
     "tied": ("self.middle = nn.Linear(4, 4); self.again = self.middle",
@@ -346,8 +341,6 @@ BY_AUTOGRAD = {
     "choice by chance",
     "branch by sum",
     "item",
-    "numpy",
-    "list",
     "frozen by data",
     "unused by data",
     "normalised by data",
@@ -454,20 +447,6 @@ def test_plain_layers_are_portable(activation: Activation) -> None:
         dropout_prob=0.5,
     )
     assert count(plain).outside == ()
-
-
-def test_results_of_one_kind_of_processor_are_marked() -> None:
-    marked = next(iter(CURVES))
-    costs = {
-        name: replace(cost, bits="aten.special_erfcx.default") if name == marked else cost
-        for name, cost in COSTS.items()
-    }
-    comparison = compare_networks(CURVES, SCORES, costs)
-    first, *others = (row[0] for row in table_rows(comparison))
-    assert first == f"{marked}*"
-    assert not any("*" in name for name in others)
-    note = f"Bits of this kind of processor only ({marked}: aten.special_erfcx.default)"
-    assert to_markdown(comparison).endswith(f"\n\n\\* {note}")
 
 
 def test_weights_of_any_module_have_statistics() -> None:

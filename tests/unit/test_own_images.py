@@ -1,14 +1,14 @@
 """Images of one's own: declared as the pipeline can take them, or refused in one line."""
 
 import io
-import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from repositories import PROJECT
+from repositories import copy_files
 
 from fashionbench.commands.add_dataset import add, with_entry
 from fashionbench.data import own_images
@@ -26,8 +26,7 @@ NAMES = ('a "quoted" one', "<b>bold & $x^2$", "NA")
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Go to a project without data."""
-    for name in ("params.yaml", "datasets.yaml"):
-        shutil.copy(PROJECT / name, tmp_path)
+    copy_files(tmp_path, "params.yaml", "datasets.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -39,7 +38,10 @@ def pixels(images: int, *shape: int, classes: int = 3) -> tuple[np.ndarray, np.n
     return drawn, np.arange(images) % classes
 
 
-def save_pictures(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+IMAGES, LABELS = pixels(120, 8, 8)
+
+
+def save_pictures(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Path:
     """Save images as PNG files, in a folder for each class."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         path = folder / NAMES[label] / f"{number:03}.png"
@@ -48,16 +50,18 @@ def save_pictures(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
     return folder
 
 
-def save_idx(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
+def save_idx(folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Path:
     """Save images as the two files of MNIST."""
     write_idx(folder / f"train-images-idx{images.ndim}-ubyte", images)
     write_idx(folder / "train-labels-idx1-ubyte", labels.astype(np.uint8))
     return folder
 
 
-def save_npz(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
-    """Save images and labels as arrays."""
-    np.savez(folder / "mine.npz", images=images, labels=labels)
+def save_npz(
+    folder: Path, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS, **others: np.ndarray
+) -> Path:
+    """Save images and labels as arrays, and others with them."""
+    np.savez(folder / "mine.npz", images=images, labels=labels, **others)  # type: ignore[arg-type]
     return folder / "mine.npz"
 
 
@@ -105,50 +109,26 @@ def test_images_come_through_as_they_are(
     assert sheet.shape[:2] == (classes * shape[0], 10 * shape[1])
 
 
-def spoil_npz(**arrays: object) -> Callable[[Path], Path]:
-    """Return what writes an archive of these arrays in place of right ones."""
-
-    def write(folder: Path) -> Path:
-        images, labels = pixels(120, 8, 8)
-        np.savez(folder / "mine.npz", **{"images": images, "labels": labels} | arrays)  # type: ignore[arg-type]
-        return folder / "mine.npz"
-
-    return write
+def spoil_idx(folder: Path, content: str, change: Callable[[bytes], bytes]) -> Path:
+    """Save IDX files, and change the one of that content."""
+    (path,) = save_idx(folder).glob(f"train-{content}-*")
+    path.write_bytes(change(path.read_bytes()))
+    return folder
 
 
-def spoil_idx(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
-    """Return what writes IDX files, and changes one."""
-
-    def write(folder: Path) -> Path:
-        path = save_idx(folder, *pixels(120, 8, 8)) / name
-        path.write_bytes(change(path.read_bytes()))
-        return folder
-
-    return write
+def add_picture(folder: Path, name: str, content: bytes) -> Path:
+    """Save pictures, and one more file."""
+    path = save_pictures(folder / "from") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return folder / "from"
 
 
-def spoil_pictures(name: str, content: bytes) -> Callable[[Path], Path]:
-    """Return what saves pictures, and one more file."""
-
-    def write(folder: Path) -> Path:
-        save_pictures(folder / "from", *pixels(120, 8, 8))
-        path = folder / "from" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        return folder / "from"
-
-    return write
-
-
-def in_folders(*names: str) -> Callable[[Path], Path]:
-    """Return what saves the same pictures in folders of parts."""
-
-    def write(folder: Path) -> Path:
-        for name in names:
-            save_pictures(folder / "from" / name, *pixels(120, 8, 8))
-        return folder / "from"
-
-    return write
+def save_in(folder: Path, *parts: str) -> Path:
+    """Save the same pictures in folders of parts."""
+    for part in parts:
+        save_pictures(folder / "from" / part)
+    return folder / "from"
 
 
 def picture(array: np.ndarray) -> bytes:
@@ -158,67 +138,49 @@ def picture(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-LABELS = np.arange(120) % 3
-BLACK = np.zeros((8, 8), np.uint8)
+LARGE, DEEP = np.zeros((9, 8), np.uint8), np.zeros((8, 8), np.uint16)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("save", "says"),
     [
-        (spoil_npz(images=np.zeros((120, 8, 8))), "pixels are float64, and must be uint8"),
-        (spoil_npz(images=np.zeros((120, 8, 8), np.uint16)), "pixels are uint16"),
-        (spoil_npz(images=np.array([{}] * 120)), "holds pickled objects, which are never read"),
-        (spoil_npz(labels=LABELS - 1), "labels are from -1 to 1"),
-        (spoil_npz(labels=LABELS * 100), "labels are from 0 to 200"),
-        (spoil_npz(labels=LABELS * 2), "the class '1' has no training image"),
-        (spoil_npz(labels=LABELS[1:]), "120 images and 119 labels"),
-        (spoil_npz(labels=LABELS * 0), "one class only"),
-        (spoil_npz(labels=LABELS / 2), "must be whole numbers"),
-        (spoil_npz(images=np.zeros((120, 7, 7), np.uint8)), "of 8 to 64 pixels"),
-        (
-            spoil_npz(images=np.zeros((120, 8, 8, 2), np.uint8)),
-            "shape = ",
-        ),
-        (spoil_npz(classes=np.array(["a", "b\nc", "d"])), "must be one line of printable text"),
-        (spoil_npz(classes=np.array(["a", "a", "d"])), "each name may appear only once"),
-        (
-            spoil_npz(labels=np.r_[0, 1, np.full(118, 2)]),
-            "'0' of mine has 1 images",
-        ),
-        (
-            spoil_idx("train-labels-idx1-ubyte", lambda text: text[:-1]),
-            "fewer values than its header",
-        ),
-        (
-            spoil_idx("train-images-idx3-ubyte", lambda text: text + b"x"),
-            "more values than its header",
-        ),
-        (spoil_idx("train-images-idx3-ubyte", lambda text: b"\0\0\x0d" + text[3:]), "other values"),
-        (spoil_pictures("c/bad.png", b"no picture"), "c/bad.png cannot be read as a picture"),
-        (
-            spoil_pictures("c/cut.png", picture(pixels(1, 8, 8)[0][0])[:80]),
-            "c/cut.png cannot",
-        ),
-        (
-            spoil_pictures("c/large.png", picture(np.zeros((9, 8), np.uint8))),
-            "has 8 x 9 pixels, and",
-        ),
-        (spoil_pictures("c/deep.png", picture(BLACK.astype(np.uint16))), "more than 8 bits"),
-        (spoil_pictures("c/other.tif", b"II*"), "c/other.tif is left out; taken are .png"),
-        (spoil_npz(images=np.uint8(1)), r"images are of shape \(\)"),
-        (spoil_npz(classes=np.array(0)), "must be a name each"),
-        (spoil_npz(test_images=np.zeros((3, 8, 8), np.uint8)), "and nothing else"),
-        (spoil_idx("train-images-idx3-ubyte", lambda text: text[:3] + b"\0"), "has 0 dimensions"),
-        (in_folders("train", "val"), "has the folders train, val; wanted is a folder for each"),
-        (in_folders("all"), "has the folders all; wanted is a folder for each"),
-        (lambda folder: folder / "nothing", "does not exist"),
-        (lambda folder: folder, "holds no labelled images"),
+        (partial(save_npz, images=np.zeros((120, 8, 8))), "pixels are float64, and must be uint8"),
+        (partial(save_npz, images=IMAGES.astype(np.uint16)), "pixels are uint16"),
+        (partial(save_npz, images=np.array([{}] * 120)), "pickled objects, which are never read"),
+        (partial(save_npz, images=IMAGES[:, :7, :7]), "of 8 to 64 pixels"),
+        (partial(save_npz, images=np.zeros((120, 8, 8, 2), np.uint8)), "shape = "),
+        (partial(save_npz, images=np.array(1, np.uint8)), r"images are of shape \(\)"),
+        (partial(save_npz, images=IMAGES[:60], labels=LABELS[:60]), "images leave 40 to train on"),
+        (partial(save_npz, labels=LABELS - 1), "labels are from -1 to 1"),
+        (partial(save_npz, labels=LABELS * 100), "labels are from 0 to 200"),
+        (partial(save_npz, labels=LABELS * 2), "the class '1' has no training image"),
+        (partial(save_npz, labels=LABELS[1:]), "120 images and 119 labels"),
+        (partial(save_npz, labels=LABELS * 0), "one class only"),
+        (partial(save_npz, labels=LABELS / 2), "must be whole numbers"),
+        (partial(save_npz, labels=np.r_[0, 1, np.full(118, 2)]), "'0' of mine has 1 images"),
+        (partial(save_npz, classes=np.array(["a", "b\nc", "d"])), "be one line of printable text"),
+        (partial(save_npz, classes=np.array(["a", "a", "d"])), "each name may appear only once"),
+        (partial(save_npz, classes=np.array(0)), "must be a name each"),
+        (partial(save_npz, test_images=IMAGES[:3]), "and nothing else"),
+        (lambda at: spoil_idx(at, "labels", lambda old: old[:-1]), "fewer values than its header"),
+        (lambda at: spoil_idx(at, "images", lambda old: old + b"x"), "more values than its header"),
+        (lambda at: spoil_idx(at, "images", lambda old: b"\0\0\x0d" + old[3:]), "other values"),
+        (lambda at: spoil_idx(at, "images", lambda old: old[:3] + b"\0"), "has 0 dimensions"),
+        (lambda at: add_picture(at, "c/bad.png", b"no"), "c/bad.png cannot be read as a picture"),
+        (lambda at: add_picture(at, "c/cut.png", picture(IMAGES[0])[:80]), "c/cut.png cannot"),
+        (lambda at: add_picture(at, "c/large.png", picture(LARGE)), "has 8 x 9 pixels, and"),
+        (lambda at: add_picture(at, "c/deep.png", picture(DEEP)), "more than 8 bits"),
+        (lambda at: add_picture(at, "c/a.tif", b"II*"), "c/a.tif is left out; taken are .png"),
+        (lambda at: save_in(at, "train", "val"), "folders train, val; wanted is a folder for each"),
+        (lambda at: save_in(at, "all"), "has the folders all; wanted is a folder for each"),
+        (lambda at: at / "nothing", "does not exist"),
+        (lambda at: at, "holds no labelled images"),
     ],
 )
 def test_what_cannot_be_taken_is_refused_in_one_line_and_leaves_nothing(
-    tmp_path: Path, spoil: Callable[[Path], Path], says: str
+    tmp_path: Path, save: Callable[[Path], Path], says: str
 ) -> None:
-    place = spoil(tmp_path)
+    place = save(tmp_path)
     before = Path("datasets.yaml").read_text()
     with pytest.raises(FashionbenchError, match=says) as caught:
         add("mine", place, None)
@@ -228,12 +190,11 @@ def test_what_cannot_be_taken_is_refused_in_one_line_and_leaves_nothing(
 
 
 def test_hidden_files_and_folders_are_no_pictures(tmp_path: Path) -> None:
-    images, labels = pixels(120, 8, 8)
-    save_pictures(tmp_path / "from", images, labels)
+    save_pictures(tmp_path / "from")
     for hidden in (".thumbs/a.png", "NA/.cache/a.png", "NA/._a.png", "__MACOSX/NA/a.png"):
         path = tmp_path / "from" / hidden
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(BLACK))
+        path.write_bytes(picture(IMAGES[0]))
     add("mine", tmp_path / "from", None)
     assert load_dataset("mine").classes == tuple(sorted(NAMES))
     assert load_dataset("mine").labelled_images == 120
@@ -245,11 +206,8 @@ def test_any_number_of_images_can_be_split(tmp_path: Path, number: int) -> None:
 
 
 def test_duplicates_are_counted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    images, labels = pixels(120, 8, 8)
-    first, others = images[:10], (labels[:10] + 1) % 3
-    file = tmp_path / "mine.npz"
-    np.savez(file, images=images, labels=labels, test_images=first, test_labels=others)
-    add("mine", file, None)
+    others = (LABELS[:10] + 1) % 3
+    add("mine", save_npz(tmp_path, test_images=IMAGES[:10], test_labels=others), None)
     said = capsys.readouterr().out
     assert "0 labelled images repeat an earlier one, 10 test images are among them" in said
 
@@ -265,9 +223,8 @@ def test_pictures_are_turned_as_their_camera_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("inside", ["", "raw"])
 def test_nobodys_files_are_deleted(tmp_path: Path, inside: str) -> None:
-    own = save_pictures(Path("data/sets/mine") / inside, *pixels(120, 8, 8))
-    elsewhere = save_npz(tmp_path, *pixels(120, 8, 8))
-    for place in (own, elsewhere):
+    own = save_pictures(Path("data/sets/mine") / inside)
+    for place in (own, save_npz(tmp_path)):
         with pytest.raises(FashionbenchError, match="holds files that would be lost"):
             add("mine", place, None)
     assert len(list(own.rglob("*.png"))) == 120
@@ -293,12 +250,7 @@ def test_more_images_than_memory_holds_are_not_even_read(
 ) -> None:
     monkeypatch.setattr(own_images, "available_memory", lambda: 4 * 120 * 64)
     with pytest.raises(FashionbenchError, match="GiB of images need 4 times as much memory"):
-        add("mine", save_npz(tmp_path, *pixels(120, 8, 8)), None)
-
-
-def test_too_few_images_for_a_batch_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FashionbenchError, match="60 images leave 40 to train on"):
-        add("mine", save_npz(tmp_path, *pixels(60, 8, 8)), None)
+        add("mine", save_npz(tmp_path), None)
 
 
 def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
@@ -306,4 +258,4 @@ def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FashionbenchError, match=says):
             add(name, tmp_path, None)
     with pytest.raises(FashionbenchError, match="--size resizes pictures"):
-        add("mine", save_npz(tmp_path, *pixels(120, 8, 8)), "8x8")
+        add("mine", save_npz(tmp_path), "8x8")
