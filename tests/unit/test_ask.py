@@ -53,6 +53,12 @@ def test_questions_are_read(
     assert found.declared().conditions[0].name == quantity
 
 
+def test_letters_of_either_case_are_classes_of_their_own() -> None:
+    letters = ("A", "a", "Bc")
+    asked = ("A", "a", "bc")
+    assert [parse(f"n > 1% on {one}", letters).label for one in asked] == list(letters)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "why"),
     [
