@@ -9,7 +9,7 @@ from repositories import PROJECT, Repository
 from write_studies import studies
 
 from fashionbench import cli
-from fashionbench.claims.quantities import load_claims
+from fashionbench.claims.verdicts import read_verdicts
 from fashionbench.commands import look
 from fashionbench.studies.records import RECORD_FILE, read_record
 
@@ -24,8 +24,10 @@ def folder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> P
     return here
 
 
-def numbers_of_study() -> list[str]:
-    """Return the numbers of a study's own claims, or of those of the report that it judges."""
+def numbers_of(folder: Path) -> list[str]:
+    """Return the numbers of the report's claims, or of a study's own ones, if it has any."""
+    if not (folder / RECORD_FILE).exists():
+        return [claim.claim for claim in next(iter(read_verdicts().values())).claims]
     first = next(iter(read_record().arms.values()))
     own = [first.claims, *first.transferred.values()]
     numbers = [claim.claim for arm in own for claim in arm.claims]
@@ -35,8 +37,7 @@ def numbers_of_study() -> list[str]:
 def test_verdicts_are_those_of_the_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verdicts"]) == 0
     said = capsys.readouterr().out
-    is_study = (folder / RECORD_FILE).exists()
-    for number in numbers_of_study() if is_study else [claim.number for claim in load_claims()]:
+    for number in numbers_of(folder):
         assert f"\n{number}. " in said
     shown = (folder / "metrics/report.html").relative_to(PROJECT)
     assert f"Effects, intervals and figures: {shown}\n" in said
