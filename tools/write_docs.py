@@ -103,19 +103,26 @@ def verdicts(folder: Path) -> str:
 
 
 def answer(folder: Path) -> str:
-    """Say in five lines who won, and which of the report's sentences hold with either loss."""
+    """Say who won, and which of the report's sentences hold with either loss, or with its own."""
     lines = [f"- {winner(read_table(folder / COMPARISON_FILE))}"]
-    arms = [arm.claims for arm in read_arms(folder).values()]
-    with_each = " with either loss" if len(arms) > 1 else ""
-    for verdict, heading in {"reproduced": "Holds", "contradicted": "Does not hold"}.items():
-        rows = zip(*arms, strict=True)
+    rows = list(zip(*(arm.claims for arm in read_arms(folder).values()), strict=True))
+    with_each = " with either loss" if len(rows[0]) > 1 else ""
+    decided = {"reproduced": "Holds", "contradicted": "Does not hold"}
+    for verdict, heading in decided.items():
         same = [row[0].words for row in rows if {one.verdict for one in row} == {verdict}]
         lines += [f"- {heading}{with_each}: {'; '.join(same) or 'none of the sentences'}."]
-    vacuous = [one.words for one in arms[0] if one.verdict == "vacuous"]
-    if vacuous:
-        lines += [f"- Holds, but only because a network learned nothing: {'; '.join(vacuous)}."]
-    left = sum(one.verdict in ("inconclusive", "mixed") for one in arms[0])
-    return "\n".join([*lines, f"- Left open with the report's loss: {left} of {len(arms[0])}."])
+    alone = {
+        verdict: f"{heading} with the report's loss alone" for verdict, heading in decided.items()
+    }
+    alone["vacuous"] = "Holds with the report's loss only because a network learned nothing"
+    for verdict, heading in alone.items():
+        found = [row for row in rows if row[0].verdict == verdict]
+        if verdict in decided:
+            found = [row for row in found if any(one.verdict != verdict for one in row)]
+        if found:
+            lines += [f"- {heading}: {'; '.join(row[0].words for row in found)}."]
+    left = sum(row[0].verdict in ("inconclusive", "mixed") for row in rows)
+    return "\n".join([*lines, f"- Left open with the report's loss: {left} of {len(rows)}."])
 
 
 def claims(folder: Path) -> str:

@@ -33,6 +33,14 @@ def test_every_block_has_a_generator_and_every_generator_a_block() -> None:
     assert sorted(found) == sorted(write_docs.BLOCKS)
 
 
+def test_the_answer_has_each_sentence_that_is_decided_once() -> None:
+    text = write_docs.answer(PROJECT)
+    first, *_ = write_docs.read_arms(PROJECT).values()
+    for one in first.claims:
+        found = re.findall(f"[:;] {re.escape(one.words)}[;.]", text)
+        assert len(found) == (one.verdict not in ("inconclusive", "mixed")), one.words
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Copy what ``make docs`` reads and writes."""
