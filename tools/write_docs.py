@@ -28,6 +28,7 @@ from fashionbench.claims.verdicts import BY_ARM, VerdictRecord, VerdictsByArm, c
 from fashionbench.claims.words import (
     describe_holds,
     describe_misled,
+    describe_number,
     format_effect,
     format_ends,
     format_region,
@@ -137,15 +138,17 @@ def claims(folder: Path) -> str:
         rows = zip(*arms.values(), strict=True)
         same = [row[0].claim for row in rows if {one.verdict for one in row} == {"reproduced"}]
         lines.append(f"- Claims reproduced with either loss: {', '.join(same) or 'none'}.")
-    forks = [
-        f"{', '.join(numbers)} with {loss_input}"
-        for loss_input, records in arms.items()
-        if (numbers := [one.claim for one in records if _depends_on_split(one)])
-    ]
-    lines.append(
-        "- Verdicts that differ on the official test set, which may be the report's “validation”: "
-        f"claims {' and '.join(forks) or 'none'}."
-    )
+    dependent = {
+        "that differ on the official test set, which may be the report's “validation”": _on_split,
+        "that hang on leaving runs that lost a class out of the means": _on_runs_left_out,
+    }
+    for what, depends in dependent.items():
+        forks = [
+            f"{', '.join(numbers)} with {loss_input}"
+            for loss_input, records in arms.items()
+            if (numbers := [one.claim for one in records if depends(one)])
+        ]
+        lines.append(f"- Verdicts {what}: {' and '.join(forks) or 'none'}.")
     seeds = read_yaml(folder / "params.yaml")["seeds"]
     if committed := registration(seeds, folder / DECLARED_CLAIMS):
         lines.append(f"- {committed}")
@@ -166,28 +169,52 @@ def _misled(folder: Path) -> str:
 
 
 def example(folder: Path) -> str:
-    """Return one claim from its sentence to its verdict: the first that one comparison decides."""
+    """Return one claim from its sentence to its verdict, with the numbers of each answer.
+
+    It is the first that one comparison decides; one that is over all runs and has a number of the
+    report, if there is such a claim.
+    """
     arm = next(iter(read_arms(folder).values()))
-    record = next(
+    found = (
         one
         for one in arm.claims
         if one.is_decided and one.level and len(one.conditions) == 1 and not one.remark
     )
-    (condition,) = record.conditions
-    values = ", ".join(f"{100 * value:.2f}" for value in condition.values)
-    ends = condition.adjusted and format_ends(condition.unit, condition.adjusted)
-    return (
-        f"The sentence is “{record.words}”; the condition is that *{condition.quantity}* lies "
-        f"{format_region(condition)}. The {record.n} seeds give {values}: the sentence holds in "
-        f"{describe_holds(record)}. The mean is {format_effect(condition)}, Student's t interval. "
-        f"Because {len(arm.claims)} claims are tested at once, the interval that decides is the "
-        f"wider {ends}. It lies {'within' if record.verdict == 'reproduced' else 'outside'} the "
-        f"claimed region, and most seeds say the same: **{record.verdict}**."
+    record = max(
+        found, key=lambda one: (one.conditions[0].reported is not None, not one.conditions[0].lost)
     )
+    (condition,) = record.conditions
+    unit, values = condition.unit, condition.values
+    adjusted = condition.adjusted and format_ends(unit, condition.adjusted)
+    quoted = f", in the report “{record.quote.rstrip('.')}”" if record.quote else ""
+    lines = [
+        f"The sentence is “{record.words}”{quoted}. The condition is that the "
+        f"*{condition.quantity}* lies {format_region(condition)}; the {record.n} seeds give values "
+        f"in {format_ends(unit, (min(values), max(values)))}.",
+        "",
+        f"1. In how many seeds does it hold? In {describe_holds(record)}.",
+    ]
+    if number := describe_number(condition):
+        where = "where one more run lies with 95%"
+        lines += [f"1. Can the report's number come from such a run? {number}, {where}."]
+    lines += [
+        f"1. Where is the mean? At {format_effect(condition)}, Student's t interval. Because "
+        f"{len(arm.claims)} claims are tested at once, the wider {adjusted} decides. It lies "
+        f"{'within' if record.verdict == 'reproduced' else 'outside'} the claimed bounds.",
+        "",
+        f"The answers agree: **{record.verdict}**.",
+    ]
+    return "\n".join(lines)
 
 
-def _depends_on_split(record: VerdictRecord) -> bool:
+def _on_split(record: VerdictRecord) -> bool:
     return record.on_test not in (None, record.verdict)
+
+
+def _on_runs_left_out(record: VerdictRecord) -> bool:
+    """Tell whether a verdict stands in no analysis of all runs, whatever else is chosen there."""
+    stands, _ = record.multiverse.get("all runs", (1, 1))
+    return record.is_decided and not stands
 
 
 def criteria(folder: Path) -> str:
