@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -110,10 +111,10 @@ def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
         Figure(
             name=f"pairs-{arm.loss_input}",
             svg=figures.svg_text(figures.draw_pairs(on_test)),
-            caption="All pairs of networks on the test images. Above the diagonal: row minus "
-            "column, in points; a star marks what paired t tests find significant after Holm's "
-            f"correction. Below it: how often, in per cent, a run of the row beats one of the "
-            f"column.{images} metrics/pairs.csv has the numbers.",
+            caption="All pairs of networks on the test images, over all runs. Above the diagonal: "
+            "row minus column, in points; a star marks what paired t tests find significant after "
+            "Holm's correction. Below it: how often, in per cent, a run of the row beats one of "
+            f"the column.{images} metrics/pairs.csv has the numbers.",
             alt=f"Matrix of {len(on_test)} pairs of networks trained on {arm.loss_input}: "
             f"{significant} of them differ significantly.",
         )
@@ -133,7 +134,10 @@ def correction_figures(
             alt=f"Test accuracies after training on {arm.loss_input}: "
             f"{_accuracies(arm.comparison)}.",
         ),
-        *pairs_figures(arm, pairs),
+        *(
+            replace(figure, caption=f"All pairs of networks after training on {arm.loss_input}.")
+            for figure in pairs_figures(arm, pairs)
+        ),
     ]
 
 
@@ -148,8 +152,7 @@ def describe_trust(loss_input: str, tables: TrustTables) -> Trust:
         Figure(
             name=f"calibration-{loss_input}",
             svg=figures.svg_text(figures.draw_reliability(tables.calibration)),
-            caption=f"Reliability diagrams in {bins} bins, without those with few images, and with "
-            f"{CONFIDENCE:.0%} intervals. Below the diagonal a network is surer than it is right.",
+            caption=f"Reliability diagrams in {bins} bins, without those with few images.",
             alt=f"Expected calibration errors after training on {loss_input}: {errors}.",
         )
     ]
@@ -159,8 +162,8 @@ def describe_trust(loss_input: str, tables: TrustTables) -> Trust:
             Figure(
                 name=f"robustness-{loss_input}",
                 svg=figures.svg_text(figures.draw_robustness(robustness)),
-                caption=f"Accuracy on at most {IMAGES:,} images, corrupted in {len(CORRUPTIONS)} "
-                "ways of growing strength, which no network has seen in training.",
+                caption=f"Accuracy on at most {IMAGES:,} corrupted images, of "
+                f"{len(CORRUPTIONS)} kinds.",
                 alt=f"Mean accuracies on corrupted images after training on {loss_input}: {means}.",
             )
         )
