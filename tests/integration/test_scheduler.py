@@ -59,7 +59,7 @@ def start_worker(
         (("", ""), {f"{COMM}REQUIRE_ENCRYPTION": "True"}, "", "answers (encryption required"),
         (("", ""), {f"{COMM}TIMEOUTS__CONNECT": "abc"}, "", "time unit: abc. Valid"),
         (("", ""), {f"{COMM}TIMEOUTS__TCP": "abc"}, "", f"settings ({COMM}TIMEOUTS__TCP, the"),
-        (("", ""), {f"{COMM}TIMEOUTS__CONNECT": "None"}, "", "connect = None is no time"),
+        (("", ""), {f"{COMM}TIMEOUTS__CONNECT": "None"}, "", "connect = None is not a time"),
         (("", ""), {f"{COMM}RETRY__COUNT": "many"}, "", f"settings ({COMM}RETRY__COUNT, the"),
         (("", ""), {}, "--tls-key key.pem", "(the key has a pass phrase, which Dask cannot"),
         (("", ""), {"DASK_CONFIG": "malformed.yaml"}, "", "malformed.yaml' is malformed, "),

@@ -302,8 +302,8 @@ def test_a_pipeline_that_fails_is_not_verified(repository: Repository) -> None:
     [
         (("--study", "none"), "there is no study 'none'; choose from: none"),
         (("--lock", "missing.lock"), "has no missing.lock; name a lock in git"),
-        (("--lock", "params.yaml"), "params.yaml is no lock of DVC; name one"),
-        (("--by", "Jane"), "'Jane' is no URI; name yourself by one"),
+        (("--lock", "params.yaml"), "params.yaml is not a lock of DVC; name one"),
+        (("--by", "Jane"), "'Jane' is not a URI; name yourself by one"),
     ],
 )
 def test_what_is_missing_is_named_at_once(

@@ -239,7 +239,7 @@ def test_workers_of_a_cluster_are_described_together_and_named_if_refused(
     assert threads.startswith("worker b at tcp://b has 8 threads, ")
     assert version.startswith("worker c at tcp://c is refused: its torch is 2.0, not ")
     assert silent.startswith("worker d at tcp://d is refused: it does not say what it runs; start")
-    assert differing.startswith("worker e at tcp://e is refused: it makes other bits (n2_mlp); ")
+    assert differing.startswith("worker e at tcp://e is refused: its bits differ (n2_mlp); ")
 
 
 def test_the_want_of_workers_is_told_only_if_they_are_needed(

@@ -54,12 +54,12 @@ def test_a_folder_stands_for_its_pictures(photos: Path, capsys: pytest.CaptureFi
     ("name", "complaint"),
     [
         ("empty.png", "empty.png is empty; copy or download it again"),
-        ("", "'' is no file name; name a picture"),
+        ("", "'' is not a file name; name a picture"),
         ("x" * 300, "'xxxx"),
         ("nothing", "nothing is a folder without pictures"),
         ("https://example.org/a.png", "https://example.org/a.png is an address; download it"),
         ("missing.png", "missing.png does not exist; name a"),
-        ("pipe.png", "pipe.png is no file; name a"),
+        ("pipe.png", "pipe.png is not a file; name a"),
         ("photos/notes.txt", "photos/notes.txt is not a PNG"),
     ],
 )

@@ -158,7 +158,7 @@ def test_what_has_another_form_is_no_receipt(place: Path) -> None:
         ("{", "["),
     ):
         path.write_text(path.read_text().replace(old, new, 1))
-        with pytest.raises(DataError, match=r"is no receipt: .*; make verify writes them"):
+        with pytest.raises(DataError, match=r"is not a receipt: .*; make verify writes them"):
             read_receipt(path)
     with pytest.raises(DataError, match=r"none\.json cannot be read"):
         read_receipt(Path("none.json"))
@@ -200,4 +200,4 @@ def test_a_receipt_of_other_settings_or_of_no_lock_is_refused(
     path.write_text(text.replace(old, new))
     path.rename(read_receipt(path).file)
     assert main(["receipts", "--check"]) == 1
-    assert "params.yaml is no lock of DVC" in capsys.readouterr().err
+    assert "params.yaml is not a lock of DVC" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def _check_name(name: str) -> None:
 def _check_home(home: Path, folder: Path) -> None:
     """Raise ConfigError if the folder of a data set holds anything but what this command writes."""
     if home.is_symlink() or home.is_file():
-        raise ConfigError(f"{home} is no folder; move it away, or take another name")
+        raise ConfigError(f"{home} is not a folder; move it away, or take another name")
     others = [path for path in (home.iterdir() if home.is_dir() else ()) if not _is_ours(path)]
     if others or folder.resolve().is_relative_to(home.resolve()):
         raise ConfigError(f"{home} holds files that would be lost; move them, or take another name")

@@ -57,7 +57,7 @@ def judge(
     which runs are grouped and paired. Raises ConfigError, DataError or StoreError.
     """
     if not claims.is_file():
-        raise DataError(f"{claims} is no file; name claims in YAML")
+        raise DataError(f"{claims} is not a file; name claims in YAML")
     if page and page.is_dir():
         raise ConfigError(f"--page = {page}: is a folder; name a file")
     if model == seed:
@@ -115,7 +115,7 @@ def _is_file(runs: str) -> bool:
 
 
 def _own(metric: str) -> str:
-    """Return what the metric of another project is called here, lest it be taken for one of ours.
+    """Return a name for another project's metric that cannot be confused with ours.
 
     Ours have units and images, and names that begin like ``accuracy Shirt`` are about classes.
     """

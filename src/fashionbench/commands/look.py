@@ -151,8 +151,8 @@ def show_page(rev: str | None = None) -> None:
 def _verdicts_of_study(rev: str | None) -> tuple[VerdictsByArm, str]:
     """Return the verdicts on a study's own claims, or else those on the report's.
 
-    Those on the report's are of each data set, or with each number of seeds. Return also what is
-    to be said of data sets that could not be had, if anything.
+    Those on the report's are of each data set, or with each number of seeds. Return also a note on
+    data sets that could not be downloaded, if there are any.
     """
     from fashionbench.studies.records import RECORD_FILE, describe_missing, read_record
 

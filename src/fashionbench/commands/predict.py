@@ -42,7 +42,7 @@ class Answer:
     error: str | None = None
 
     def describe(self, model: str, probabilities: Mapping[str, float]) -> dict[str, Any]:
-        """Return what scripts are told: classes with the likeliest first, changes and warnings."""
+        """Return the fields of JSON and CSV: classes, the likeliest first, changes and warnings."""
         ranked = dict(sorted(probabilities.items(), key=lambda one: -one[1]))
         return {
             "file": self.file,
@@ -131,7 +131,7 @@ def _read(name: str, start: Path, shape: tuple[int, ...] | None) -> list[Answer]
     path = start / name
     if not name or max(map(len, path.parts)) > _LONGEST_NAME:
         shown = repr(name[:_LONGEST_SHOWN] + ("..." if name[_LONGEST_SHOWN:] else ""))
-        return [Answer(shown, error=f"{shown} is no file name; name a picture")]
+        return [Answer(shown, error=f"{shown} is not a file name; name a picture")]
     if _ADDRESS.match(name):
         return [Answer(name, error=f"{name} is an address; download it, and name the file")]
     try:

@@ -1,7 +1,7 @@
 """The command ``fashionbench receipts``: lists receipts of rebuilds, and refuses false ones.
 
 A receipt that was edited, or moved to another commit, disagrees with what git has of its commit.
-One that was made up with care does not: a signature says whose word it is, and training some of the
+One that was forged with care does not: a signature shows who issued it, and training some of the
 replicates again whether it is true.
 """
 
@@ -46,7 +46,7 @@ def show(receipts: Sequence[Path] = (), check: bool = False, rerun: int = 0) -> 
     """Print receipts, by default all in the repository; with ``check``, refuse false ones.
 
     ``rerun`` replicates of each, chosen at random, are trained again at its commit. Raises
-    DataError for a file that is no receipt, VerificationError for one that is false.
+    DataError for a file that is not a receipt, VerificationError for one that is false.
     """
     os.chdir(project_folder())
     console = open_console()
@@ -108,7 +108,7 @@ def mistakes(path: Path, receipt: Receipt) -> Iterator[str]:
     try:
         hashes = hashes_of(_lock_of(receipt))
     except (YAMLError, LookupError, TypeError, ValueError, AttributeError):
-        yield f"{lock} is no lock of DVC"
+        yield f"{lock} is not a lock of DVC"
         return
     for output in comparison.differences:
         if output.committed != hashes.get(output.path) or output.committed == output.now:

@@ -70,7 +70,7 @@ def verify(
     os.chdir(paths.project_folder())
     console, place, started = open_console(), _folder_of(study), _now()
     if not is_uri(by):
-        raise VerificationError(f"{by!r} is no URI; name yourself by one: mailto:me@example.org")
+        raise VerificationError(f"{by!r} is not a URI; name yourself by one: mailto:me@example.org")
     lock = place / lock
     with clone() as (folder, commit):
         if write:
@@ -209,7 +209,7 @@ def read_hashes(lock: Path) -> dict[str, str]:
     try:
         return hashes_of(content)
     except (LookupError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{lock.name} is no lock of DVC; name one, such as dvc.lock") from error
+        raise ConfigError(f"{lock.name} is not a lock of DVC; name one like dvc.lock") from error
 
 
 def hashes_of(lock: Any) -> dict[str, str]:

@@ -174,7 +174,7 @@ def _read_npz(path: Path) -> tuple[dict[Part, tuple[Array, Array] | None], Seque
                 )
             held = {name: arrays[name] for name in arrays.files}
             if not all(isinstance(array, np.ndarray) for array in held.values()):
-                raise DataError(f"{path} holds files that are no arrays; save it with np.savez")
+                raise DataError(f"{path} holds files that are not arrays; save it with np.savez")
             names = _names_in(path, held["classes"]) if "classes" in held else None
     except _PACKED as error:
         why = "holds pickled objects, which are never read" if "pickle" in str(error) else error

@@ -250,7 +250,7 @@ def read_receipt(path: Path) -> Receipt:
             first = error.errors()[0]
             place, why = ".".join(map(str, first["loc"])) or place, first["msg"]
         raise DataError(
-            f"{path} is no receipt: {place}: {in_one_line(why)}; make verify writes them"
+            f"{path} is not a receipt: {place}: {in_one_line(why)}; make verify writes them"
         ) from error
 
 

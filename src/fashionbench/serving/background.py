@@ -159,7 +159,7 @@ def background(grey: Grey) -> tuple[Grey, float] | None:
 def _meet_aslant(edge: Grey, shape: tuple[int, ...]) -> bool:
     """Tell whether opposite edges change their tone at once in different places.
 
-    Where tones besides change gently, neither way of carrying them inwards holds.
+    Where the tones also change gradually, neither way of carrying them inwards holds.
     """
     height, width = shape
     top, right, bottom, left = np.split(edge, np.cumsum([width, height, width]))

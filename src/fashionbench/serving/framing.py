@@ -267,8 +267,8 @@ def _too_small(article: Mask) -> tuple[str, ...]:
 def _nearest_the_middle(mask: Mask) -> tuple[Mask, tuple[str, ...]]:
     """Return what is large and near the middle, with its other parts, and what makes it doubtful.
 
-    Its parts are near it. The other one of a pair is left out; so is anything else, and is said if
-    it is large.
+    Its parts are near it. The second article of a pair is left out; so is everything else, with a
+    warning if it is large.
     """
     labels, areas = parts_of(mask)
     areas[areas < _SMALLEST_PART * areas.max()] = 0

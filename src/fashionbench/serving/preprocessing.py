@@ -25,7 +25,7 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".gif", ".bmp"),
     *(".heic", ".heif", ".tif", ".tiff"),
 )
-"""Endings of the names of pictures; what cannot be read of them is said."""
+"""Endings of the names of pictures; for a format that cannot be read, an error says so."""
 _READ = "PNG, JPEG, WebP, AVIF, GIF or BMP"
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"RIFF", b"BM")
 """Of files of these formats but AVIF, however little is left of them."""
@@ -91,7 +91,7 @@ def read_picture(path: Path, shape: tuple[int, ...] | None = None) -> Picture:
     """
     try:
         if not path.is_file():
-            what = "is no file" if path.exists() else "does not exist"
+            what = "is not a file" if path.exists() else "does not exist"
             raise DataError(f"{path} {what}; name a {_READ} image")
         if not path.stat().st_size:
             raise DataError(f"{path} is empty; copy or download it again")

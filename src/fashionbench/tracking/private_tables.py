@@ -1,7 +1,7 @@
 """Reads and changes tables of MLflow's database, for what no call of MLflow's gives.
 
-MLflow keeps absolute addresses of files, which a project that is moved leaves behind; and a
-database of another MLflow cannot be asked by the installed one which that was.
+MLflow keeps absolute addresses of files, which a project that is moved leaves behind; and the
+installed MLflow cannot open the database of another version to find out which one wrote it.
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
-"""Tells MLflow of a training as it goes, and of a stage that failed.
+"""Logs a training to MLflow as it goes, and a stage that failed.
 
-Nobody watches a training of seconds, and MLflow takes two to be imported. So a short one is told of
-only if it fails; otherwise the stage ``mirror``, which ends every pipeline, logs what it made.
+To import MLflow takes two seconds, too long for a training of seconds, which nobody watches: that
+is logged only if it fails; otherwise the stage ``mirror``, which ends every pipeline, logs it.
 """
 
 import atexit

@@ -255,8 +255,8 @@ def guarded(client: MlflowClient) -> MlflowClient:
 def warn(error: Exception | str) -> None:
     """Warn that the results of this stage are not in MLflow, and why."""
     _log.warning(
-        f"cannot log this stage to MLflow ({without_password(error)}); it continues, and once that "
-        "is mended the next dvc repro adds what is missing"
+        f"cannot log this stage to MLflow ({without_password(error)}); the stage goes on, and "
+        "after that is fixed the next dvc repro adds what is missing"
     )
 
 

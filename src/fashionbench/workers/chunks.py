@@ -42,7 +42,7 @@ FACTS = "fashionbench"
 _PACKAGES = (".", "portable", "networks", "pipeline", "data", "training", "workers")
 """Those whose code a worker can run: no module of theirs imports from others."""
 _DIGITS = 12
-"""Hexadecimal digits of a digest that are told: all workers tell of all files."""
+"""Hexadecimal digits of each digest to report: every worker reports every file."""
 
 _threads: dict[str, int] = {}
 """The thread of each task that runs and may be interrupted."""

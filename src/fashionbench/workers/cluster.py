@@ -44,7 +44,7 @@ TASK_SECONDS = "fashionbench.task-seconds"
 CHUNK_S = 10.0
 """Its value unless it is set."""
 _LOOK_S = 1.0
-"""Seconds between two looks at whether workers have joined or are wanting."""
+"""Seconds between two looks at whether workers have joined, or are needed but missing."""
 _CLOSE_S = 5
 _ALL_WORKERS = "all"
 """The topic of the events by which Dask's scheduler announces workers that join or leave."""
@@ -134,7 +134,7 @@ class ClusterWorkers:
         thread.start()
 
     def _watch(self) -> None:
-        """Look at the workers when some have joined or left, and whether any are wanting."""
+        """Look at the workers when some have joined or left, and whether any are missing."""
         while not self._is_closed.wait(_LOOK_S):
             if self._have_changed.is_set():
                 self._have_changed.clear()
@@ -334,9 +334,7 @@ class Members:
                 "or with --preload fashionbench.workers.preload"
             )
         if differing := told[FACTS]["differing"]:
-            return (
-                f"it makes other bits ({', '.join(differing)}); fashionbench doctor says there why"
-            )
+            return f"its bits differ ({', '.join(differing)}); fashionbench doctor says why, there"
         return difference(self._build, told[FACTS]["build"])
 
     def _warn_once(self, line: str) -> None:

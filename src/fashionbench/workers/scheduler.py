@@ -1,4 +1,4 @@
-"""The Dask scheduler that a stage or a worker is told of, and what goes wrong with it and tasks.
+"""The Dask scheduler that a stage or a worker connects to, and its errors, each in one line.
 
 Dask retries, waits and fails in its own ways: it never gives up on a port where another program
 listens. Here whatever keeps it from a scheduler is one line within half a minute.
@@ -66,7 +66,7 @@ def reach(address: str, role: str = "client", **tls: str | None) -> None:
         is_ours = configured == defaults["distributed"]["comm"]["timeouts"]["connect"]
         timeout = PATIENCE_S if is_ours else parse_timedelta(configured, default="s")
         if timeout is None or timeout <= 0:
-            raise ValueError(f"{_TIMEOUT} = {configured} is no time")
+            raise ValueError(f"{_TIMEOUT} = {configured} is not a time")
         # Read here, since Dask reads them when a result comes back.
         int(dask.config.get(f"{_COMM}.retry.count"))
         for end in ("min", "max"):
