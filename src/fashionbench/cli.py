@@ -384,7 +384,7 @@ COMMANDS: dict[str, Command] = {stage.name: stage for stage in _STAGES} | {
     "receipts": Command(
         "commands.receipts:show",
         "list on which processors results were remade",
-        _argument("receipts", nargs="*", type=_absolute, metavar="RECEIPT", help="instead of all"),
+        _argument("receipts", nargs="*", type=_absolute, metavar="RECEIPT", help="by default all"),
         _argument("--check", action="store_true", help="refuse receipts that git contradicts"),
         _argument(
             "--rerun",

@@ -76,7 +76,7 @@ def test_a_clone_classifies_serves_answers_and_fills_mlflow_without_training_in_
     said = clone.run("fashionbench", "ask", "n4_dropout - n2_mlp > 1 point").stdout
     assert "over seeds and images" in said
     assert not (clone.path / "mlflow.db").exists()
-    clone.run("fashionbench", "mirror")
+    assert "Curves: http" in clone.run("fashionbench", "mirror").stdout
     with serving(clone, "mlflow ui --workers 1", "health") as address:
         assert len(by_name(MlflowClient(address))) == 3 * len(NETWORKS) + 1
     with serving(clone, SERVE, "ping") as address:

@@ -5,7 +5,7 @@ from repositories import PROJECT
 from write_dependencies import imported_by
 
 SOURCE = PROJECT / "src" / "fashionbench"
-ENTRY_POINTS = {"cli", "launch", "__main__"}
+ENTRY_POINTS = {"cli", "__main__"}
 """Root modules that start everything else."""
 
 

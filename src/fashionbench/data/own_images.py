@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageOps
 
 from fashionbench.data.splits import Split
 from fashionbench.datasets import MOST_CLASSES, Part
@@ -257,7 +258,7 @@ def _read_pictures(
         _open(path, _is_coloured) for of_part in files.values() for path, _ in of_part
     )
     first = files["train"][0][0]
-    height, width = size or _open(first, lambda image: _upright(image).size[::-1])
+    height, width = size or _open(first, lambda image: ImageOps.exif_transpose(image).size[::-1])
     shape = (height, width, 3) if is_coloured else (height, width)
     _check_memory(folder, sum(map(len, files.values())) * int(np.prod(shape)))
     found: dict[Part, tuple[Array, Array] | None] = {}
@@ -286,8 +287,6 @@ def _holds_folders_alone(folder: Path) -> bool:
 
 def _files_in(top: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
     """Yield pictures with their labels. Raises DataError for those with other endings."""
-    from PIL import Image
-
     others = Image.registered_extensions().keys() - {*_ENDINGS}
     for label, name in enumerate(classes):
         for path in sorted((top / name).rglob("*")):
@@ -300,8 +299,6 @@ def _files_in(top: Path, classes: Sequence[str]) -> Iterator[tuple[Path, int]]:
 
 
 def _open(path: Path, work: Callable[[Any], Any]) -> Any:
-    from PIL import Image
-
     try:
         with Image.open(path) as image:
             return work(image)
@@ -311,24 +308,15 @@ def _open(path: Path, work: Callable[[Any], Any]) -> Any:
         raise DataError(f"{path} cannot be read as a picture ({error}); repair it") from error
 
 
-def _upright(image: Any) -> Any:
-    """Return a picture turned as its camera says."""
-    from PIL import ImageOps
-
-    return ImageOps.exif_transpose(image)
-
-
 def _is_coloured(image: Any) -> bool:
     return image.mode not in ("1", "L", "LA")
 
 
 def _pixels(image: Any, shape: tuple[int, ...], is_resized: bool) -> Array:
     """Return a picture as an array; what is transparent becomes black."""
-    from PIL import Image
-
     if image.mode.startswith(("I", "F")):
         raise DataError("has more than 8 bits a pixel; save it with 8")
-    image = _upright(image)
+    image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)

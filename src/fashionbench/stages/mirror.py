@@ -5,6 +5,7 @@ both are unchanged: to find that takes a fraction of a second, and to import MLf
 """
 
 import json
+import os
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,11 @@ from fashionbench.paths import (
     repository_folder,
     study,
 )
-from fashionbench.tracking.address import artifacts_folder, store_address
+from fashionbench.tracking.address import (
+    artifacts_folder,
+    print_view_addresses,
+    store_address,
+)
 
 _PASSES = 2
 """The second finds nothing to add, unless another process changes the store at the same time."""
@@ -28,7 +33,16 @@ _RESULTS = ("params.yaml", "dvc.yaml", "study.yaml", "models", "metrics", "data/
 
 
 def run() -> None:
-    """Add to MLflow what it lacks. Raises ConfigError, or DataError if a table is missing."""
+    """Add to MLflow what it lacks; tell who types the command, unlike DVC, where to look.
+
+    Raises ConfigError, or DataError if a table is missing.
+    """
+    _mirror()
+    if "DVC_STAGE" not in os.environ:
+        print_view_addresses()
+
+
+def _mirror() -> None:
     if _is_saved(_state()):
         return
     # Imported here, since importing MLflow takes seconds and there is usually nothing to do.
