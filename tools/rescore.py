@@ -111,7 +111,8 @@ def _centred(split: str) -> npt.NDArray[np.float64]:
     """Return images as rows of mean 0, the cosines of whose angles are correlations."""
     images = load_split(split_file(split)).images
     rows = images.reshape(len(images), -1).astype(np.float64)
-    return rows - rows.mean(axis=1, keepdims=True)
+    centred: npt.NDArray[np.float64] = rows - rows.mean(axis=1, keepdims=True)
+    return centred
 
 
 def doubtful_labels(results: Results) -> Removed:

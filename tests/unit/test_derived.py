@@ -117,7 +117,8 @@ def test_gradients_outputs_and_buffers_are_those_of_autograd(name: str) -> None:
         parts = step.gradients.split([parameter.numel() for parameter in module.parameters()])
         for part, ours, theirs in zip(parts, module.parameters(), exact.parameters(), strict=True):
             found = part.as_strided(ours.shape, ours.stride(), part.storage_offset())
-            wanted = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad
+            nothing = torch.zeros_like(theirs)
+            wanted = nothing if theirs.grad is None else theirs.grad
             torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-5)
         # What an optimizer does to the vector reaches the module and the next step.
         step.parameters.mul_(0.9)

@@ -48,7 +48,7 @@ def scattered(last: float) -> Results:
     """Return results in which seeds of n4_dropout alone lie far from each other."""
     results = doses(0.85, 0.85, last, spread=0.2)
     steady = doses(0.85, 0.85, 0.85).scores
-    scores = steady | {"n4_dropout": results.scores["n4_dropout"]}
+    scores = {**steady, "n4_dropout": results.scores["n4_dropout"]}
     return Results(curves=results.curves, scores=scores, weights={})
 
 
