@@ -117,15 +117,14 @@ def test_gradients_outputs_and_buffers_are_those_of_autograd(name: str) -> None:
         parts = step.gradients.split([parameter.numel() for parameter in module.parameters()])
         for part, ours, theirs in zip(parts, module.parameters(), exact.parameters(), strict=True):
             found = part.as_strided(ours.shape, ours.stride(), part.storage_offset())
-            nothing = torch.zeros_like(theirs)
-            wanted = nothing if theirs.grad is None else theirs.grad
-            torch.testing.assert_close(found.double(), wanted, rtol=1e-4, atol=1e-5)
+            gradient = torch.zeros_like(theirs) if theirs.grad is None else theirs.grad
+            torch.testing.assert_close(found.double(), gradient, rtol=1e-4, atol=1e-5)
         # What an optimizer does to the vector reaches the module and the next step.
         step.parameters.mul_(0.9)
         for parameter in exact.parameters():
             parameter.data.mul_(0.9)
-    for ours, theirs in zip(module.buffers(), exact.buffers(), strict=True):
-        torch.testing.assert_close(ours, theirs.to(ours.dtype), rtol=1e-4, atol=1e-5)
+    for found, wanted in zip(module.buffers(), exact.buffers(), strict=True):
+        torch.testing.assert_close(found, wanted.to(found.dtype), rtol=1e-4, atol=1e-5)
     forward = forward_pass(module, batches[0][0])
     expected = exact.eval()(batches[1][0].double())
     torch.testing.assert_close(forward(batches[1][0]).double(), expected, rtol=1e-4, atol=1e-5)
