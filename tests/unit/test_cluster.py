@@ -1,14 +1,16 @@
 """Training on a cluster, without one: chunks, what is handed on, and who may take part."""
 
 import re
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from distributed import Reschedule
@@ -164,6 +166,45 @@ def test_a_divergence_is_told_after_the_epochs_before_it(task: EpochTask) -> Non
     assert "is not a finite number" in str(error)
 
 
+class Pending(Client):
+    """A client whose only task goes on until it is cancelled, and ends a little later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_open, self.is_waited_for, self.is_cancelled = True, Event(), Event()
+        self.asked: list[bool] = []
+        """Whether the client was open, each time when it was asked to cancel the task."""
+
+    def submit(self, work: Callable[..., Any], *given: Any, **options: Any) -> Any:
+        if work is hand_over:
+            return super().submit(work, *given, **options)
+        return Mock(result=self.wait, cancel=self.cancel, status="cancelled")
+
+    def wait(self) -> None:
+        self.is_waited_for.set()
+        self.is_cancelled.wait(60)
+        time.sleep(0.1)
+        raise CancelledError
+
+    def cancel(self, force: bool) -> None:
+        self.asked.append(self.is_open)
+        self.is_cancelled.set()
+
+    def close(self, timeout: float) -> None:
+        self.is_open = False
+
+
+def test_a_client_ends_after_all_trainings_since_it_answers_no_more(task: EpochTask) -> None:
+    client, told = Pending(), SimpleQueue[Any]()
+    workers = ClusterWorkers(client, ADDRESS, 0)
+    workers.train(task, told.put)
+    client.is_waited_for.wait(60)
+    workers.close()
+    assert "the stage has ended" in str(told.get(timeout=60))
+    assert client.asked == [True, True]
+    assert not client.is_open
+
+
 def test_an_edit_during_a_training_stops_it(
     task: EpochTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +327,7 @@ def test_an_error_of_the_code_stays_what_it_is() -> None:
 
 
 def test_a_task_that_is_no_longer_wanted_is_interrupted_and_no_other() -> None:
-    started, ended = threading.Event(), []
+    started, ended = Event(), []
 
     def work() -> None:
         try:
@@ -297,7 +338,7 @@ def test_a_task_that_is_no_longer_wanted_is_interrupted_and_no_other() -> None:
         except Reschedule:
             ended.append("interrupted")
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = Thread(target=work, daemon=True)
     thread.start()
     started.wait(10)
     interrupts = Interrupts()

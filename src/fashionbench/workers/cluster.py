@@ -109,11 +109,13 @@ class ClusterWorkers:
         self._is_closed, self._have_changed = Event(), Event()
         self._have_changed.set()
         client.subscribe_topic(_ALL_WORKERS, lambda _: self._have_changed.set())
-        self._begin(Thread(target=self._watch, daemon=True))
+        self._watcher = Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def train(self, task: EpochTask, tell: Tell) -> None:
         """Train a replicate, as :class:`fashionbench.training.replicates.Workers` says."""
-        self._begin(Thread(target=self._train, args=(task, tell), daemon=True))
+        self._threads.append(Thread(target=self._train, args=(task, tell), daemon=True))
+        self._threads[-1].start()
 
     def describe(self) -> dict[str, str]:
         """Return facts about all workers together."""
@@ -123,15 +125,14 @@ class ClusterWorkers:
         """Cancel all tasks on the cluster; trainings that are not over end with an error."""
         self._is_closed.set()
         self._cancel(WorkerError("the stage has ended"))
+        # Before the client ends: it leaves what it is asked meanwhile without an answer, for ever.
+        for thread in self._threads:
+            thread.join()
+        # A scheduler that has stopped tells nothing of its workers, and need not.
+        self._watcher.join(_CLOSE_S)
         with suppress(Exception):  # The scheduler may have gone.
             self._client.unsubscribe_topic(_ALL_WORKERS)
             self._client.close(timeout=_CLOSE_S)
-        for thread in self._threads:
-            thread.join()
-
-    def _begin(self, thread: Thread) -> None:
-        self._threads.append(thread)
-        thread.start()
 
     def _watch(self) -> None:
         """Look at the workers when some have joined or left, and whether any are missing."""
