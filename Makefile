@@ -62,6 +62,9 @@ export LOGNAME ?= $(shell id -un 2>/dev/null)
 
 QUICK_VALUES := seeds=[0] num_epochs=3 train_size=6000
 QUICK := $(QUICK_VALUES:%=-S '%')
+# The preview of this very commit with these values, its message; empty unless there is one.
+PREVIEW = $(shell test -z "$$(git status --porcelain)" && git for-each-ref --format='%(refname) %(subject)' \
+  refs/exps | grep -xF "refs/exps/$$(git rev-parse HEAD | sed 's|..|&/|')/quick $(QUICK_VALUES)")
 SIZE ?= full
 VERIFY_full :=
 VERIFY_quick := --lock quick.lock $(QUICK)
@@ -115,8 +118,9 @@ test-emulated: $(READY)
 
 # --temp: in a copy, so the workspace and its results stay as they are. dvc.yaml: without studies.
 quick: repository $(READY)
-	@! dvc exp list --name-only | grep -qx quick || dvc exp remove quick
-	dvc exp run --temp --name quick $(QUICK) dvc.yaml
+	@$(if $(PREVIEW),,! dvc exp list --name-only | grep -qx quick || dvc exp remove quick)
+	$(if $(PREVIEW),@echo 'Nothing has changed since this preview. To make it again: dvc exp remove quick',\
+	  dvc exp run --temp --name quick --message '$(QUICK_VALUES)' $(QUICK) dvc.yaml)
 	fashionbench table --rev quick
 	@echo "The page of this preview: $$(fashionbench page --rev quick)"
 

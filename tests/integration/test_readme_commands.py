@@ -12,7 +12,7 @@ from PIL import Image
 from repositories import PROJECT, Repository, stages_of
 from stores import by_name, client_of
 
-SMALL = "QUICK=-S num_epochs=1 -S seeds=[0]"
+SMALL = "QUICK_VALUES=num_epochs=1 seeds=[0]"
 
 
 @pytest.mark.slow
@@ -84,7 +84,11 @@ def test_make_quick_leaves_the_workspace_alone(short: Repository) -> None:
     assert "make study" not in said.stderr
     assert short.run("git", "status", "--porcelain").stdout == ""
     assert not (short.path / "models/slow").exists()
+    said_again, _, table = short.run("make", "quick", SMALL).stdout.partition("\n")
+    assert said_again.startswith("Nothing has changed since this preview.")
+    assert said.stdout.endswith(table)
     # What it trained and scored is in DVC's run cache by then. The first preview is replaced.
+    (short.path / "changed").touch()
     again = stages_of(short.run("make", "quick", SMALL).stdout)
     assert again == {"duplicates", "compare", "report", "mirror"}
     assert short.run("dvc", "exp", "list", "--name-only").stdout.split() == ["quick", "quick-2"]
