@@ -145,9 +145,8 @@ def test_make_simulations_renews_the_tables_and_nothing_else(
     document = tmp_path / "statistics.md"
     text = (PROJECT / "docs/statistics.md").read_text(encoding="utf-8")
     document.write_text(simulations.BLOCK.sub(r"\1old\n\3", text), encoding="utf-8")
-    few = {name: (measure, 4) for name, (measure, _) in simulations.INTERVALS.items()}
     monkeypatch.setattr(simulations, "DOCUMENT", document)
-    monkeypatch.setattr(simulations, "INTERVALS", few)
+    monkeypatch.setattr(simulations, "COVERAGE_TRIALS", 4)
     monkeypatch.setitem(simulations.BLOCKS, "errors", partial(simulations.errors, 20))
     simulations.main()
     renewed = document.read_text(encoding="utf-8")
