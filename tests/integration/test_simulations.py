@@ -138,7 +138,7 @@ def test_the_document_has_tables_of_all_simulations() -> None:
 
 @pytest.mark.tries("make simulations")
 def test_make_simulations_renews_the_tables_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert "\nsimulations: $(READY)\n\tpython tools/simulate_statistics.py\n" in makefile
@@ -148,9 +148,16 @@ def test_make_simulations_renews_the_tables_and_nothing_else(
     monkeypatch.setattr(simulations, "DOCUMENT", document)
     monkeypatch.setattr(simulations, "COVERAGE_TRIALS", 4)
     monkeypatch.setitem(simulations.BLOCKS, "errors", partial(simulations.errors, 20))
+    without_curves = Results(curves={}, scores={}, weights={})
+    monkeypatch.setattr(simulations, "read_seeds", lambda _: without_curves)
+    simulations.main()
+    assert document.read_text(encoding="utf-8").splitlines().count("old") == 1
+    assert "errors stays as it is: studies/seeds has no curves here" in capsys.readouterr().err
+    tied = simulations.tied_networks(np.random.default_rng(4), 40)
+    monkeypatch.setattr(simulations, "read_seeds", lambda _: tied)
     simulations.main()
     renewed = document.read_text(encoding="utf-8")
-    assert "old" not in {line.strip() for line in renewed.splitlines()}
+    assert "old" not in renewed.splitlines()
     assert renewed.count("| normal | ") == len(simulations.SEEDS)
     assert "| 15a | " in renewed
     around = simulations.BLOCK.sub("", text)
