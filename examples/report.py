@@ -5,7 +5,8 @@
 
 Nothing here is imported from this project, which adds bits that are the same on every processor,
 results that resume, tests of claims, and a page. Numbers agree with metrics/comparison.csv up to
-their intervals: seeds are others, and random numbers are drawn in another order.
+their intervals: seeds are others, and random numbers are drawn in another order. report.csv has
+what it printed for the perceptrons.
 
 The four files of Fashion-MNIST are expected in data/raw, unpacked or as .gz; ``dvc repro
 download`` fetches them. ``torchvision.datasets.FashionMNIST("data", download=True)`` does so, too:

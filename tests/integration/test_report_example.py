@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 from made_up import NETWORKS
@@ -28,6 +29,19 @@ def test_it_stands_alone_and_fits_on_a_few_screens() -> None:
     text = SCRIPT.read_text()
     assert "fashionbench" not in text
     assert len(text.splitlines()) <= 200
+
+
+def test_what_it_printed_agrees_with_the_committed_comparison() -> None:
+    printed, committed = (
+        pd.read_csv(PROJECT / path, index_col="network")
+        for path in ("examples/report.csv", "metrics/comparison.csv")
+    )
+    committed = committed.loc[printed.index]
+    assert (printed["parameters"] == committed["parameters"]).all()
+    for score in ("val_accuracy", "val_loss", "test_accuracy", "test_loss"):
+        low, high = f"{score}_low", f"{score}_high"
+        overlap = (printed[low] <= committed[high]) & (committed[low] <= printed[high])
+        assert overlap.all(), (score, overlap)
 
 
 @pytest.mark.slow(minutes=1)
