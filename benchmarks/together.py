@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import sleep
@@ -100,9 +100,12 @@ def started_cluster(workers: int) -> Iterator[Workers]:
         file = Path(folder) / "scheduler.json"
         place = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
         start("distributed.cli.dask_scheduler", *place)
-        while not file.exists():
+        address = ""
+        while not address:
             sleep(0.1)
-        address = json.loads(file.read_text())["address"]
+            # There is no file yet, or Dask has not written all of it.
+            with suppress(FileNotFoundError, json.JSONDecodeError):
+                address = json.loads(file.read_text())["address"]
         for _ in range(workers):
             start("fashionbench", "worker", address, "--no-nanny")
         with Client(address, set_as_default=False) as client:
