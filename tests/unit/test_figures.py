@@ -2,6 +2,7 @@
 
 import io
 from base64 import b64decode, b64encode
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,12 @@ from PIL import Image
 from repositories import CLASSES
 
 from fashionbench.analysis.calibration_and_robustness import compare_robustness
+from fashionbench.claims.sensitivity import ALL, CHOICES
+from fashionbench.claims.verdicts import ArmRecord, VerdictRecord
 from fashionbench.evaluation.corruptions import CORRUPTIONS
-from fashionbench.page import figures
+from fashionbench.page import captions, figures
+from fashionbench.page.multiverse import draw_multiverse
+from fashionbench.page.page import Arm
 
 
 def texts(figure: Figure) -> list[str]:
@@ -57,6 +62,42 @@ def test_the_matrix_of_pairs_has_differences_above_and_probabilities_below() -> 
     assert shown[0.5, 7.5] == "100"
     assert shown[2.5, 1.5] == "+0.0"
     assert shown[1.5, 2.5] == "50"
+
+
+def analysed(claim: str, **same: tuple[int, int]) -> VerdictRecord:
+    return VerdictRecord.model_construct(claim=claim, multiverse={ALL: (3, 4), **same})
+
+
+def test_other_analyses_are_a_row_for_each_claim_that_has_some() -> None:
+    records = [
+        analysed("2a", validation=(4, 4)),
+        VerdictRecord.model_construct(claim="3", multiverse={}),
+        analysed("9b", validation=(1, 4), test=(0, 2)),
+    ]
+    axes, _ = draw_multiverse(records).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["2a", "9b"]
+    options = [label.get_text() for label in axes.get_xticklabels()]
+    assert options[0] == ALL
+    assert len(options) == 1 + sum(map(len, CHOICES.values()))
+    shown: np.ma.MaskedArray = np.ma.asarray(axes.images[0].get_array())
+    validation, test = options.index("validation"), options.index("test")
+    assert shown[:, validation].tolist() == [1, 0.25]
+    # None: the sentence is not about images of the test.
+    assert shown[:, test].tolist() == [None, 0]
+
+
+def test_other_analyses_are_told_without_the_picture() -> None:
+    records = (analysed("1"), VerdictRecord.model_construct(claim="2a", multiverse={ALL: (4, 4)}))
+    arm = Arm(
+        loss_input="logits",
+        comparison=COMPARISON,
+        record=ArmRecord.model_construct(claims=records),
+    )
+    (figure,) = captions.multiverse_figures(arm)
+    assert "2 claims" in figure.alt
+    assert "1 verdict stands in all, that on claim 1 in 75%" in figure.alt
+    unjudged = replace(arm, record=ArmRecord.model_construct(claims=()))
+    assert not captions.multiverse_figures(unjudged)
 
 
 def test_costs_are_read_from_the_axes() -> None:

@@ -15,8 +15,11 @@ from fashionbench.analysis.calibration_and_robustness import (
 )
 from fashionbench.analysis.result_files import FIGURES_DIR
 from fashionbench.analysis.statistics import CONFIDENCE
+from fashionbench.claims.sensitivity import ALL
 from fashionbench.evaluation.corruptions import CORRUPTIONS, IMAGES
+from fashionbench.messages import counted
 from fashionbench.page import figures
+from fashionbench.page.multiverse import draw_multiverse, shares
 from fashionbench.page.page import Arm, Figure, Trust
 
 Row = dict[Any, Any]
@@ -121,6 +124,28 @@ def pairs_figures(arm: Arm, pairs: pd.DataFrame) -> list[Figure]:
     ]
 
 
+def multiverse_figures(arm: Arm) -> list[Figure]:
+    """Return the figure of other analyses of the claims; none if none is judged."""
+    found = shares(arm.record.claims)
+    if not found:
+        return []
+    firm = sum(of[ALL] == 1 for of in found.values())
+    least = min(found, key=lambda claim: found[claim][ALL])
+    stand = "stands" if firm == 1 else "stand"
+    return [
+        Figure(
+            name=f"multiverse-{arm.loss_input}",
+            svg=figures.svg_text(draw_multiverse(arm.record.claims)),
+            caption="In which share of other analyses the verdict on each sentence stands: in all "
+            "of them, and in those with one score, set of images, choice of runs, test, margin, "
+            "number of sides or correction. Grey: makes no difference to the sentence.",
+            alt=f"Other analyses of {counted(len(found), 'claim')} with {arm.loss_input}: "
+            f"{counted(firm, 'verdict')} {stand} in all, that on claim {least} in "
+            f"{found[least][ALL]:.0%}.",
+        )
+    ]
+
+
 def correction_figures(
     arm: Arm, pairs: pd.DataFrame, scores: Mapping[str, pd.DataFrame]
 ) -> list[Figure]:
@@ -137,6 +162,10 @@ def correction_figures(
         *(
             replace(figure, caption=f"All pairs of networks after training on {arm.loss_input}.")
             for figure in pairs_figures(arm, pairs)
+        ),
+        *(
+            replace(figure, caption=f"Other analyses after training on {arm.loss_input}.")
+            for figure in multiverse_figures(arm)
         ),
     ]
 

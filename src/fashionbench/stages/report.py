@@ -66,6 +66,7 @@ def run() -> None:
         overview=[
             *captions.overview_figures(comparison),
             *captions.pairs_figures(arms[0], pairs[0]),
+            *captions.multiverse_figures(arms[0]),
         ],
         correction=correction,
         networks={
