@@ -41,6 +41,7 @@ def draw_multiverse(claims: Sequence[VerdictRecord]) -> Figure:
     image = axes.imshow(cells, cmap=colours, vmin=0, vmax=1, aspect="auto", interpolation="none")
     axes.set_xticks(range(len(options)), options, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(found)), list(found), fontsize=8)
+    axes.tick_params(left=False, bottom=False)
     for after in np.cumsum([1, *map(len, CHOICES.values())])[:-1]:
         axes.axvline(after - 0.5, color=PAPER, linewidth=2)
     bar = figure.colorbar(image, shrink=0.5, format="{x:.0%}")
