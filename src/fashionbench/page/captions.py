@@ -138,7 +138,7 @@ def multiverse_figures(arm: Arm) -> list[Figure]:
             svg=figures.svg_text(draw_multiverse(arm.record.claims)),
             caption="In which share of other analyses the verdict on each sentence stands: in all "
             "of them, and in those with one score, set of images, choice of runs, test, margin, "
-            "number of sides or correction. Grey: makes no difference to the sentence.",
+            "number of sides or correction. Grey: that sentence has no such analysis.",
             alt=f"Other analyses of {counted(len(found), 'claim')} with {arm.loss_input}: "
             f"{counted(firm, 'verdict')} {stand} in all, that on claim {least} in "
             f"{found[least][ALL]:.0%}.",
