@@ -54,6 +54,7 @@ def differing(found: Digests, expected: Digests) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_other_kernels_give_the_same_bits() -> None:
     what = ("operations",)
     assert differing(made(what=what, kernel="last", **CAPPED), made(what=what)) == []

@@ -40,6 +40,7 @@ def restore_commit(repository: Repository) -> None:
         repository.run(*command.split())
 
 
+@pytest.mark.slow
 def test_running_again_changes_nothing_and_missing_or_incomplete_runs_are_completed(
     copied: Repository,
 ) -> None:

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 
+import pytest
 from pages import digests
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_bytes_in_every_process() -> None:
     hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     env = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -164,6 +164,7 @@ def test_what_a_clone_makes_again_is_verified(repository: Repository) -> None:
     assert processor.name() in checked
 
 
+@pytest.mark.slow
 def test_a_receipt_does_not_spoil_the_next_rebuild(repository: Repository) -> None:
     """The page lists receipts, so that one changes its hash: those after the lock do not count."""
     (repository.path / "dvc.yaml").write_text(
@@ -181,6 +182,7 @@ def test_a_receipt_does_not_spoil_the_next_rebuild(repository: Repository) -> No
         repository.run("git", "commit", "-qm", "a receipt", "--allow-empty")
 
 
+@pytest.mark.slow
 def test_a_lock_that_claims_another_output_is_refused(repository: Repository) -> None:
     # As it would if the results came from other code.
     lock = repository.path / "dvc.lock"
